@@ -1,0 +1,45 @@
+"""Makes torchvision's CUDA wheel importable beside a CPU-only torch.
+
+torchvision's published Linux wheels are CUDA builds. With CPU torch their compiled operators can't load, and
+torchvision then fails while it registers shapes for `torchvision::nms`, which doesn't exist. Declaring the
+operators' schemas beforehand is enough: the transforms that transformers' video processors use are plain torch.
+Nothing happens where torch has CUDA or ROCm, or where torchvision is never imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.abc import MetaPathFinder
+
+_OPERATORS = ("nms", "qnms")
+_SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+
+
+class _DeclareOperators(MetaPathFinder):
+    """Finds no module; declares the operators when torchvision is about to be imported."""
+
+    def find_spec(self, name, path=None, target=None):  # noqa: ANN001, ANN201 (signature is the import system's)
+        if name == "torchvision":
+            sys.meta_path.remove(self)
+            _declare()
+        return None
+
+
+def _declare() -> None:
+    import torch
+
+    if torch.version.cuda is not None or torch.version.hip is not None:
+        return
+    for operator in _OPERATORS:
+        try:
+            torch.library.define(f"torchvision::{operator}", _SCHEMA)
+        except RuntimeError as error:  # somebody declared it before us, e.g. a working CPU build
+            if "already" not in str(error) and "duplicate" not in str(error).lower():
+                raise
+
+
+def install() -> None:
+    """Arrange for the declaration; does nothing when called again or once torchvision is imported."""
+    if "torchvision" in sys.modules or any(isinstance(finder, _DeclareOperators) for finder in sys.meta_path):
+        return
+    sys.meta_path.insert(0, _DeclareOperators())

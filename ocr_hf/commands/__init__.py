@@ -1,0 +1,1 @@
+"""One module per `ocr-hf` command."""

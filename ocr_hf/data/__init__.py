@@ -1,0 +1,1 @@
+"""The ocr-vsi data set: columns, builder, video files, loading."""

@@ -1,0 +1,1 @@
+"""Cameras, oriented boxes and footprints: arrays in, arrays out, numpy only."""

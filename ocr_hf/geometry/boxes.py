@@ -1,0 +1,90 @@
+"""Oriented 3D boxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+CORNER_SIGNS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=np.float64)
+"""(8, 3) signs of a box's corners in its own axes; corners i and j share an edge if they differ in one sign."""
+EDGES = np.array([(i, j) for i in range(8) for j in range(i + 1, 8) if bin(i ^ j).count("1") == 1])
+"""(12, 2) indices into the corners."""
+
+
+@dataclass(frozen=True, eq=False)
+class OrientedBox:
+    """A box in the world.
+
+    center : (3,) float64, metres
+    size : (3,) float64, full extents along the box's axes, metres
+    rotation : (3, 3) float64, columns are the box's axes in the world, determinant +1
+    Raises ValueError for values that are not finite, a negative extent, or a rotation that is none.
+    """
+
+    center: np.ndarray
+    size: np.ndarray
+    rotation: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name, shape in (("center", (3,)), ("size", (3,)), ("rotation", (3, 3))):
+            array = np.array(getattr(self, name), dtype=np.float64)
+            if array.shape != shape:
+                raise ValueError(f"box {name} has shape {array.shape}; it must be {shape}")
+            if not np.isfinite(array).all():
+                raise ValueError(f"box {name} is {array.tolist()}; every value must be finite")
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+        if (self.size < 0.0).any():
+            raise ValueError(f"box size is {self.size.tolist()}; extents are full lengths in metres, at least 0")
+        if (
+            np.abs(self.rotation.T @ self.rotation - np.eye(3)).max() > 1e-4
+            or np.linalg.det(self.rotation) < 0.0
+        ):
+            raise ValueError(f"box rotation is {self.rotation.tolist()}; columns must be right-handed orthonormal axes")
+
+    @classmethod
+    def axis_aligned(cls, low: np.ndarray, high: np.ndarray) -> OrientedBox:
+        """Return the box between the corners `low` and `high`, (3,) each."""
+        low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+        return cls((low + high) / 2.0, high - low, np.eye(3))
+
+    @classmethod
+    def upright(cls, center: np.ndarray, size: np.ndarray, yaw_rad: float) -> OrientedBox:
+        """Return a box turned by `yaw_rad` counter-clockwise (seen from above) about +Z."""
+        cos, sin = np.cos(yaw_rad), np.sin(yaw_rad)
+        return cls(center, size, np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]]))
+
+    @property
+    def diagonal(self) -> float:
+        """Length of the space diagonal, metres."""
+        return float(np.linalg.norm(self.size))
+
+    @property
+    def is_degenerate(self) -> bool:
+        """True if an extent is zero (below a tenth of a millimetre)."""
+        return bool((self.size < 1e-4).any())
+
+    def corners(self) -> Float[np.ndarray, "8 3"]:
+        """Return the (8, 3) corners in the world, ordered as CORNER_SIGNS."""
+        return self.center + (CORNER_SIGNS * self.size / 2.0) @ self.rotation.T
+
+    def to_local(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
+        """Return world points (..., 3) in the box's own axes, origin at its centre."""
+        return (points - self.center) @ self.rotation
+
+    def moved(self, matrix: Float[np.ndarray, "4 4"]) -> OrientedBox:
+        """Return this box after the rigid motion `matrix`."""
+        rotation = matrix[:3, :3]
+        return OrientedBox(rotation @ self.center + matrix[:3, 3], self.size, rotation @ self.rotation)
+
+    def floor_polygon(self) -> Float[np.ndarray, "n 2"]:
+        """Return the convex outline (n, 2), counter-clockwise, of the box seen from above."""
+        from scipy.spatial import ConvexHull, QhullError
+
+        points = self.corners()[:, :2]
+        try:
+            return points[ConvexHull(points).vertices]
+        except QhullError:
+            return points[:0]

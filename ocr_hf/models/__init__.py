@@ -1,0 +1,1 @@
+"""Models and the media that go into them."""

@@ -1,0 +1,1 @@
+"""What to perturb, how much and how: the OCR (Object-Centric 3D Rollout) map."""

@@ -1,0 +1,1 @@
+"""VSI-Bench questions derived from 3D annotation."""

@@ -1,0 +1,1 @@
+"""3D scenes, camera paths and the renderer."""

@@ -1,0 +1,1 @@
+"""GRPO with Object-Centric 3D Rollout, and the SFT stage before it."""

@@ -1,0 +1,1 @@
+"""VSI-Bench: scoring, prompts, the evaluation harness and its audits."""
