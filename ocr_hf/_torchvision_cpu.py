@@ -3,13 +3,17 @@
 torchvision's published Linux wheels are CUDA builds. With CPU torch their compiled operators can't load, and
 torchvision then fails while it registers shapes for `torchvision::nms`, which doesn't exist. Declaring the
 operators' schemas beforehand is enough: the transforms that transformers' video processors use are plain torch.
-Nothing happens where torch has CUDA or ROCm, or where torchvision is never imported.
+Nothing happens where torch has CUDA or ROCm, where torchvision is a CPU build (its operators load), or where
+torchvision is never imported.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.abc import MetaPathFinder
+from importlib.machinery import PathFinder
+from pathlib import Path
 
 _OPERATORS = ("nms", "qnms")
 _SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
@@ -21,8 +25,16 @@ class _DeclareOperators(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):  # noqa: ANN001, ANN201 (signature is the import system's)
         if name == "torchvision":
             sys.meta_path.remove(self)
-            _declare()
+            if _is_cuda_build(PathFinder.find_spec(name)):
+                _declare()
         return None
+
+
+def _is_cuda_build(spec) -> bool:  # noqa: ANN001
+    if spec is None or spec.origin is None:
+        return False
+    version_file = Path(spec.origin).with_name("version.py")
+    return version_file.is_file() and re.search(r"__version__ = '[^']*\+cu\d", version_file.read_text()) is not None
 
 
 def _declare() -> None:

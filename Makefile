@@ -1,0 +1,32 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. Both set up what they need.
+PYTHON ?= python3
+RUN := .venv/bin
+export PYTHON
+export TOKENIZERS_PARALLELISM := false
+export HF_HUB_DISABLE_TELEMETRY := 1
+export GRADIO_ANALYTICS_ENABLED := False
+
+.PHONY: help setup demo test test-fast quality bench clean
+help:            ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
+
+setup:           ## virtual environment, torch, the package, FFmpeg's libraries
+	@.ci/setup
+
+demo: setup      ## build pairs of vanilla and region-noisy videos of procedural rooms, load them, draw them
+	@$(RUN)/python -m ocr_hf.demo
+
+test: setup quality  ## style check and all tests
+	@$(RUN)/python -m pytest
+
+test-fast: setup ## the tests that are not marked slow
+	@$(RUN)/python -m pytest -m "not slow"
+
+quality: setup   ## ruff
+	@$(RUN)/ruff check .
+
+bench: setup     ## every benchmark in its short form; each ends with one line of JSON
+	@for file in benchmarks/*.py; do echo "== $$file"; $(RUN)/python $$file --quick || exit 1; done
+
+clean:           ## remove what `make demo` made
+	rm -rf ocr-vsi demo
