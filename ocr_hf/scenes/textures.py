@@ -1,0 +1,138 @@
+"""Textures with mip levels in one flat array, looked up for many pixels at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+MAX_TEXTURE_SIZE = 1024
+"""Longer sides are scaled down to this (texels): frames are far smaller."""
+LEVELS_PER_OCTAVE = 2
+"""Two levels per halving, so that a lookup in the nearest level alone shows no seam between levels."""
+
+
+class TextureAtlas:
+    """Mip pyramids of several textures.
+
+    textures : (H, W, 3) uint8 sRGB arrays, or None for plain white; equal objects are stored once
+    Row 0 of an image is v = 1; coordinates wrap around.
+    index : (len(textures),) int32, row of `first_level` for each input
+    """
+
+    def __init__(self, textures: tuple[np.ndarray | None, ...]) -> None:
+        order: dict[int, int] = {}
+        unique: list[np.ndarray | None] = []
+        index = []
+        for texture in textures:
+            key = id(texture)
+            if key not in order:
+                order[key] = len(unique)
+                unique.append(texture)
+            index.append(order[key])
+        self.index = np.array(index, dtype=np.int32)
+        chunks, self._offset, self._width, self._height, first, last = [], [], [], [], [], []
+        offset = 0
+        for texture in unique:
+            first.append(len(self._offset))
+            for level in _pyramid(texture):
+                self._offset.append(offset)
+                self._height.append(level.shape[0])
+                self._width.append(level.shape[1])
+                # One wrapped texel on every side saves all address arithmetic at the borders.
+                chunks.append(_pack(np.pad(level, ((1, 1), (1, 1), (0, 0)), mode="wrap")).reshape(-1))
+                offset += chunks[-1].size
+            last.append(len(self._offset) - 1)
+        self._texels = np.concatenate(chunks)
+        self._offset = np.array(self._offset, dtype=np.int32)
+        self._width = np.array(self._width, dtype=np.int32)
+        self._height = np.array(self._height, dtype=np.int32)
+        self.first_level = np.array(first, dtype=np.int32)
+        self.last_level = np.array(last, dtype=np.int32)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by all the levels."""
+        return self._texels.nbytes
+
+    def size(self, index: np.ndarray) -> np.ndarray:
+        """Return the (N, 2) width and height in texels of the finest level of the textures `index` (N,)."""
+        level = self.first_level[index]
+        return np.stack([self._width[level], self._height[level]], axis=-1)
+
+    def sample(self, index: np.ndarray, uv: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Look up sRGB colours, bilinearly in the nearest level.
+
+        index : (N,) int32, values of `self.index`
+        uv : (2, N) float32
+        scale : (N,) float32, log2 of how many texels of the finest level one sample spans
+        Returns (3, N) float32 in [0, 255].
+        """
+        level = np.rint(np.maximum(scale, 0.0) * np.float32(LEVELS_PER_OCTAVE)).astype(np.int32)
+        level += self.first_level[index]
+        np.minimum(level, self.last_level[index], out=level)
+        width = self._width[level]
+        column, x = _address(uv[0], width)
+        row, y = _address(np.float32(1.0) - uv[1], self._height[level])
+        width += 2
+        row *= width
+        row += column
+        row += self._offset[level]
+        # Bilinear weights in 1/256 that sum to 256: red and blue travel in one product.
+        right_low = (x * y) >> 8
+        left_low = y - right_low
+        right_top = x - right_low
+        left_top = np.uint32(256) - y - right_top
+        red_blue = np.zeros(len(row), dtype=np.uint32)
+        green = np.zeros(len(row), dtype=np.uint32)
+        for weight, step in ((left_top, 0), (right_top, 1), (left_low, width - 1), (right_low, 1)):
+            row += step
+            texel = np.take(self._texels, row)
+            green += ((texel >> 8) & np.uint32(0xFF)) * weight
+            texel &= np.uint32(0xFF00FF)
+            texel *= weight
+            red_blue += texel
+        colors = np.empty((3, len(row)), dtype=np.float32)
+        colors[0] = (red_blue >> 8) & np.uint32(0xFF)
+        colors[1] = green >> 8
+        colors[2] = red_blue >> 24
+        return colors
+
+
+def _address(coordinate: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first of two neighbouring texels (in the padded level) and the second's weight in 1/256."""
+    position = coordinate - np.floor(coordinate)
+    position *= size
+    position += np.float32(0.5)
+    whole = position.astype(np.int32)
+    # Rounding can lift 1 - epsilon to a full period; the padded border still holds the texel to its left.
+    np.minimum(whole, size, out=whole)
+    position -= whole
+    position *= np.float32(256.0)
+    return whole, np.minimum(position, np.float32(255.0)).astype(np.uint32)
+
+
+def _pack(image: np.ndarray) -> np.ndarray:
+    """Return (H, W) uint32 0x00BBGGRR of (H, W, 3) uint8."""
+    wide = image.astype(np.uint32)
+    return wide[..., 0] | (wide[..., 1] << 8) | (wide[..., 2] << 16)
+
+
+def _pyramid(texture: np.ndarray | None) -> list[np.ndarray]:
+    """Return the levels (H, W, 3) uint8 of a texture, finest first, down to one texel."""
+    if texture is None:
+        return [np.full((1, 1, 3), 255, dtype=np.uint8)]
+    if texture.ndim != 3 or texture.shape[2] != 3 or texture.dtype != np.uint8 or 0 in texture.shape:
+        raise ValueError(f"texture is {texture.dtype} {texture.shape}; give a non-empty (H, W, 3) uint8 array")
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(texture))
+    shrink = min(1.0, MAX_TEXTURE_SIZE / max(image.size))
+    levels, octave = [], 0.0
+    while True:
+        factor = shrink * 2.0**-octave
+        size = tuple(max(1, round(side * factor)) for side in image.size)
+        # Every level is made from the texture itself, since BOX then averages each texel just once.
+        scaled = image if size == image.size else image.resize(size, Image.Resampling.BOX)
+        levels.append(np.asarray(scaled))
+        if max(size) == 1:
+            return levels
+        octave += 1.0 / LEVELS_PER_OCTAVE
