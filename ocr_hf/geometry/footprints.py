@@ -1,0 +1,120 @@
+"""Footprints: which pixels of which frame belong to which object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from ocr_hf.geometry import rle
+
+
+@dataclass(frozen=True)
+class Footprints:
+    """The visible pixels of every object in every frame of a clip, compactly.
+
+    height, width : size of the frames, pixels
+    num_frames : frames of the clip
+    amodal : False where occlusion is respected (from an instance map or depth); True for projected box hulls,
+        which also cover whatever stands in front of the object
+    codes : object id -> frame -> COCO counts string; frames in which the object is not seen are left out
+    """
+
+    height: int
+    width: int
+    num_frames: int
+    amodal: bool = False
+    codes: Mapping[int, Mapping[int, bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for object_id, frames in self.codes.items():
+            for frame in frames:
+                if not 0 <= frame < self.num_frames:
+                    raise ValueError(
+                        f"the footprint of object {object_id} names frame {frame}, but the clip has frames 0 to "
+                        f"{self.num_frames - 1}; footprints and video belong to different clips"
+                    )
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """Ids of the objects seen in at least one frame, ascending."""
+        return tuple(sorted(object_id for object_id, frames in self.codes.items() if frames))
+
+    def areas(self, object_id: int) -> Int[np.ndarray, "t"]:
+        """Return the (T,) number of pixels of one object in each frame; zeros for an object that is never seen."""
+        frames = self.codes.get(object_id, {})
+        out = np.zeros(self.num_frames, dtype=np.int64)
+        out[list(frames)] = rle.areas(list(frames.values()), self.height, self.width)
+        return out
+
+    def region(self, object_ids: Iterable[int], frames: Sequence[int] | None = None) -> Bool[np.ndarray, "t h w"]:
+        """Return the (T, H, W) bool union of the footprints of `object_ids`.
+
+        frames : indices of the frames wanted, in that order; all of them by default
+        """
+        wanted = range(self.num_frames) if frames is None else frames
+        chosen = [self.codes[object_id] for object_id in dict.fromkeys(object_ids) if object_id in self.codes]
+        out = np.zeros((len(wanted), self.height, self.width), dtype=bool)
+        for row, frame in enumerate(wanted):
+            codes = [footprint[frame] for footprint in chosen if frame in footprint]
+            if codes:
+                out[row] = rle.decode_union(codes, self.height, self.width)
+        return out
+
+    def select(self, frames: Sequence[int]) -> Footprints:
+        """Return the footprints of a clip made of these frames only, in this order."""
+        frames = [int(frame) for frame in frames]
+        codes = {
+            object_id: {row: footprint[frame] for row, frame in enumerate(frames) if frame in footprint}
+            for object_id, footprint in self.codes.items()
+        }
+        return Footprints(self.height, self.width, len(frames), self.amodal, codes)
+
+    def resized(self, height: int, width: int) -> Footprints:
+        """Return the footprints for frames resized to (height, width): each pixel centre looks up the nearest pixel."""
+        if (height, width) == (self.height, self.width):
+            return self
+        rows = ((np.arange(height) + 0.5) * self.height / height).astype(np.int64)
+        columns = ((np.arange(width) + 0.5) * self.width / width).astype(np.int64)
+        codes: dict[int, dict[int, bytes]] = {}
+        for object_id, footprint in self.codes.items():
+            for frame, code in footprint.items():
+                mask = rle.decode_union([code], self.height, self.width)[rows][:, columns]
+                for _, small in rle.encode_instances(mask.astype(np.uint8)):
+                    codes.setdefault(object_id, {})[frame] = small
+        return Footprints(height, width, self.num_frames, self.amodal, codes)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Return one dict (object_id, frame, height, width, counts) per (object, frame); `counts` is COCO's string."""
+        return [
+            {
+                "object_id": object_id,
+                "frame": frame,
+                "height": self.height,
+                "width": self.width,
+                "counts": self.codes[object_id][frame].decode("ascii"),
+            }
+            for object_id in self.object_ids
+            for frame in sorted(self.codes[object_id])
+        ]
+
+    @classmethod
+    def from_rows(
+        cls, rows: Iterable[Mapping[str, Any]], num_frames: int, height: int, width: int, amodal: bool = False
+    ) -> Footprints:
+        """Return what `to_rows` wrote; raise ValueError for a row of another frame size or a broken code."""
+        codes: dict[int, dict[int, bytes]] = {}
+        for row in rows:
+            if (row["height"], row["width"]) != (height, width):
+                raise ValueError(
+                    f"the footprint of object {row['object_id']} in frame {row['frame']} is for "
+                    f"{row['width']}x{row['height']} pixels, the frames have {width}x{height}; "
+                    "read it at its own size and call .resized(height, width)"
+                )
+            counts = row["counts"]
+            code = counts if isinstance(counts, bytes) else counts.encode("ascii")
+            codes.setdefault(int(row["object_id"]), {})[int(row["frame"])] = code
+        return cls(height, width, num_frames, amodal, codes)
