@@ -1,0 +1,145 @@
+"""MP4 in and out: frames to a file, a file (or bytes, or a decoder) to frames, and which frames to take.
+
+PyAV does all of it, so neither torchcodec nor FFmpeg's shared libraries are needed; a torchcodec decoder that
+`datasets` hands out is read through its own interface.
+
+Files are H.264 in yuv420p because every browser and player shows that. It halves the resolution of colour and is
+lossy: pixels outside a perturbed region are bit-identical as arrays, while in the decoded noisy file they differ by
+what the codec loses. docs/data.md has the measured PSNR.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from ocr_hf.data.video_reader import VideoError, VideoInfo, VideoReader
+
+CRF = 10
+"""x264's quality (0 lossless ... 51). At 10 what is lost is mostly colour resolution; see docs/data.md."""
+KEYFRAME_EVERY = 16
+_X264 = {
+    "crf": str(CRF),
+    "preset": "medium",
+    "bf": "0",  # no B-frames: time stamps start at 0 and frame i is packet i
+    "g": str(KEYFRAME_EVERY),
+    "threads": "1",  # more threads change the bytes
+    "x264-params": "cpu-independent=1",
+}
+_MUXER = {"movflags": "+faststart", "fflags": "+bitexact"}
+_BT601, _BT709, _LIMITED_RANGE = 6, 1, 1
+"""FFmpeg's codes. The matrix is BT.601 and says so: readers that ignore the tag assume just that one."""
+
+VideoSource = Any
+"""A path, bytes, a torchcodec VideoDecoder, or the {"path", "bytes"} dict of an undecoded `datasets.Video`."""
+
+
+def write_mp4(path: str | os.PathLike, frames: np.ndarray, fps: float) -> None:
+    """Write frames as an MP4 file, atomically and with the same bytes each time.
+
+    frames : (T, H, W, 3) uint8 RGB, T >= 1, H and W even
+    fps : frames per second; frame i is shown at i / fps seconds
+    Raises ValueError for frames that H.264 can't hold, OSError (nothing is left behind) when the disk is full.
+    """
+    frames = np.asarray(frames)
+    if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8 or not len(frames):
+        raise ValueError(f"{path}: frames are {frames.dtype} {frames.shape}; give at least one (H, W, 3) uint8 frame")
+    if frames.shape[1] % 2 or frames.shape[2] % 2:
+        raise ValueError(
+            f"{path}: frames are {frames.shape[2]}x{frames.shape[1]}; H.264 in yuv420p needs even sides, crop or resize"
+        )
+    if not (np.isfinite(fps) and fps > 0.0):
+        raise ValueError(f"{path}: fps is {fps}; give frames per second above 0")
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        _encode(temporary, frames, Fraction(fps).limit_denominator(10_000))
+        os.replace(temporary, path)
+    except (av.FFmpegError, OSError) as error:
+        raise OSError(f"can't write {path}: {error}; free some space there or choose another folder") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _encode(path: Path, frames: np.ndarray, rate: Fraction) -> None:
+    with av.open(str(path), "w", format="mp4", options=_MUXER) as container:
+        stream = container.add_stream("libx264", rate=rate, options=_X264)
+        stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], "yuv420p"
+        context = stream.codec_context
+        context.thread_count = 1
+        context.colorspace, context.color_primaries, context.color_trc = _BT601, _BT709, _BT709
+        context.color_range = _LIMITED_RANGE
+        for index, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+            frame = frame.reformat(
+                format="yuv420p", dst_colorspace=_BT601, dst_color_range=_LIMITED_RANGE, interpolation="AREA"
+            )
+            frame.pts, frame.time_base = index, 1 / rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def uniform_indices(num_frames: int, count: int) -> np.ndarray:
+    """Return `count` frame indices spread evenly from the first to the last frame, (count,) int64.
+
+    Agrees with VSI-Bench's and lmms-eval's np.linspace(0, num_frames - 1, count, dtype=int). A shorter video gives
+    each of its frames once.
+    """
+    if num_frames < 1 or count < 1:
+        raise ValueError(f"can't take {count} of {num_frames} frames; both must be at least 1")
+    return np.linspace(0, num_frames - 1, min(count, num_frames), dtype=np.int64)
+
+
+def probe(source: VideoSource) -> VideoInfo:
+    """Return size, rate and exact number of frames of a video without decoding it."""
+    if _is_decoder(source):
+        meta = source.metadata
+        return VideoInfo(len(source), meta.width, meta.height, float(meta.average_fps), float(meta.duration_seconds))
+    with VideoReader(source) as reader:
+        return reader.info()
+
+
+def read_frames(
+    source: VideoSource, indices: Sequence[int] | np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Decode frames of a video; frame i is frame i exactly, also after seeking and with a varying frame rate.
+
+    indices : frame numbers from 0, in any order, repeats allowed; None for all frames
+    Returns (frames (N, H, W, 3) uint8 RGB, timestamps_s (N,) float64, when each frame is shown).
+    Raises VideoError naming file and frame where the file is cut off or damaged, IndexError for a frame it hasn't.
+    """
+    if _is_decoder(source):
+        return _read_decoder(source, indices)
+    with VideoReader(source) as reader:
+        return reader.read(_checked(indices, reader.num_frames, reader.name))
+
+
+def _checked(indices: Sequence[int] | np.ndarray | None, num_frames: int, name: str) -> np.ndarray:
+    wanted = np.arange(num_frames) if indices is None else np.asarray(indices, dtype=np.int64).reshape(-1)
+    if len(wanted) and (wanted.min() < 0 or wanted.max() >= num_frames):
+        bad = wanted[(wanted < 0) | (wanted >= num_frames)][0]
+        raise IndexError(f"{name} has no frame {bad}; its frames are 0 to {num_frames - 1}")
+    return wanted
+
+
+def _is_decoder(source: VideoSource) -> bool:
+    return hasattr(source, "get_frames_at") and hasattr(source, "metadata")
+
+
+def _read_decoder(decoder: Any, indices: Sequence[int] | np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    name = str(getattr(decoder.metadata, "path", None) or "the video")
+    wanted = _checked(indices, len(decoder), name)
+    try:
+        batch = decoder.get_frames_at(wanted.tolist())
+    except RuntimeError as error:
+        raise VideoError(f"{name}: a frame of {wanted.tolist()} can't be decoded ({error}); fetch it again") from error
+    pixels = batch.data.numpy()
+    if pixels.shape[-1] != 3:  # (N, C, H, W), the decoder's default
+        pixels = pixels.transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(pixels), batch.pts_seconds.numpy().astype(np.float64)
