@@ -1,10 +1,13 @@
 """The hub server under the libraries built on `huggingface_hub`: datasets, transformers, evaluate."""
 
+import hashlib
 import json
 
 import av
 import numpy as np
 import pytest
+
+from tests.hub_server.accounts import Account
 
 CARD = """---
 license: apache-2.0
@@ -90,24 +93,20 @@ print(len(recipes), next(iter(streamed))["noisy"][0].shape)
 print(hashlib.sha256(open(kept[4]["vanilla"]["path"], "rb").read()).hexdigest())
 """
     )
-    import hashlib
-
     lines = printed.splitlines()
     assert lines[0] == "{'train': 6, 'test': 2} ['id', 'noisy', 'question', 'vanilla']"
-    assert lines[1] == "['pairs', 'recipes']" or lines[1] == "['recipes', 'pairs']"
+    assert lines[1] == "['pairs', 'recipes']"
     assert lines[2] == "4 torch.Size([3, 48, 64])"
     clip = pushed_folder / "pairs/train/clips/002_vanilla.mp4"
     assert lines[3] == hashlib.sha256(clip.read_bytes()).hexdigest()
 
 
-def test_a_wrong_token_and_a_missing_config_are_told_apart(pushed_folder, hub_client, local_hub):
-    from tests.hub_server.accounts import Account
-
+def test_a_wrong_token_and_a_missing_config_are_told_apart(pushed_folder, hub_client):
     source = "from datasets import load_dataset; load_dataset('org/clips', 'recipes')"
+    with pytest.raises(AssertionError, match="Invalid credentials|Dataset 'org/clips' doesn't exist on the Hub"):
+        hub_client(source, account=Account("tester", "wrong-token"))
     with pytest.raises(AssertionError, match="corresponds to no data"):
         hub_client(source)  # the configuration's files left main after v1
-    with pytest.raises(AssertionError, match="401"):
-        hub_client(source, account=Account("tester", "wrong-token"))
 
 
 def test_transformers_and_evaluate_load_by_revision(hub_api, hub_client, local_hub):
@@ -119,6 +118,7 @@ def test_transformers_and_evaluate_load_by_revision(hub_api, hub_client, local_h
         api.create_tag("org/share", tag=f"v{version}", repo_type="space")
     printed = hub_client(
         """
+import ocr_hf
 import evaluate
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
