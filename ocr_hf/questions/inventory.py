@@ -1,0 +1,185 @@
+"""What questions may name in a scene, and the distances between it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import shapely
+from scipy.spatial import cKDTree
+
+from ocr_hf.geometry.box_distance import closest_points
+from ocr_hf.geometry.footprints import Footprints
+from ocr_hf.questions.official_distance import nearest, sample_box
+from ocr_hf.questions.question import QuestionConfig
+from ocr_hf.questions.visibility import Shown, shown
+from ocr_hf.scenes.scene import Scene, SceneObject
+
+ROOM_TOLERANCE_M = 0.5
+"""An object whose centre is farther than this outside every room is misplaced. Doors, windows and wall pictures have
+their centres in or on a wall, outside the floor outline by up to its thickness (ours)."""
+LANDMARK_RADIUS_M = 2.0
+"""An object nearer than this to a named one is a landmark for it (ours)."""
+NAMELESS = frozenset(
+    "object objects unknown unlabeled unlabelled unannotated misc miscellaneous other others remove none item thing "
+    "stuff clutter structure wall floor ceiling otherfurniture otherprop otherstructure".split()
+) | {"other furniture", "other prop", "other structure", "other object"}
+"""Labels of data sets that say what a thing is not; a question can't name them."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9 '/&-]*")
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The closest points of two objects (or of the nearest instances of two categories)."""
+
+    distance_m: float
+    ids: tuple[int, int]
+    points: tuple[np.ndarray, np.ndarray]
+
+
+class Inventory:
+    """The askable categories of a scene, as a clip shows it.
+
+    scene, footprints, fps, config : as given to `generate_questions`
+    categories : label -> its instances; categories with an instance that can't be asked about are left out whole,
+        since counts, uniqueness and nearest instances would be wrong without it
+    objects : the instances of all categories
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        footprints: Footprints | None,
+        fps: float | None,
+        config: QuestionConfig,
+        skipped: Counter[str],
+    ) -> None:
+        self.scene, self.footprints, self.fps, self.config = scene, footprints, fps, config
+        self.shown = self._shown()
+        self.categories: dict[str, tuple[SceneObject, ...]] = {}
+        for label in sorted({item.label for item in scene.objects}):
+            present = [item for item in scene.objects if item.label == label and self.shown[item.id] != Shown.NOT]
+            reason = self._reject(label, present)
+            if reason is None:
+                self.categories[label] = tuple(sorted(present, key=lambda item: item.id))
+            else:
+                skipped[f"category: {reason}"] += 1
+        self.objects = tuple(item for items in self.categories.values() for item in items)
+
+    def _shown(self) -> dict[int, Shown]:
+        rule = self.config.visibility
+        if rule is None or self.footprints is None:
+            return {item.id: Shown.CLEARLY for item in self.scene.objects}
+        if self.footprints.amodal:
+            raise ValueError(
+                f"scene '{self.scene.name}': the footprints are projected boxes, which don't say what is hidden; "
+                "give footprints from depth or an instance map, or visibility=None"
+            )
+        return {item.id: shown(self.footprints, item.id, rule) for item in self.scene.objects}
+
+    def _reject(self, label: str, present: list[SceneObject]) -> str | None:
+        """Return why no question can name this category, or None."""
+        if not _NAME.fullmatch(label) or label in NAMELESS:
+            return "unknown or unusable name"
+        if not present:
+            return "not shown in the clip"
+        if any(self.shown[item.id] == Shown.BARELY for item in present):
+            return "barely shown in the clip"
+        if any(item.box.is_degenerate for item in present):
+            return "zero-size box"
+        if self.scene.rooms and not all(self._inside(item) for item in present):
+            return "outside every room"
+        return None
+
+    def _inside(self, item: SceneObject) -> bool:
+        return bool(shapely.dwithin(self._floor, shapely.Point(item.box.center[:2]), ROOM_TOLERANCE_M))
+
+    @cached_property
+    def _floor(self) -> shapely.Geometry:
+        return shapely.union_all([shapely.Polygon(room.polygon) for room in self.scene.rooms])
+
+    @cached_property
+    def unique(self) -> tuple[str, ...]:
+        """Labels of the categories with exactly one instance, sorted."""
+        return tuple(label for label, items in self.categories.items() if len(items) == 1)
+
+    def only(self, label: str) -> SceneObject:
+        """Return the single instance of a category."""
+        (item,) = self.categories[label]
+        return item
+
+    def missing(self, labels: Iterable[str], unique: bool) -> str | None:
+        """Return why these categories can't be named (None if they can); `unique`: each must have one instance."""
+        labels = list(labels)
+        if len(set(labels)) != len(labels):
+            return "a category is named twice"
+        if any(label not in self.categories for label in labels):
+            return "category is not askable in this scene"
+        if unique and any(len(self.categories[label]) != 1 for label in labels):
+            return "category is not unique"
+        return None
+
+    @cached_property
+    def _exact(self) -> tuple[dict[int, int], np.ndarray, np.ndarray, np.ndarray]:
+        """Row of each object id, distances (N, N) and closest points (N, N, 3): [i, j] on i towards j, and on j."""
+        boxes = [item.box for item in self.objects]
+        count = len(boxes)
+        i, j = np.triu_indices(count, k=1)
+        points_i, points_j, distance = closest_points([boxes[k] for k in i], [boxes[k] for k in j])
+        matrix, own, other = np.zeros((count, count)), np.zeros((count, count, 3)), np.zeros((count, count, 3))
+        matrix[i, j] = matrix[j, i] = distance
+        own[i, j] = other[j, i] = points_i
+        other[i, j] = own[j, i] = points_j
+        return {item.id: row for row, item in enumerate(self.objects)}, matrix, own, other
+
+    @cached_property
+    def _trees(self) -> dict[int, cKDTree]:
+        return {}
+
+    def _tree(self, item: SceneObject) -> cKDTree:
+        if item.id not in self._trees:
+            self._trees[item.id] = cKDTree(sample_box(item.box))
+        return self._trees[item.id]
+
+    @cached_property
+    def _gaps(self) -> dict[tuple[str, str], Gap]:
+        return {}
+
+    def gap(self, first: str, second: str) -> Gap:
+        """Return the closest points of the nearest instances of two categories, under the config's rules."""
+        if (first, second) not in self._gaps:
+            pairs = [(a, b) for a in self.categories[first] for b in self.categories[second]]
+            measure = self._official_gap if self.config.rules == "official" else self._exact_gap
+            self._gaps[first, second] = min((measure(a, b) for a, b in pairs), key=lambda gap: gap.distance_m)
+        return self._gaps[first, second]
+
+    def _exact_gap(self, a: SceneObject, b: SceneObject) -> Gap:
+        row, matrix, own, other = self._exact
+        i, j = row[a.id], row[b.id]
+        return Gap(float(matrix[i, j]), (a.id, b.id), (own[i, j], other[i, j]))
+
+    def _official_gap(self, a: SceneObject, b: SceneObject) -> Gap:
+        point_a, point_b, distance = nearest(self._tree(a).data, self._tree(b))
+        return Gap(distance, (a.id, b.id), (point_a, point_b))
+
+    def nearest_other(self, item: SceneObject) -> Gap | None:
+        """Return the gap to the nearest object of another category, None if there is no other category."""
+        others = [other for other in self.objects if other.label != item.label]
+        return min((self._exact_gap(item, other) for other in others), key=lambda gap: gap.distance_m, default=None)
+
+    def landmarks(self, ids: Iterable[int], per_object: int = 2) -> tuple[int, ...]:
+        """Return other objects near these: what links views that don't show the named objects together.
+
+        For each id at most `per_object` of the nearest within LANDMARK_RADIUS_M, in order of id.
+        """
+        row, matrix, _, _ = self._exact
+        named = set(ids)
+        chosen: set[int] = set()
+        for object_id in named & row.keys():
+            near = sorted((float(matrix[row[object_id], row[other]]), other) for other in row.keys() - named)
+            chosen |= {other for distance, other in near[:per_object] if distance <= LANDMARK_RADIUS_M}
+        return tuple(sorted(chosen))
