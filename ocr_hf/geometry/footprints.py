@@ -50,6 +50,11 @@ class Footprints:
         out[list(frames)] = rle.areas(list(frames.values()), self.height, self.width)
         return out
 
+    def mask(self, object_id: int, frame: int) -> Bool[np.ndarray, "h w"] | None:
+        """Return the (H, W) bool pixels of one object in one frame, or None where it is not seen."""
+        code = self.codes.get(object_id, {}).get(frame)
+        return None if code is None else rle.decode_union([code], self.height, self.width)
+
     def region(self, object_ids: Iterable[int], frames: Sequence[int] | None = None) -> Bool[np.ndarray, "t h w"]:
         """Return the (T, H, W) bool union of the footprints of `object_ids`.
 

@@ -38,7 +38,8 @@ def decode_union(codes: Sequence[bytes], height: int, width: int) -> Bool[np.nda
     if not codes:
         return np.zeros((height, width), dtype=bool)
     items = [{"size": [height, width], "counts": code} for code in codes]
-    return coco.decode(items[0] if len(items) == 1 else coco.merge(items)).view(bool)
+    mask = coco.decode(items[0] if len(items) == 1 else coco.merge(items))
+    return np.ascontiguousarray(mask).view(bool)
 
 
 def areas(codes: Sequence[bytes], height: int, width: int) -> Int[np.ndarray, "n"]:

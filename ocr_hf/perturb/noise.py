@@ -13,8 +13,8 @@ from ocr_hf.perturb.schedule import diffusion_scales, diffusion_timestep
 
 def gaussian_region(
     frames: UInt8[np.ndarray, "t h w 3"],
-    region: Bool[np.ndarray, "t h w"],
-    strength: float,
+    region: Bool[np.ndarray, "_ _ _"],
+    strength: float | int,
     key: int,
     frame_indices: Sequence[int] | None = None,
 ) -> UInt8[np.ndarray, "t h w 3"]:

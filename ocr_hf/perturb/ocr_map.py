@@ -16,7 +16,8 @@ from jaxtyping import Float, UInt8
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.perturb import rows
-from ocr_hf.perturb.frames import decode_frames
+from ocr_hf.perturb.frames import decode_frames, encode_lossless
+from ocr_hf.perturb.geometry_noise import geometry_region
 from ocr_hf.perturb.keys import stable_key
 from ocr_hf.perturb.noise import gaussian_region
 from ocr_hf.perturb.schedule import SCHEDULES, Schedule, objects_at
@@ -64,6 +65,8 @@ class OCRMap:
     schedule, total_steps : how the number of objects falls over training; without `total_steps` it stays
     seed : of every random choice
     min_visible : an object counts as visible if it fills more than this share of the pixels of some frame
+    output : what `noisy` holds after mapping rows: "frames" (T, H, W, 3) uint8, or "video", the bytes of a lossless
+        MP4 file as `datasets.Video` stores them: then `.cast_column("noisy", Video())` makes it a video column
 
     Use it on arrays (`perturb`), on a row (`ocr_map(row)`), in `Dataset.map(ocr_map, num_proc=N)`, as
     `dataset.with_transform(ocr_map)`, or in a streaming dataset's `map`. In workers, read the clip with
@@ -73,11 +76,12 @@ class OCRMap:
     select: Policy = "visible"
     max_objects: int = 4
     mode: Mode = "gaussian"
-    strength: float | None = None
+    strength: float | int | None = None
     schedule: Schedule = "linear"
     total_steps: int | None = None
     seed: int = 0
-    min_visible: float = 0.002
+    min_visible: float | int = 0.002
+    output: Literal["frames", "video"] = "frames"
 
     def __post_init__(self) -> None:
         if self.select not in POLICIES:
@@ -92,6 +96,8 @@ class OCRMap:
             raise ValueError(f"total_steps is {self.total_steps}; give the number of training steps, or None")
         if not 0.0 <= self.min_visible < 1.0:
             raise ValueError(f"min_visible is {self.min_visible}; give a share of a frame's pixels, 0 up to 1")
+        if self.output not in ("frames", "video"):
+            raise ValueError(f"output is '{self.output}'; choose frames or video")
         most = 1.0 if self.mode == "gaussian" else float("inf")
         if self.strength is not None and not 0.0 <= self.strength <= most:
             raise ValueError(f"strength is {self.strength}; gaussian takes 0 to 1, geometry box diagonals from 0")
@@ -143,9 +149,9 @@ class OCRMap:
         row_id: int | str,
         step: int = 0,
         frame_indices: Sequence[int] | None = None,
-        depth: Float[np.ndarray, "t h w"] | None = None,
+        depth: Float[np.ndarray, "_ _ _"] | None = None,
         boxes: Mapping[int, OrientedBox] | None = None,
-        camera_to_world: Float[np.ndarray, "t 4 4"] | None = None,
+        camera_to_world: Float[np.ndarray, "_ 4 4"] | None = None,
         intrinsics: Float[np.ndarray, "3 3"] | None = None,
     ) -> UInt8[np.ndarray, "t h w 3"]:
         """Return the noisy copy of `frames`.
@@ -165,13 +171,31 @@ class OCRMap:
             # only the frames wanted are resized and decoded; noise keeps the clip's own frame numbers
             footprints = footprints.select(frame_indices)
         footprints = footprints.resized(height, width)
-        return gaussian_region(frames, footprints.region(plan.object_ids), plan.strength, plan.key, frame_indices)
+        if self.mode == "gaussian":
+            return gaussian_region(frames, footprints.region(plan.object_ids), plan.strength, plan.key, frame_indices)
+        if boxes is None or camera_to_world is None or intrinsics is None:
+            raise ValueError(
+                "mode 'geometry' moves points in 3D and lacks boxes, camera_to_world or intrinsics; pass them "
+                "(columns objects, camera_to_world, intrinsics of a row), or use mode 'gaussian'"
+            )
+        return geometry_region(
+            frames,
+            depth,
+            boxes,
+            footprints,
+            plan.object_ids,
+            camera_to_world,
+            intrinsics,
+            plan.strength,
+            plan.key,
+            frame_indices,
+        )
 
     def __call__(self, row: Mapping[str, Any], step: int = 0) -> dict[str, Any]:
         """Return a row, or a batch (dict of lists), with its noisy frames and what made them.
 
         Reads the columns id, vanilla, footprints, queried_objects (and objects, camera_to_world, intrinsics for
-        `geometry`); writes noisy (T, H, W, 3) uint8, noisy_objects, mode, strength, seed.
+        `geometry`; fps for output "video"); writes noisy, noisy_objects, mode, strength, seed.
         A plain dict comes back whole; the lazy rows of `Dataset.map` get the new columns only, as map adds them.
         """
         if isinstance(row["id"], list):
@@ -187,7 +211,7 @@ class OCRMap:
         plan = self.plan(row, step)
         noisy = self.perturb(frames, footprints, plan.object_ids, row_id=row_id, step=step, **rows.cameras_of(row))
         return {
-            "noisy": noisy,
+            "noisy": noisy if self.output == "frames" else {"path": None, "bytes": encode_lossless(noisy, row["fps"])},
             "noisy_objects": list(plan.object_ids),
             "mode": plan.mode,
             "strength": plan.strength,

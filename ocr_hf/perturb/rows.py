@@ -24,7 +24,9 @@ def footprints_of(row: Mapping[str, Any]) -> Footprints:
 def boxes_of(row: Mapping[str, Any]) -> dict[int, OrientedBox]:
     """Return object id -> oriented box of a row's `objects` column."""
     return {
-        int(item["id"]): OrientedBox(item["center"], item["size"], np.reshape(item["rotation"], (3, 3)))
+        int(item["id"]): OrientedBox(
+            np.asarray(item["center"]), np.asarray(item["size"]), np.reshape(item["rotation"], (3, 3))
+        )
         for item in row["objects"]
     }
 

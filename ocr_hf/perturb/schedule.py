@@ -28,7 +28,7 @@ def diffusion_alphas() -> Float[np.ndarray, "1000"]:
     return alphas
 
 
-def diffusion_timestep(strength: float) -> int:
+def diffusion_timestep(strength: float | int) -> int:
     """Return t = round(1000 strength), at most 999; 0.5 is NoisyRollout's t0 = 500. t = 0 means: no noise."""
     if not 0.0 <= strength <= 1.0:
         raise ValueError(f"strength is {strength}; gaussian noise takes 0 (none) to 1 (t = 999 of the schedule)")
@@ -50,7 +50,7 @@ def diffusion_scales(t: int) -> tuple[float, float]:
 
 
 def decay(
-    step: float,
+    step: int | float,
     total_steps: int,
     schedule: Schedule = "linear",
     *,
@@ -89,7 +89,7 @@ def decay(
     raise ValueError(f"schedule is '{schedule}'; choose one of {', '.join(SCHEDULES)}")
 
 
-def objects_at(step: float, max_objects: int, total_steps: int, schedule: Schedule = "linear") -> int:
+def objects_at(step: int | float, max_objects: int, total_steps: int, schedule: Schedule = "linear") -> int:
     """Return how many objects are perturbed at a training step: max_objects * decay, rounded half up.
 
     Annealing the *number* of perturbed regions linearly is the schedule that the OCR paper (arXiv 2511.13190)

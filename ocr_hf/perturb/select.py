@@ -12,7 +12,7 @@ Policy = Literal["visible", "queried", "context"]
 POLICIES: tuple[str, ...] = get_args(Policy)
 
 
-def visible_objects(footprints: Footprints, min_visible: float = 0.0) -> tuple[int, ...]:
+def visible_objects(footprints: Footprints, min_visible: float | int = 0.0) -> tuple[int, ...]:
     """Return the ids, ascending, of objects that cover more than `min_visible` of the pixels of at least one frame."""
     least = min_visible * footprints.height * footprints.width
     return tuple(i for i in footprints.object_ids if footprints.areas(i).max() > least)
