@@ -186,7 +186,7 @@ def _corner_table(surfaces, gain: np.ndarray, atlas: TextureAtlas) -> np.ndarray
     A row is one cache line: r g b u v at the first corner, their change to the second, to the third corner, and
     log2 of texels per metre.
     """
-    vertices, uv, color = (array[surfaces.faces] for array in (surfaces.vertices, surfaces.uv, surfaces.color))
+    vertices, uv, color = surfaces.corners(), surfaces.uv, surfaces.color
     count = len(surfaces.faces)
     table = np.empty((2, count, 16), dtype=np.float32)
     # Whole periods are taken off so that float32 keeps its precision for textures that repeat many times.
