@@ -1,0 +1,345 @@
+"""Floor plans: one to four rooms, the walls between them, doors to walk through, windows.
+
+Walls run along x or y. Plans are drawn on the walls' centre lines; a room's polygon is what lies between the faces.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ocr_hf.scenes.randomness import pick
+
+DOOR_HEIGHT_M = 2.05
+
+
+@dataclass(frozen=True)
+class RoomNeeds:
+    """How large a kind of room may be: shortest side and target area range, metres and m2."""
+
+    min_side_m: float
+    area_m2: tuple[float, float]
+
+
+NEEDS = {
+    "living room": RoomNeeds(3.7, (17.0, 30.0)),
+    "bedroom": RoomNeeds(3.1, (11.0, 18.0)),
+    "kitchen": RoomNeeds(2.7, (9.0, 17.0)),
+    "bathroom": RoomNeeds(2.1, (5.0, 9.0)),
+    "office": RoomNeeds(2.9, (9.5, 18.0)),
+    "meeting room": RoomNeeds(3.6, (16.0, 28.0)),
+}
+HOMES: dict[int, tuple[tuple[str, ...], ...]] = {
+    1: (("living room",), ("bedroom",), ("kitchen",), ("office",), ("meeting room",), ("living room",)),
+    2: (
+        ("living room", "kitchen"),
+        ("bedroom", "bathroom"),
+        ("living room", "bedroom"),
+        ("office", "meeting room"),
+        ("kitchen", "bathroom"),
+    ),
+    3: (
+        ("living room", "bedroom", "bathroom"),
+        ("living room", "kitchen", "bedroom"),
+        ("living room", "kitchen", "office"),
+        ("bedroom", "office", "bathroom"),
+        ("living room", "kitchen", "bathroom"),
+    ),
+    4: (
+        ("living room", "kitchen", "bedroom", "bathroom"),
+        ("living room", "kitchen", "bedroom", "bathroom"),
+        ("living room", "bedroom", "office", "bathroom"),
+        ("living room", "kitchen", "office", "bathroom"),
+        ("living room", "bedroom", "bedroom", "bathroom"),
+    ),
+}
+"""Which rooms make up a home, by their number."""
+
+
+@dataclass(frozen=True, eq=False)
+class Wall:
+    """One face of a wall, seen from inside its room.
+
+    start, end : (2,) metres, the room on the left hand; line : where the wall's centre lies across its direction
+    """
+
+    start: np.ndarray
+    end: np.ndarray
+    line: float
+
+    @property
+    def length(self) -> float:
+        """Length of the face, metres."""
+        return float(np.abs(self.end - self.start).sum())
+
+    @property
+    def along(self) -> np.ndarray:
+        """Unit vector from start to end."""
+        return (self.end - self.start) / self.length
+
+    @property
+    def inward(self) -> np.ndarray:
+        """Unit vector into the room."""
+        x, y = self.along
+        return np.array([-y, x])
+
+    @property
+    def axis(self) -> int:
+        """The axis the wall runs along: 0 = x, 1 = y."""
+        return int(abs(self.along[1]) > 0.5)
+
+
+@dataclass(frozen=True, eq=False)
+class Opening:
+    """A hole in a wall.
+
+    kind : "door" (with a leaf), "passage" (without), "entry" (a closed door to the outside), "window"
+    axis : the axis its wall runs along; line : the wall's centre across it
+    low, high : extent along the wall; z0, z1 : extent upwards, metres
+    rooms : the rooms on both sides; the second is None outside
+    """
+
+    kind: str
+    axis: int
+    line: float
+    low: float
+    high: float
+    z0: float
+    z1: float
+    rooms: tuple[int, int | None]
+
+    @property
+    def center(self) -> np.ndarray:
+        """(2,) centre on the wall's centre line, metres."""
+        middle = (self.low + self.high) / 2.0
+        return np.array([middle, self.line] if self.axis == 0 else [self.line, middle])
+
+    def in_wall(self, wall: Wall) -> bool:
+        """True if this opening is a hole in that face."""
+        if self.axis != wall.axis or abs(self.line - wall.line) > 1e-6:
+            return False
+        ends = sorted((wall.start[self.axis], wall.end[self.axis]))
+        return ends[0] - 1e-6 <= self.low and self.high <= ends[1] + 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class RoomPlan:
+    """One room: its kind and the faces of its walls, counter-clockwise."""
+
+    kind: str
+    walls: tuple[Wall, ...]
+
+    @property
+    def polygon(self) -> np.ndarray:
+        """(N, 2) float64 outline between the wall faces, counter-clockwise."""
+        return np.array([wall.start for wall in self.walls])
+
+
+@dataclass(frozen=True, eq=False)
+class FloorPlan:
+    """All rooms of a home."""
+
+    rooms: tuple[RoomPlan, ...]
+    openings: tuple[Opening, ...]
+    thickness_m: float
+    height_m: float
+    cells: tuple[np.ndarray, ...] = field(repr=False, default=())
+
+
+def draw_floor_plan(rng: np.random.Generator, count: int) -> FloorPlan:
+    """Draw a plan of `count` rooms (1 to 4) in which every room can be reached from every other."""
+    if count not in HOMES:
+        raise ValueError(f"rooms is {count}; procedural homes have 1 to 4 rooms")
+    while True:
+        kinds = list(pick(rng, HOMES[count]))
+        cells = _draw_cells(rng, kinds)
+        if cells is None:
+            continue
+        kinds, outlines = zip(*cells, strict=True)
+        thickness = float(rng.uniform(0.10, 0.18))
+        rooms = tuple(RoomPlan(kind, _walls(outline, thickness)) for kind, outline in cells)
+        doors = _draw_doors(rng, rooms)
+        if doors is None:
+            continue
+        openings = doors + _draw_entry_and_windows(rng, rooms, doors)
+        return FloorPlan(rooms, tuple(openings), thickness, float(rng.uniform(2.45, 2.85)), outlines)
+
+
+def _draw_cells(rng: np.random.Generator, kinds: list[str]) -> list[tuple[str, np.ndarray]] | None:
+    """Return (kind, outline on centre lines) per room, or None where the dice gave a room too narrow."""
+    areas = [rng.uniform(*NEEDS[kind].area_m2) for kind in kinds]
+    aspect = rng.uniform(0.75, 1.35)
+    width = np.sqrt(sum(areas) * aspect)
+    home = (0.0, 0.0, float(width), float(sum(areas) / width))
+    order = rng.permutation(len(kinds))
+    cells = _split(rng, home, [(kinds[i], float(areas[i])) for i in order])
+    for kind, outline in cells:
+        span = np.ptp(outline, axis=0)
+        if span.min() < NEEDS[kind].min_side_m or span.max() > 2.6 * span.min():
+            return None
+    return cells
+
+
+def _split(
+    rng: np.random.Generator, rect: tuple[float, float, float, float], rooms: list[tuple[str, float]]
+) -> list[tuple[str, np.ndarray]]:
+    """Divide a rectangle (x0, y0, x1, y1) among rooms (kind, area), by cuts and by rooms set into a corner."""
+    x0, y0, x1, y1 = rect
+    if len(rooms) == 1:
+        if rooms[0][1] > 16.0 and rng.random() < 0.3:
+            return [(rooms[0][0], _outline(rect, _corner(rng, rect, rng.uniform(0.25, 0.38), rng.uniform(0.25, 0.38))))]
+        return [(rooms[0][0], _outline(rect))]
+    total = sum(area for _, area in rooms)
+    small = min(rooms, key=lambda room: room[1])
+    if len(rooms) == 2 and small[1] < 0.36 * total and rng.random() < 0.7:
+        part = np.sqrt(small[1] / total)
+        stretch = rng.uniform(0.9, 1.1)
+        notch = _corner(rng, rect, part * stretch, part / stretch)
+        large = rooms[0] if rooms[1] is small else rooms[1]
+        return [(large[0], _outline(rect, notch)), (small[0], _outline(notch))]
+    cut = int(rng.integers(1, len(rooms)))
+    share = sum(area for _, area in rooms[:cut]) / total
+    if x1 - x0 > y1 - y0:
+        middle = x0 + (x1 - x0) * share
+        halves = (x0, y0, middle, y1), (middle, y0, x1, y1)
+    else:
+        middle = y0 + (y1 - y0) * share
+        halves = (x0, y0, x1, middle), (x0, middle, x1, y1)
+    return _split(rng, halves[0], rooms[:cut]) + _split(rng, halves[1], rooms[cut:])
+
+
+def _corner(rng: np.random.Generator, rect, part_x: float, part_y: float) -> tuple[float, float, float, float]:
+    """Return the rectangle in a random corner of `rect` that takes these parts of its sides."""
+    x0, y0, x1, y1 = rect
+    width, depth = (x1 - x0) * part_x, (y1 - y0) * part_y
+    left, bottom = pick(rng, (True, False)), pick(rng, (True, False))
+    return (
+        x0 if left else x1 - width, y0 if bottom else y1 - depth,
+        x0 + width if left else x1, y0 + depth if bottom else y1,
+    )  # fmt: skip
+
+
+def _outline(rect, notch=None) -> np.ndarray:
+    """Return the counter-clockwise outline of a rectangle, less a notch that shares one of its corners."""
+    x0, y0, x1, y1 = rect
+    if notch is None:
+        return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+    a0, b0, a1, b1 = notch
+    corners = {
+        (True, True): [[a1, y0], [x1, y0], [x1, y1], [x0, y1], [x0, b1], [a1, b1]],
+        (False, True): [[x0, y0], [a0, y0], [a0, b1], [x1, b1], [x1, y1], [x0, y1]],
+        (False, False): [[x0, y0], [x1, y0], [x1, b0], [a0, b0], [a0, y1], [x0, y1]],
+        (True, False): [[x0, y0], [x1, y0], [x1, y1], [a1, y1], [a1, b0], [x0, b0]],
+    }
+    return np.array(corners[(a0 == x0, b0 == y0)])
+
+
+def _walls(outline: np.ndarray, thickness: float) -> tuple[Wall, ...]:
+    """Return the faces of a room whose walls are centred on `outline`."""
+    following = np.roll(outline, -1, axis=0)
+    direction = following - outline
+    direction = direction / np.abs(direction).sum(axis=1, keepdims=True)
+    inward = np.stack([-direction[:, 1], direction[:, 0]], axis=1)
+    corner = outline + thickness / 2.0 * (inward + np.roll(inward, 1, axis=0))
+    walls = []
+    for i in range(len(outline)):
+        across = 1 - int(abs(direction[i, 1]) > 0.5)
+        walls.append(Wall(corner[i], corner[(i + 1) % len(corner)], float(outline[i, across])))
+    return tuple(walls)
+
+
+def _shared(first: Wall, second: Wall) -> tuple[float, float] | None:
+    """Return the extent along the wall where two faces are the two sides of one wall."""
+    if first.axis != second.axis or abs(first.line - second.line) > 1e-6 or first.along @ second.along > 0.0:
+        return None
+    axis = first.axis
+    a, b = sorted((first.start[axis], first.end[axis])), sorted((second.start[axis], second.end[axis]))
+    low, high = max(a[0], b[0]), min(a[1], b[1])
+    return (low, high) if high > low else None
+
+
+def _draw_doors(rng: np.random.Generator, rooms: tuple[RoomPlan, ...]) -> list[Opening] | None:
+    """Return openings that join all rooms, None where they cannot be joined."""
+    candidates = []
+    for i in range(len(rooms)):
+        for j in range(i + 1, len(rooms)):
+            spans = [
+                (span, a) for a in rooms[i].walls for b in rooms[j].walls if (span := _shared(a, b)) and span[1] - span[0] > 1.3
+            ]
+            if spans:
+                span, wall = max(spans, key=lambda item: item[0][1] - item[0][0])
+                through = {rooms[i].kind, rooms[j].kind}
+                cost = 3.0 * ("bathroom" in through) + 2.0 * (through == {"bathroom", "kitchen"})
+                cost -= 1.5 * ("living room" in through)
+                candidates.append((cost + rng.random(), i, j, span, wall))
+    group = list(range(len(rooms)))
+    doors: list[Opening] = []
+    for _, i, j, span, wall in sorted(candidates, key=lambda item: item[0]):
+        private = "bathroom" in (rooms[i].kind, rooms[j].kind)
+        if group[i] == group[j] and (private or rng.random() < 0.6):
+            continue
+        group = [group[i] if g == group[j] else g for g in group]
+        open_plan = {rooms[i].kind, rooms[j].kind} == {"living room", "kitchen"} and span[1] - span[0] > 2.2
+        wide = open_plan and rng.random() < 0.5
+        width = rng.uniform(1.2, 1.7) if wide else rng.uniform(0.82, 0.92)
+        height = 2.2 if wide else DOOR_HEIGHT_M
+        near_end = rng.uniform(0.14, 0.30)
+        low = pick(rng, (span[0] + near_end, span[1] - near_end - width, rng.uniform(span[0] + 0.14, span[1] - 0.14 - width)))
+        kind = "passage" if wide or (not private and rng.random() < 0.15) else "door"
+        doors.append(Opening(kind, wall.axis, wall.line, float(low), float(low + width), 0.0, height, (i, j)))
+    return doors if len(set(group)) == 1 else None
+
+
+def _draw_entry_and_windows(rng: np.random.Generator, rooms: tuple[RoomPlan, ...], doors: list[Opening]) -> list[Opening]:
+    """Return a closed door to the outside and windows in the outer walls."""
+    openings: list[Opening] = []
+    hub = max(range(len(rooms)), key=lambda i: sum(i in door.rooms for door in doors) + 0.1 * ("living" in rooms[i].kind))
+    for kind, index in [("entry", hub), *(("window", i) for i in range(len(rooms)))]:
+        spans = _outer_spans(rooms, index)
+        spans = [spans[i] for i in rng.permutation(len(spans))]
+        wanted = 1 if kind == "entry" else {"bathroom": 1}.get(rooms[index].kind, int(rng.integers(1, 4)))
+        for wall, low, high in spans:
+            if wanted == 0:
+                break
+            opening = _draw_opening(rng, kind, wall, low, high, index, rooms[index].kind)
+            if opening and not any(_too_close(opening, other) for other in doors + openings):
+                openings.append(opening)
+                wanted -= 1
+    return openings
+
+
+def _draw_opening(rng, kind: str, wall: Wall, low: float, high: float, room: int, room_kind: str) -> Opening | None:
+    if kind == "entry":
+        width, z0, z1, margin = rng.uniform(0.88, 0.98), 0.0, DOOR_HEIGHT_M, 0.2
+    elif room_kind == "bathroom":
+        width, z0, z1, margin = rng.uniform(0.5, 0.8), 1.35, 2.05, 0.3
+    else:
+        width, z0, z1, margin = rng.uniform(0.9, 1.8), rng.uniform(0.85, 1.0), rng.uniform(2.05, 2.25), 0.45
+    if high - low < width + 2 * margin:
+        return None
+    start = float(rng.uniform(low + margin, high - margin - width))
+    return Opening(kind, wall.axis, wall.line, start, start + float(width), z0, z1, (room, None))
+
+
+def _too_close(first: Opening, second: Opening) -> bool:
+    if first.axis != second.axis or abs(first.line - second.line) > 1e-6:
+        return False
+    return first.low < second.high + 0.25 and second.low < first.high + 0.25
+
+
+def _outer_spans(rooms: tuple[RoomPlan, ...], index: int) -> list[tuple[Wall, float, float]]:
+    """Return (wall, low, high) for the stretches of a room's walls that have no room behind them."""
+    spans = []
+    for wall in rooms[index].walls:
+        low, high = sorted((wall.start[wall.axis], wall.end[wall.axis]))
+        taken = sorted(
+            span for i, other in enumerate(rooms) if i != index for face in other.walls if (span := _shared(wall, face))
+        )
+        for start, end in taken:
+            if start - low > 0.3:
+                spans.append((wall, low, start - 0.2))
+            low = max(low, end + 0.2)
+        if high - low > 0.3:
+            spans.append((wall, low, high))
+    return spans

@@ -1,0 +1,1 @@
+"""Parametric furniture: one function per category, each `make(rng, style) -> Model`."""

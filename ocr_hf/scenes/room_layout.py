@@ -1,0 +1,264 @@
+"""Puts furniture into one room: against walls, beside and on top of each other, never into each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ocr_hf.geometry.boxes import OrientedBox
+from ocr_hf.scenes.blocks import Block, overlap
+from ocr_hf.scenes.floor_plan import FloorPlan, Opening, RoomPlan, Wall
+from ocr_hf.scenes.furniture.model import Model, Surface
+from ocr_hf.scenes.furniture.style import Style
+from ocr_hf.scenes.walk_grid import HEAD_M, WalkGrid
+
+WALL_GAP_M = 0.02
+"""Between a wall and the furniture along it: room for the skirting board."""
+SIDE_GAP_M = 0.01
+"""Between things that stand side by side."""
+LIFT_M = 0.0005
+"""Between a thing and what it stands on, so that their boxes don't share a face."""
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """A model at its place.
+
+    position : (3,) world, centre of its base; yaw : radians about +Z; on : the placement that it stands on or in
+    """
+
+    model: Model
+    position: np.ndarray
+    yaw: float
+    on: Placement | None = None
+
+    @property
+    def box(self) -> OrientedBox:
+        """Its oriented box."""
+        center = self.position + (0.0, 0.0, self.model.size[2] / 2.0)
+        return OrientedBox.upright(center, self.model.size, self.yaw)
+
+    @property
+    def block(self) -> Block:
+        """The space it takes."""
+        x, y, z = (float(value) for value in self.position)
+        width, depth, height = (float(value) for value in self.model.size)
+        return Block(x, y, width, depth, self.yaw, z, z + height)
+
+    def point(self, x: float, y: float, z: float = 0.0) -> np.ndarray:
+        """Return the world point (3,) at (x, y, z) in its own frame."""
+        cos, sin = np.cos(self.yaw), np.sin(self.yaw)
+        return self.position + (cos * x - sin * y, sin * x + cos * y, z)
+
+
+class RoomLayout:
+    """A room being furnished. Every `put` method returns the placement or None where there is no room for it."""
+
+    def __init__(self, plan: FloorPlan, index: int, rng: np.random.Generator, style: Style) -> None:
+        self.plan, self.index, self.rng, self.style = plan, index, rng, style
+        self.room: RoomPlan = plan.rooms[index]
+        self.placements: list[Placement] = []
+        self.low, self.high = self.room.polygon.min(axis=0), self.room.polygon.max(axis=0)
+        self.openings = [opening for opening in plan.openings if index in opening.rooms]
+        self._solid: list[Block] = _notch(self.room, plan.height_m)
+        self._kept_free: list[Block] = []
+        doors = [opening for opening in self.openings if opening.kind != "window"]
+        for opening in self.openings:
+            self._kept_free.append(self._before(opening))
+        entrances = [self._before(door).grown(back=-0.1) for door in doors]
+        self._grid = WalkGrid(self.low, self.high, [np.array([e.x, e.y]) for e in entrances], self._solid)
+
+    def wall_of(self, opening: Opening) -> Wall:
+        """Return this room's face of the wall that an opening is in."""
+        return next(wall for wall in self.room.walls if opening.in_wall(wall))
+
+    def _before(self, opening: Opening) -> Block:
+        """Return the space before an opening that must stay free: the way through a door, the light of a window."""
+        wall = self.wall_of(opening)
+        reach = 0.3 if opening.kind == "window" else 0.85
+        z0, z1 = (opening.z0 - 0.04, opening.z1) if opening.kind == "window" else (0.0, opening.z1)
+        middle = opening.center
+        middle[1 - wall.axis] = wall.start[1 - wall.axis]
+        x, y = middle + wall.inward * reach / 2.0
+        return Block(float(x), float(y), opening.high - opening.low, reach, yaw_at(wall), z0, z1)
+
+    # --- tests ---
+
+    def fits(self, block: Block, ignore_kept_free: bool = False, on: Placement | None = None) -> bool:
+        """Return True if a block lies in the room and runs into nothing."""
+        half_x, half_y = block.half_extent()
+        if block.x - half_x < self.low[0] or block.x + half_x > self.high[0]:
+            return False
+        if block.y - half_y < self.low[1] or block.y + half_y > self.high[1] or block.z1 > self.plan.height_m:
+            return False
+        if any(overlap(block, solid) for solid in self._solid):
+            return False
+        if not ignore_kept_free and any(overlap(block, kept) for kept in self._kept_free):
+            return False
+        return not any(overlap(block, other.block) for other in self.placements if not _holds(on, other))
+
+    def take(self, placement: Placement, walk: bool = True) -> Placement | None:
+        """Accept a placement that fits, unless it would block the way."""
+        if walk and placement.on is None and placement.position[2] < HEAD_M and not self._grid.try_add([placement.block]):
+            return None
+        self.placements.append(placement)
+        return placement
+
+    def keep_free(self, placement: Placement, front: float) -> None:
+        """Keep the floor before a placement free from now on."""
+        block = placement.block
+        before = block.grown(front=front, back=-block.depth)
+        self._kept_free.append(Block(before.x, before.y, before.width, before.depth, before.yaw, 0.0, 1.8))
+
+    # --- ways to place ---
+
+    def put_at_wall(
+        self,
+        model: Model,
+        clear: tuple[float, float, float] = (0.0, 0.0, 0.5),
+        where: str = "any",
+        wall: Wall | None = None,
+        tries: int = 24,
+        gap: float = WALL_GAP_M,
+        z: float = 0.0,
+    ) -> Placement | None:
+        """Stand a model with its back to a wall.
+
+        clear : metres to leave free at its left, right and front while it is placed
+        where : "any", "corner", "middle" of the wall
+        """
+        left, right, front = clear
+        for attempt in range(tries):
+            face = self._draw_wall(wall)
+            low, high = model.size[0] / 2.0 + SIDE_GAP_M, face.length - model.size[0] / 2.0 - SIDE_GAP_M
+            if high < low:
+                continue
+            s = self._draw_along(low, high, where if attempt < tries * 2 // 3 else "any")
+            x, y = face.start + face.along * s + face.inward * (model.size[1] / 2.0 + gap)
+            placement = Placement(model, np.array([x, y, z]), yaw_at(face))
+            body = placement.block
+            around = body.grown(left + SIDE_GAP_M, right + SIDE_GAP_M)
+            before = body.grown(front=front)
+            if self.fits(around) and self.fits(before, ignore_kept_free=True) and (taken := self.take(placement, z < HEAD_M)):
+                return taken
+        return None
+
+    def _draw_wall(self, wall: Wall | None) -> Wall:
+        if wall is not None:
+            return wall
+        lengths = np.array([face.length for face in self.room.walls])
+        return self.room.walls[int(self.rng.choice(len(lengths), p=lengths / lengths.sum()))]
+
+    def _draw_along(self, low: float, high: float, where: str) -> float:
+        if where == "corner":
+            return float(low if self.rng.random() < 0.5 else high)
+        if where == "middle":
+            return float(np.clip((low + high) / 2.0 + self.rng.normal(0.0, 0.12 * (high - low) + 1e-9), low, high))
+        return float(self.rng.uniform(low, high))
+
+    def put_beside(
+        self,
+        anchor: Placement,
+        model: Model,
+        offset: tuple[float, float],
+        turn: float = 0.0,
+        z: float = 0.0,
+        ignore_kept_free: bool = False,
+        walk: bool = True,
+    ) -> Placement | None:
+        """Stand a model at `offset` in the anchor's frame, turned by `turn` against it."""
+        position = anchor.point(*offset)
+        placement = Placement(model, np.array([position[0], position[1], z]), anchor.yaw + turn)
+        return self.take(placement, walk) if self.fits(placement.block, ignore_kept_free) else None
+
+    def put_anywhere(self, model: Model, turn: str = "any", margin: float = 0.05, tries: int = 20) -> Placement | None:
+        """Stand a model on free floor; turn is "any" or "right" (right angles)."""
+        for _ in range(tries):
+            x, y = self.rng.uniform(self.low + 0.2, self.high - 0.2)
+            yaw = float(self.rng.uniform(0, 2 * np.pi)) if turn == "any" else float(self.rng.integers(4)) * np.pi / 2
+            placement = Placement(model, np.array([x, y, 0.0]), yaw)
+            block = placement.block.grown(margin, margin, margin, margin)
+            if self.fits(block) and (taken := self.take(placement)):
+                return taken
+        return None
+
+    def put_on(
+        self, anchor: Placement, kind: str, model: Model, turn: float | None = 0.0, at: str = "any", tries: int = 12
+    ) -> Placement | None:
+        """Stand a model on one of the anchor's surfaces of this kind.
+
+        turn : against the anchor, radians; None turns it at random
+        at : "any", "back", "front", "center", "left", "right" of the surface
+        """
+        surfaces = [s for s in anchor.model.surfaces if s.kind == kind and s.clearance >= model.size[2] + LIFT_M]
+        for _ in range(tries if surfaces else 0):
+            surface = surfaces[int(self.rng.integers(len(surfaces)))]
+            angle = float(self.rng.uniform(0, 2 * np.pi)) if turn is None else turn
+            place = self._draw_on(surface, model, angle, at)
+            if place is None:
+                continue
+            placement = Placement(model, anchor.point(*place, surface.z + LIFT_M), anchor.yaw + angle, anchor)
+            if self.fits(placement.block, ignore_kept_free=True, on=anchor):
+                return self.take(placement)
+        return None
+
+    def _draw_on(self, surface: Surface, model: Model, angle: float, at: str) -> tuple[float, float] | None:
+        cos, sin = abs(np.cos(angle)), abs(np.sin(angle))
+        half_x = (cos * model.size[0] + sin * model.size[1]) / 2.0
+        half_y = (sin * model.size[0] + cos * model.size[1]) / 2.0
+        x0, x1, y0, y1 = surface.x0 + half_x, surface.x1 - half_x, surface.y0 + half_y, surface.y1 - half_y
+        if x1 < x0 or y1 < y0:
+            return None
+        x, y = float(self.rng.uniform(x0, x1)), float(self.rng.uniform(y0, y1))
+        if at == "back":
+            y = y1
+        elif at == "front":
+            y = y0
+        elif at == "center":
+            x, y = (x0 + x1) / 2.0, (y0 + y1) / 2.0
+        elif at == "left":
+            x, y = x0, (y0 + y1) / 2.0
+        elif at == "right":
+            x, y = x1, (y0 + y1) / 2.0
+        return x, y
+
+    def hang(self, model: Model, z: float, wall: Wall | None = None, above: Placement | None = None, tries: int = 16) -> Placement | None:
+        """Hang a model on a wall with its lower edge at height z; above another placement where given."""
+        if above is None:
+            return self.put_at_wall(model, clear=(0.05, 0.05, 0.0), wall=wall, tries=tries, gap=0.003, z=z)
+        back = above.model.size[1] / 2.0 + WALL_GAP_M - 0.003
+        return self.put_beside(above, model, (0.0, back - model.size[1] / 2.0), z=z, walk=False)
+
+    def put_on_ceiling(self, model: Model, at: np.ndarray) -> Placement | None:
+        """Hang a model from the ceiling at the point (2,)."""
+        placement = Placement(model, np.array([at[0], at[1], self.plan.height_m - model.size[2] - LIFT_M]), 0.0)
+        return self.take(placement, walk=False) if self.fits(placement.block, ignore_kept_free=True) else None
+
+
+def _holds(anchor: Placement | None, other: Placement) -> bool:
+    """Return True if `other` carries the anchor's load: what stands on something may lie within its box."""
+    while anchor is not None:
+        if anchor is other:
+            return True
+        anchor = anchor.on
+    return False
+
+
+def yaw_at(wall: Wall) -> float:
+    """Return the yaw of furniture whose back is to a wall: its -y looks into the room."""
+    x, y = wall.inward
+    return float(np.arctan2(x, -y))
+
+
+def _notch(room: RoomPlan, height: float) -> list[Block]:
+    """Return what an L-shaped room lacks of its bounding rectangle, as space that is taken."""
+    polygon = room.polygon
+    if len(polygon) == 4:
+        return []
+    low, high = polygon.min(axis=0), polygon.max(axis=0)
+    corners = np.array([[low[0], low[1]], [high[0], low[1]], [high[0], high[1]], [low[0], high[1]]])
+    missing = next(c for c in corners if np.abs(polygon - c).sum(axis=1).min() > 1e-9)
+    reflex = next(p for p in polygon if ((p != low) & (p != high)).all())
+    center, size = (missing + reflex) / 2.0, np.abs(missing - reflex)
+    return [Block(float(center[0]), float(center[1]), float(size[0]), float(size[1]), 0.0, 0.0, height)]
