@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ocr_hf.questions.family import Desk
+from ocr_hf.questions.family import Desk, shuffled
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
 from ocr_hf.questions.templates import render
@@ -27,8 +27,7 @@ class Counting:
     question_type = "object_counting"
 
     def candidates(self, inventory: Inventory, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
-        labels = list(inventory.categories)
-        yield from ((labels[i],) for i in rng.permutation(len(labels)))
+        yield from ((label,) for label in shuffled(inventory.askable, rng))
 
     def check(self, inventory: Inventory, arguments: tuple[str, ...]) -> str | None:
         reason = inventory.missing(arguments, unique=False)
@@ -58,12 +57,10 @@ class Counting:
         if groups:
             places = [f"{len(gaps)} next to {a(other)} ({_range(gaps)} away)" for other, gaps in groups.items()]
             sentences.append(words.pick("There are ", "I find ", "I see ") + join(places) + ".")
-        total = " + ".join(str(len(gaps)) for gaps in groups.values())
-        sentences.append(
-            f"{total} = {answer}."
-            if len(groups) > 1
-            else words.pick(f"That makes {answer}.", f"In total I count {answer}.", f"These are {answer} different ones.")
-        )
+        if len(groups) > 1:
+            sentences.append(" + ".join(str(len(gaps)) for gaps in groups.values()) + f" = {answer}.")
+        else:
+            sentences.append(words.pick(f"That makes {answer}.", f"In total I count {answer}."))
         return Question(
             question_type=self.question_type,
             question=render(self.question_type, arguments),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import combinations
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -13,6 +15,8 @@ from ocr_hf.questions.options import LetterDealer
 from ocr_hf.questions.question import Question
 from ocr_hf.questions.wording import Wording
 
+T = TypeVar("T")
+
 EPSILON = 1e-6
 """Added to every margin, so that a value which is exactly at it (furniture on a grid) is judged alike in every
 orientation of the scene, whatever the last bit says. Metres or degrees."""
@@ -20,10 +24,11 @@ orientation of the scene, whatever the last bit says. Metres or degrees."""
 
 @dataclass(frozen=True)
 class Desk:
-    """What writing one question needs beside the scene: the scene's letter dealer and a choice of words."""
+    """What writing a question needs beside the scene: its letter dealer, and lots for words and distractors."""
 
     dealer: LetterDealer
     wording: Wording
+    rng: np.random.Generator
 
 
 class Family(Protocol):
@@ -46,3 +51,25 @@ class Family(Protocol):
     def ask(self, inventory: Inventory, arguments: tuple[str, ...], desk: Desk) -> Question:
         """Return the question; `arguments` must have passed `check`."""
         ...
+
+
+def shuffled(items: Sequence[T], rng: np.random.Generator) -> list[T]:
+    """Return the items in random order."""
+    return [items[i] for i in rng.permutation(len(items))]
+
+
+MAX_LISTED = 5000
+"""Subsets are listed and shuffled up to this many, and drawn one by one beyond."""
+
+
+def random_subsets(items: Sequence[T], size: int, rng: np.random.Generator) -> Iterator[tuple[T, ...]]:
+    """Yield different subsets of the items, each in the items' order, in random order; at most MAX_LISTED of them."""
+    if math.comb(len(items), size) <= MAX_LISTED:
+        yield from shuffled(list(combinations(items, size)), rng)
+        return
+    seen: set[tuple[int, ...]] = set()
+    while len(seen) < MAX_LISTED:
+        chosen = tuple(sorted(int(i) for i in rng.choice(len(items), size, replace=False)))
+        if chosen not in seen:
+            seen.add(chosen)
+            yield tuple(items[i] for i in chosen)

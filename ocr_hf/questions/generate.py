@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections import Counter
 
 from ocr_hf.geometry.footprints import Footprints
+from ocr_hf.questions.absolute_distance import AbsoluteDistance
+from ocr_hf.questions.appearance_order import AppearanceOrder
 from ocr_hf.questions.counting import Counting
+from ocr_hf.questions.direction import Direction
 from ocr_hf.questions.family import Desk, Family
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.options import LetterDealer
 from ocr_hf.questions.question import Generated, Question, QuestionConfig
+from ocr_hf.questions.relative_distance import RelativeDistance
+from ocr_hf.questions.room_size import RoomSize
+from ocr_hf.questions.size import ObjectSize
 from ocr_hf.questions.wording import Wording
 from ocr_hf.scenes.randomness import generator
 from ocr_hf.scenes.scene import Scene
@@ -17,7 +23,18 @@ from ocr_hf.scenes.scene import Scene
 MAX_TRIES = 400
 """Candidates looked at for one question type in one scene: bounds the time in scenes with very many objects (ours)."""
 
-FAMILIES: dict[str, Family] = {family.question_type: family for family in (Counting(),)}
+_ALL: tuple[Family, ...] = (
+    Counting(),
+    AbsoluteDistance(),
+    ObjectSize(),
+    RoomSize(),
+    RelativeDistance(),
+    Direction("easy"),
+    Direction("medium"),
+    Direction("hard"),
+    AppearanceOrder(),
+)
+FAMILIES = {family.question_type: family for family in _ALL}
 """Question type -> what makes it."""
 
 
@@ -63,6 +80,6 @@ def _ask(
         if reason is not None:
             skipped[f"{family.question_type}: {reason}"] += 1
             continue
-        words = Wording(generator(seed, "words", name, family.question_type, *arguments))
-        questions.append(family.ask(inventory, arguments, Desk(dealer, words)))
+        rng = generator(seed, "words", name, family.question_type, *arguments)
+        questions.append(family.ask(inventory, arguments, Desk(dealer, Wording(rng), rng)))
     return questions

@@ -16,7 +16,7 @@ from ocr_hf.geometry.box_distance import closest_points
 from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.questions.official_distance import nearest, sample_box
 from ocr_hf.questions.question import QuestionConfig
-from ocr_hf.questions.visibility import Shown, shown
+from ocr_hf.questions.visibility import Shown, first_appearance_s, shown
 from ocr_hf.scenes.scene import Scene, SceneObject
 
 ROOM_TOLERANCE_M = 0.5
@@ -25,9 +25,10 @@ their centres in or on a wall, outside the floor outline by up to its thickness 
 LANDMARK_RADIUS_M = 2.0
 """An object nearer than this to a named one is a landmark for it (ours)."""
 NAMELESS = frozenset(
-    "object objects unknown unlabeled unlabelled unannotated misc miscellaneous other others remove none item thing "
-    "stuff clutter structure wall floor ceiling otherfurniture otherprop otherstructure".split()
-) | {"other furniture", "other prop", "other structure", "other object"}
+    ("object", "objects", "thing", "stuff", "item", "clutter", "structure", "wall", "floor", "ceiling", "none")
+    + ("unknown", "unlabeled", "unlabelled", "unannotated", "misc", "miscellaneous", "other", "others", "remove")
+    + ("otherfurniture", "otherprop", "otherstructure", "other furniture", "other prop", "other structure")
+)
 """Labels of data sets that say what a thing is not; a question can't name them."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9 '/&-]*")
 
@@ -42,12 +43,13 @@ class Gap:
 
 
 class Inventory:
-    """The askable categories of a scene, as a clip shows it.
+    """The categories of a scene, as a clip shows it.
 
     scene, footprints, fps, config : as given to `generate_questions`
-    categories : label -> its instances; categories with an instance that can't be asked about are left out whole,
-        since counts, uniqueness and nearest instances would be wrong without it
-    objects : the instances of all categories
+    categories : label -> its instances in the clip, sorted by label
+    rejected : label -> why no question may name it. One bad instance rejects its whole category, since counts,
+        uniqueness and nearest instances would be wrong without it
+    objects : the instances of the other categories
     """
 
     def __init__(
@@ -59,16 +61,20 @@ class Inventory:
         skipped: Counter[str],
     ) -> None:
         self.scene, self.footprints, self.fps, self.config = scene, footprints, fps, config
+        self._first_seconds: dict[str, float | None] = {}
+        self._trees: dict[int, cKDTree] = {}
+        self._gaps: dict[tuple[str, str], Gap] = {}
         self.shown = self._shown()
         self.categories: dict[str, tuple[SceneObject, ...]] = {}
+        self.rejected: dict[str, str] = {}
         for label in sorted({item.label for item in scene.objects}):
             present = [item for item in scene.objects if item.label == label and self.shown[item.id] != Shown.NOT]
+            self.categories[label] = tuple(sorted(present, key=lambda item: item.id))
             reason = self._reject(label, present)
-            if reason is None:
-                self.categories[label] = tuple(sorted(present, key=lambda item: item.id))
-            else:
+            if reason is not None:
+                self.rejected[label] = reason
                 skipped[f"category: {reason}"] += 1
-        self.objects = tuple(item for items in self.categories.values() for item in items)
+        self.objects = tuple(item for label in self.askable for item in self.categories[label])
 
     def _shown(self) -> dict[int, Shown]:
         rule = self.config.visibility
@@ -79,7 +85,21 @@ class Inventory:
                 f"scene '{self.scene.name}': the footprints are projected boxes, which don't say what is hidden; "
                 "give footprints from depth or an instance map, or visibility=None"
             )
-        return {item.id: shown(self.footprints, item.id, rule) for item in self.scene.objects}
+        return {item.id: shown(self._object_share(item.id), rule) for item in self.scene.objects}
+
+    def _object_share(self, object_id: int) -> np.ndarray:
+        """Return the share of the pixels that an object has in each frame, (T,)."""
+        return self.footprints.areas(object_id) / (self.footprints.height * self.footprints.width)
+
+    def share(self, label: str) -> np.ndarray:
+        """Return the share of the pixels that a category's largest instance has in each frame, (T,)."""
+        return np.max([self._object_share(item.id) for item in self.categories[label]], axis=0)
+
+    def first_seconds(self, label: str) -> float | None:
+        """Return when a category has first appeared in the clip; None if never, or not clearly."""
+        if label not in self._first_seconds:
+            self._first_seconds[label] = first_appearance_s(self.share(label), self.fps)
+        return self._first_seconds[label]
 
     def _reject(self, label: str, present: list[SceneObject]) -> str | None:
         """Return why no question can name this category, or None."""
@@ -103,12 +123,17 @@ class Inventory:
         return shapely.union_all([shapely.Polygon(room.polygon) for room in self.scene.rooms])
 
     @cached_property
+    def askable(self) -> tuple[str, ...]:
+        """Labels that a question may name, sorted."""
+        return tuple(label for label in self.categories if label not in self.rejected)
+
+    @cached_property
     def unique(self) -> tuple[str, ...]:
-        """Labels of the categories with exactly one instance, sorted."""
-        return tuple(label for label, items in self.categories.items() if len(items) == 1)
+        """Those of them with exactly one instance."""
+        return tuple(label for label in self.askable if len(self.categories[label]) == 1)
 
     def only(self, label: str) -> SceneObject:
-        """Return the single instance of a category."""
+        """Return the instance of a category that has one."""
         (item,) = self.categories[label]
         return item
 
@@ -118,7 +143,9 @@ class Inventory:
         if len(set(labels)) != len(labels):
             return "a category is named twice"
         if any(label not in self.categories for label in labels):
-            return "category is not askable in this scene"
+            return "category is not in the scene"
+        if any(label in self.rejected for label in labels):
+            return f"category {next(self.rejected[label] for label in labels if label in self.rejected)}"
         if unique and any(len(self.categories[label]) != 1 for label in labels):
             return "category is not unique"
         return None
@@ -136,25 +163,19 @@ class Inventory:
         other[i, j] = own[j, i] = points_j
         return {item.id: row for row, item in enumerate(self.objects)}, matrix, own, other
 
-    @cached_property
-    def _trees(self) -> dict[int, cKDTree]:
-        return {}
-
     def _tree(self, item: SceneObject) -> cKDTree:
         if item.id not in self._trees:
             self._trees[item.id] = cKDTree(sample_box(item.box))
         return self._trees[item.id]
-
-    @cached_property
-    def _gaps(self) -> dict[tuple[str, str], Gap]:
-        return {}
 
     def gap(self, first: str, second: str) -> Gap:
         """Return the closest points of the nearest instances of two categories, under the config's rules."""
         if (first, second) not in self._gaps:
             pairs = [(a, b) for a in self.categories[first] for b in self.categories[second]]
             measure = self._official_gap if self.config.rules == "official" else self._exact_gap
-            self._gaps[first, second] = min((measure(a, b) for a, b in pairs), key=lambda gap: gap.distance_m)
+            gap = min((measure(a, b) for a, b in pairs), key=lambda gap: gap.distance_m)
+            self._gaps[first, second] = gap
+            self._gaps[second, first] = Gap(gap.distance_m, gap.ids[::-1], gap.points[::-1])
         return self._gaps[first, second]
 
     def _exact_gap(self, a: SceneObject, b: SceneObject) -> Gap:

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 TEMPLATES = {
     "object_counting": "How many {0}(s) are in this room?",
     "object_abs_distance": (
-        "Measuring from the closest point of each object, what is the distance between the {0} and the {1} "
-        "(in meters)?"
+        "Measuring from the closest point of each object, what is the distance between the {0} and the {1} (in meters)?"
     ),
     "object_size_estimation": (
         "What is the length of the longest dimension (length, width, or height) of the {0}, measured in centimeters?"

@@ -32,6 +32,14 @@ def metres(value: float) -> str:
     return f"{value + 0.0:.2f} m"
 
 
+def one_decimal(value: float) -> str:
+    """Return a number as VSI-Bench's answers have it, "1.3".
+
+    A hair is added, so that exactly 1.25 (furniture on a grid) gives the same in every orientation of the scene.
+    """
+    return f"{value + 1e-6:.1f}"
+
+
 def a(noun: str) -> str:
     """Return the noun with its indefinite article."""
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

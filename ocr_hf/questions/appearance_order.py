@@ -1,0 +1,98 @@
+"""obj_appearance_order: in which order four categories first appear in a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+
+import numpy as np
+
+from ocr_hf.questions.family import EPSILON, Desk, random_subsets, shuffled
+from ocr_hf.questions.inventory import Inventory
+from ocr_hf.questions.question import Question
+from ocr_hf.questions.templates import render
+from ocr_hf.questions.visibility import first_sampled_frame
+from ocr_hf.questions.wording import join
+
+NUM_CATEGORIES = 4
+MIN_INTERVAL_S = 1.0
+"""First appearances must be more than this far apart (VSI-Bench's)."""
+
+
+class AppearanceOrder:
+    """Asks for the order of four categories' first appearances; a category appears with its first instance.
+
+    With a visibility rule the order must also be that of the frames which the model sees, all four in different ones.
+    queried_objects: every instance of the four. context_objects: instances of other categories that first appear
+    between the first and the last of them and so mark the time.
+    """
+
+    question_type = "obj_appearance_order"
+
+    def candidates(self, inventory: Inventory, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
+        if inventory.footprints is None:
+            return
+        labels = [label for label in inventory.askable if inventory.first_seconds(label) is not None]
+        for four in random_subsets(labels, NUM_CATEGORIES, rng):
+            yield tuple(shuffled(four, rng))
+
+    def check(self, inventory: Inventory, arguments: tuple[str, ...]) -> str | None:
+        reason = inventory.missing(arguments, unique=False)
+        if reason is not None:
+            return reason
+        if inventory.footprints is None:
+            return "no clip"
+        if len(arguments) != NUM_CATEGORIES:
+            return "fewer than four categories"
+        seconds = [inventory.first_seconds(label) for label in arguments]
+        if any(time is None for time in seconds):
+            return "a category never appears or only creeps into view"
+        if np.diff(np.sort(np.array(seconds, dtype=np.float64))).min() <= MIN_INTERVAL_S + EPSILON:
+            return "two categories appear at almost the same time"
+        rule = inventory.config.visibility
+        if rule is not None:
+            order = sorted(range(NUM_CATEGORIES), key=lambda i: seconds[i])
+            frames = [first_sampled_frame(inventory.share(arguments[i]), rule) for i in order]
+            if any(later <= earlier for earlier, later in zip(frames, frames[1:], strict=False)):
+                return "the sampled frames show another order"
+        return None
+
+    def solve(self, inventory: Inventory, arguments: tuple[str, ...]) -> str:
+        return ", ".join(sorted(arguments, key=inventory.first_seconds))
+
+    def ask(self, inventory: Inventory, arguments: tuple[str, ...], desk: Desk) -> Question:
+        answer, words = self.solve(inventory, arguments), desk.wording
+        orders = [", ".join(order) for order in permutations(arguments)]
+        distractors = shuffled([order for order in orders if order != answer], desk.rng)[: NUM_CATEGORIES - 1]
+        options, letter = desk.dealer.deal(self.question_type, answer, distractors)
+        labels = answer.split(", ")
+        seconds = [inventory.first_seconds(label) for label in labels]
+        times = [f"the {label} at {time:.1f} s" for label, time in zip(labels, seconds, strict=True)]
+        sentences = [
+            words.pick(
+                "I watch the video for the first time each of them comes into view.",
+                "For each of the four I note when it is seen for the first time.",
+                "What counts is the first frame that shows each of them.",
+            ),
+            words.pick("I first see ", "The first sight is of ") + f"{join(times)}.",
+            words.pick(f"The order is therefore {answer}", f"That gives {answer}")
+            + words.pick(f", which is option {letter}.", f": {letter}."),
+        ]
+        return Question(
+            question_type=self.question_type,
+            question=render(self.question_type, arguments),
+            options=options,
+            ground_truth=letter,
+            reasoning=words.reasoning(sentences, letter),
+            queried_objects=tuple(sorted(item.id for label in labels for item in inventory.categories[label])),
+            context_objects=_between(inventory, labels, seconds[0], seconds[-1]),
+        )
+
+
+def _between(inventory: Inventory, labels: list[str], first: float, last: float) -> tuple[int, ...]:
+    marks = []
+    for label in inventory.askable:
+        time = inventory.first_seconds(label)
+        if label not in labels and time is not None and first <= time <= last:
+            marks += [item.id for item in inventory.categories[label]]
+    return tuple(sorted(marks))
