@@ -11,7 +11,7 @@ what the codec loses. docs/data.md has the measured PSNR.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import av
 import numpy as np
 
+from ocr_hf.data.atomic import replacing
 from ocr_hf.data.video_reader import VideoError, VideoInfo, VideoReader
 
 CRF = 10
@@ -40,49 +41,62 @@ VideoSource = Any
 """A path, bytes, a torchcodec VideoDecoder, or the {"path", "bytes"} dict of an undecoded `datasets.Video`."""
 
 
-def write_mp4(path: str | os.PathLike, frames: np.ndarray, fps: float) -> None:
+def write_mp4(path: str | os.PathLike, frames: np.ndarray | Iterable[np.ndarray], fps: float) -> None:
     """Write frames as an MP4 file, atomically and with the same bytes each time.
 
-    frames : (T, H, W, 3) uint8 RGB, T >= 1, H and W even
+    frames : (T, H, W, 3) uint8 RGB, or an iterable of (H, W, 3) uint8; T >= 1, H and W even
     fps : frames per second; frame i is shown at i / fps seconds
     Raises ValueError for frames that H.264 can't hold, OSError (nothing is left behind) when the disk is full.
     """
-    frames = np.asarray(frames)
-    if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8 or not len(frames):
-        raise ValueError(f"{path}: frames are {frames.dtype} {frames.shape}; give at least one (H, W, 3) uint8 frame")
-    if frames.shape[1] % 2 or frames.shape[2] % 2:
-        raise ValueError(
-            f"{path}: frames are {frames.shape[2]}x{frames.shape[1]}; H.264 in yuv420p needs even sides, crop or resize"
-        )
     if not (np.isfinite(fps) and fps > 0.0):
         raise ValueError(f"{path}: fps is {fps}; give frames per second above 0")
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        _encode(temporary, frames, Fraction(fps).limit_denominator(10_000))
-        os.replace(temporary, path)
-    except (av.FFmpegError, OSError) as error:
-        raise OSError(f"can't write {path}: {error}; free some space there or choose another folder") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        try:
+            count = _encode(temporary, _checked_frames(frames, path), Fraction(fps).limit_denominator(10_000))
+        except av.FFmpegError as error:
+            raise OSError(error.strerror) from error
+        if count == 0:
+            raise ValueError(f"{path}: there are no frames; a video has at least one")
 
 
-def _encode(path: Path, frames: np.ndarray, rate: Fraction) -> None:
+def _checked_frames(frames: Iterable[np.ndarray], path: str | os.PathLike) -> Iterator[np.ndarray]:
+    first = None
+    for pixels in frames:
+        if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+            raise ValueError(f"{path}: a frame is {pixels.dtype} {pixels.shape}; give (H, W, 3) uint8 RGB")
+        first = pixels.shape if first is None else first
+        if pixels.shape != first:
+            raise ValueError(f"{path}: a frame is {pixels.shape}, the first {first}; all must have one size")
+        if first[0] % 2 or first[1] % 2:
+            raise ValueError(
+                f"{path}: frames are {first[1]}x{first[0]}; H.264 in yuv420p needs even sides, crop or resize them"
+            )
+        yield pixels
+
+
+def _encode(path: Path, frames: Iterator[np.ndarray], rate: Fraction) -> int:
+    """Write the frames and return how many there were."""
+    count = 0
     with av.open(str(path), "w", format="mp4", options=_MUXER) as container:
         stream = container.add_stream("libx264", rate=rate, options=_X264)
-        stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], "yuv420p"
+        stream.pix_fmt = "yuv420p"
         context = stream.codec_context
         context.thread_count = 1
         context.colorspace, context.color_primaries, context.color_trc = _BT601, _BT709, _BT709
         context.color_range = _LIMITED_RANGE
-        for index, pixels in enumerate(frames):
+        for pixels in frames:
+            if count == 0:
+                stream.height, stream.width = pixels.shape[:2]
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
             frame = frame.reformat(
                 format="yuv420p", dst_colorspace=_BT601, dst_color_range=_LIMITED_RANGE, interpolation="AREA"
             )
-            frame.pts, frame.time_base = index, 1 / rate
+            frame.pts, frame.time_base = count, 1 / rate
             container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+            count += 1
+        if count:
+            container.mux(stream.encode())
+    return count
 
 
 def uniform_indices(num_frames: int, count: int) -> np.ndarray:
@@ -94,6 +108,25 @@ def uniform_indices(num_frames: int, count: int) -> np.ndarray:
     if num_frames < 1 or count < 1:
         raise ValueError(f"can't take {count} of {num_frames} frames; both must be at least 1")
     return np.linspace(0, num_frames - 1, min(count, num_frames), dtype=np.int64)
+
+
+def stored_psnr(
+    path: str | os.PathLike, frames: np.ndarray, region: Callable[[Sequence[int]], np.ndarray] | None = None
+) -> float:
+    """Return how close a video file is to the frames it was made of: peak signal to noise ratio, dB, at most 100.
+
+    frames : (T, H, W, 3) uint8
+    region : given frame numbers, the (N, H, W) bool pixels to leave out; None counts all
+    """
+    error, count, chunk = 0, 0, 16
+    for start in range(0, len(frames), chunk):
+        numbers = range(start, min(start + chunk, len(frames)))
+        stored, _ = read_frames(path, numbers)
+        difference = stored.astype(np.int32) - frames[start : start + chunk]
+        if region is not None:
+            difference = difference[~region(numbers)]
+        error, count = error + int(np.square(difference).sum(dtype=np.int64)), count + difference.size
+    return min(10.0 * float(np.log10(255.0**2 * count / error)), 100.0) if error else 100.0
 
 
 def probe(source: VideoSource) -> VideoInfo:

@@ -1,0 +1,140 @@
+"""From finished clips to the data set folder: metadata files, card, manifest, and the folder's final name.
+
+    ocr-vsi/README.md                      card; its YAML tells `load_dataset` about configs and files
+    ocr-vsi/ocr_vsi.json                   manifest: format version, config, statistics; written last
+    ocr-vsi/scenes.jsonl                   rooms, licence and attribution of each scene
+    ocr-vsi/train/metadata.parquet         rows of config `pairs`
+    ocr-vsi/train/vanilla/metadata.parquet rows of config `recipes`
+    ocr-vsi/train/vanilla/CLIP.mp4         stored once however many questions it has
+    ocr-vsi/train/noisy/CLIP.mp4
+
+This is VideoFolder with its own file names, so `load_dataset` needs no code of ours, locally or on the Hub.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ocr_hf.data.atomic import replacing, write_json
+from ocr_hf.data.card import render_card
+from ocr_hf.data.config import SPLITS, BuildConfig
+from ocr_hf.data.plan import ClipPlan, ScenePlan
+from ocr_hf.data.schema import CONFIGS, MANIFEST, stored_features
+from ocr_hf.data.staging import IDENTITY, Staging, identity
+from ocr_hf.data.statistics import Statistics
+
+ROW_GROUP = 100
+"""Rows, about: a reader of the first row fetches one group; rows of a clip share one, where they compress well."""
+METADATA = {"pairs": "metadata.parquet", "recipes": "vanilla/metadata.parquet"}
+_LIBRARIES = ("av", "datasets", "numpy", "open3d", "pyarrow", "pycocotools")
+
+
+class NothingBuilt(ValueError):
+    """Every clip was skipped."""
+
+
+def assemble(config: BuildConfig, scenes: tuple[ScenePlan, ...], staging: Staging) -> dict[str, Any]:
+    """Turn a staging folder whose clips are all finished into the data set folder; return its manifest.
+
+    Raises NothingBuilt, naming the reasons, where no clip has rows, and ValueError where clips are still missing.
+    """
+    if not (staging.root / MANIFEST).is_file():
+        missing = staging.unfinished(scenes)
+        if missing:
+            raise ValueError(f"{len(missing)} clips aren't built, the first is {missing[0].id}; continue with --resume")
+        _write_folder(config, scenes, staging)
+    manifest = json.loads((staging.root / MANIFEST).read_text(encoding="utf-8"))
+    shutil.rmtree(staging.parts, ignore_errors=True)
+    (staging.root / IDENTITY).unlink(missing_ok=True)
+    os.replace(staging.root, staging.out)
+    return manifest
+
+
+def _write_folder(config: BuildConfig, scenes: tuple[ScenePlan, ...], staging: Staging) -> None:
+    statistics = Statistics()
+    described = {}
+    for scene in scenes:
+        for clip in scene.clips:
+            record = staging.record(clip)
+            statistics.add_clip(scene.split, record)
+            if record["rows"]:
+                described.setdefault(scene.name, {**record["scene"], "clips": []})["clips"].append(clip.id)
+    if not described:
+        raise NothingBuilt(f"no clip could be built: {statistics.reasons()}; change the scenes or the camera")
+    kept = {staging.root / name for name in ("README.md", "scenes.jsonl", IDENTITY)}
+    for split in SPLITS:
+        clips = [clip for scene in scenes if scene.split == split for clip in scene.clips]
+        with_rows = [clip for clip in clips if staging.record(clip)["rows"]]
+        if with_rows:
+            kept |= _write_split(staging, split, with_rows, statistics)
+    _remove_strays(staging, kept)
+    with replacing(staging.root / "scenes.jsonl") as temporary:
+        lines = [json.dumps(item, ensure_ascii=False) for item in described.values()]
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    manifest = {
+        **identity(config),
+        "libraries": {name: version(name) for name in _LIBRARIES},
+        "statistics": statistics.summary(list(described.values())),
+    }
+    with replacing(staging.root / "README.md") as temporary:
+        temporary.write_text(render_card(manifest), encoding="utf-8")
+    write_json(staging.root / MANIFEST, manifest)
+
+
+def _write_split(staging: Staging, split: str, clips: list[ClipPlan], statistics: Statistics) -> set[Path]:
+    """Write the metadata files of a split; return the files that belong to it."""
+    folder = staging.root / split
+    kept = {folder / name for name in METADATA.values()}
+    schemas = {config: stored_features(config).arrow_schema for config in CONFIGS}
+    with (
+        replacing(folder / METADATA["pairs"]) as pairs,
+        replacing(folder / METADATA["recipes"]) as recipes,
+        pq.ParquetWriter(pairs, schemas["pairs"], compression="zstd") as pairs_writer,
+        pq.ParquetWriter(recipes, schemas["recipes"], compression="zstd") as recipes_writer,
+    ):
+        for table in _groups(staging, clips):
+            pairs_writer.write_table(table, row_group_size=len(table))
+            recipes_writer.write_table(_recipes(table, schemas["recipes"]), row_group_size=len(table))
+            statistics.add_rows(split, table)
+            for name in ("vanilla_file_name", "noisy_file_name"):
+                kept |= {folder / file for file in table[name].unique().to_pylist()}
+    for name in METADATA:
+        files = [item for item in kept if item.is_relative_to(folder / "vanilla") or name == "pairs"]
+        statistics.add_bytes(split, name, sum(item.stat().st_size for item in files))
+    return kept
+
+
+def _groups(staging: Staging, clips: list[ClipPlan]) -> Iterator[pa.Table]:
+    """Yield the rows of the clips in order, some whole clips at a time."""
+    waiting: list[pa.Table] = []
+    for clip in clips:
+        waiting.append(staging.rows(clip))
+        if sum(map(len, waiting)) >= ROW_GROUP:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _recipes(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return the rows without noise columns; names are relative to the metadata file, which lies in `vanilla`."""
+    position = table.schema.get_field_index("vanilla_file_name")
+    names = pc.utf8_slice_codeunits(table["vanilla_file_name"], len("vanilla/"))
+    return table.set_column(position, "vanilla_file_name", names).select(schema.names).cast(schema)
+
+
+def _remove_strays(staging: Staging, kept: set[Path]) -> None:
+    """Remove what killed workers left: half-written files, which have names of their own."""
+    for item in staging.root.rglob("*"):
+        if item.is_file() and item not in kept and not item.is_relative_to(staging.parts):
+            item.unlink()

@@ -1,0 +1,35 @@
+"""Files that exist whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary path in the same folder that becomes `path` when the block ends well.
+
+    Raises OSError, naming `path`, where writing fails (a full disk); then nothing is left behind and what was at
+    `path` before is untouched. A killed process can leave a temporary file: hidden, named *.tmp.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise OSError(f"can't write {path} ({why}); free some space there or choose another folder") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | os.PathLike, value: Any) -> None:
+    """Write a value as JSON, atomically; equal values give equal bytes."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

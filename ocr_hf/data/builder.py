@@ -1,0 +1,85 @@
+"""`OcrVsi`: the data set as a `datasets` builder, for those who want it built and cached in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow.dataset
+from datasets.builder import Key
+
+from ocr_hf.data.assemble import METADATA
+from ocr_hf.data.build import build_folder
+from ocr_hf.data.config import SPLITS, BuildConfig
+from ocr_hf.data.plan import plan_scenes
+from ocr_hf.data.schema import CONFIGS, FORMAT_VERSION, features
+
+_VERSION = datasets.Version(f"{FORMAT_VERSION}.0.0")
+
+
+@dataclass
+class OcrVsiConfig(datasets.BuilderConfig):
+    """A config of OcrVsi.
+
+    name : pairs or recipes
+    build : what to build
+    folder : where the videos and the publishable folder go
+    """
+
+    build: BuildConfig | None = None
+    folder: str = "ocr-vsi"
+
+
+class OcrVsi(datasets.GeneratorBasedBuilder):
+    """Walk-through videos with 3D boxes, questions and region-noisy copies for Object-Centric 3D Rollout (OCR).
+
+        builder = OcrVsi(config_name="pairs", build=BuildConfig(scenes=8, seed=7), folder="ocr-vsi")
+        builder.download_and_prepare(num_proc=2)
+        dataset = builder.as_dataset(split="train")
+
+    The folder is built (or continued) first, as `build_folder` does, on `num_proc` spawned workers: it is what other
+    builders download. Then its rows are read, sharded by scene. `load_dataset(folder)` reads the same rows.
+    """
+
+    VERSION = _VERSION
+    BUILDER_CONFIG_CLASS = OcrVsiConfig
+    BUILDER_CONFIGS = [OcrVsiConfig(name=name, version=_VERSION) for name in CONFIGS]
+    DEFAULT_CONFIG_NAME = "pairs"
+    DEFAULT_WRITER_BATCH_SIZE = 100
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("dataset_name", "ocr_vsi")
+        super().__init__(*args, **kwargs)
+
+    def _info(self) -> datasets.DatasetInfo:
+        return datasets.DatasetInfo(
+            description="Vanilla and region-noisy videos of 3D scenes with VSI-Bench questions (OCR is Object-Centric "
+            "3D Rollout, arXiv 2511.13190, not text recognition).",
+            features=features(self.config.name),
+        )
+
+    def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
+        config, folder = self.config.build or BuildConfig(), Path(self.config.folder).absolute()
+        manifest = build_folder(config, folder, num_proc=dl_manager.download_config.num_proc or 1, resume=True)
+        names = {split: [scene.name for scene in plan_scenes(config) if scene.split == split] for split in SPLITS}
+        return [
+            datasets.SplitGenerator(name=split, gen_kwargs={"folder": str(folder / split), "scenes": names[split]})
+            for split in manifest["statistics"]["splits"]
+        ]
+
+    def _generate_examples(self, folder: str, scenes: list[str]) -> Iterator[tuple[Key, dict[str, Any]]]:
+        metadata = Path(folder) / METADATA[self.config.name]
+        table = pyarrow.dataset.dataset(metadata)
+        for shard, scene in enumerate(scenes):
+            rows = (
+                row
+                for batch in table.to_batches(filter=pyarrow.dataset.field("scene_name") == scene)
+                for row in batch.to_pylist()
+            )
+            for number, row in enumerate(rows):
+                for name in [key for key in row if key.endswith("_file_name")]:
+                    row[name.removesuffix("_file_name")] = str(metadata.parent / row.pop(name))
+                yield Key(shard, number), row

@@ -1,0 +1,81 @@
+"""The data set's card, rendered from what its build measured: no number in it comes from anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from datasets import DatasetInfo
+from datasets.info import DatasetInfosDict
+from datasets.splits import SplitDict
+from huggingface_hub import DatasetCard, DatasetCardData
+
+from ocr_hf.data.schema import CONFIGS, MEANING, features
+
+TEMPLATE = Path(__file__).with_name("card.md")
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+def render_card(manifest: Mapping[str, Any]) -> str:
+    """Return README.md of a data set with this manifest."""
+    statistics = manifest["statistics"]
+    rows = sum(split["rows"] for split in statistics["splits"].values())
+    licences = sorted({source["licence"] for source in statistics["sources"]})
+    data = DatasetCardData(
+        pretty_name="OCR-VSI (Object-Centric 3D Rollout)",
+        language=["en"],
+        license=licences[0] if len(licences) == 1 else "other",
+        task_categories=["visual-question-answering", "video-text-to-text"],
+        size_categories=[next((name for limit, name in _SIZES if rows < limit), "1M<n<10M")],
+        tags=["object-centric-3d-rollout", "vsi-bench", "spatial-reasoning", "video", "3d", "synthetic"],
+        configs=[_config(name, list(statistics["splits"])) for name in CONFIGS],
+    )
+    DatasetInfosDict({name: _info(name, statistics["splits"]) for name in CONFIGS}).to_dataset_card_data(data)
+    card = DatasetCard.from_template(
+        data,
+        template_path=str(TEMPLATE),
+        manifest=manifest,
+        config=manifest["config"],
+        statistics=statistics,
+        rows=rows,
+        licences=licences,
+        meaning=MEANING,
+    )
+    return str(card)
+
+
+def _config(name: str, splits: list[str]) -> dict[str, Any]:
+    """Return a config's YAML: the metadata file and the videos beside it, by name, so that nothing else is read."""
+    pairs = name == "pairs"
+    return {
+        "config_name": name,
+        **({"default": True} if pairs else {}),
+        "drop_labels": True,
+        "data_files": [
+            {
+                "split": split,
+                "path": (
+                    [f"{split}/metadata.parquet", f"{split}/vanilla/**/*.mp4", f"{split}/noisy/**/*.mp4"]
+                    if pairs
+                    else [f"{split}/vanilla/metadata.parquet", f"{split}/vanilla/**/*.mp4"]
+                ),
+            }
+            for split in splits
+        ],
+    }
+
+
+def _info(name: str, splits: Mapping[str, Mapping[str, Any]]) -> DatasetInfo:
+    return DatasetInfo(
+        config_name=name,
+        features=features(name),
+        splits=SplitDict.from_split_dict(
+            [
+                {"name": split, "num_examples": counts["rows"], "num_bytes": counts["table_bytes"]}
+                for split, counts in splits.items()
+            ]
+        ),
+        download_size=sum(counts["file_bytes"][name] for counts in splits.values()),
+        dataset_size=sum(counts["table_bytes"] for counts in splits.values()),
+    )

@@ -1,0 +1,184 @@
+"""The options of a build: one dataclass, of which the flags of `ocr-hf build` and a YAML file are other spellings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ocr_hf.geometry.camera import intrinsics_from_fov
+from ocr_hf.perturb.ocr_map import OCRMap
+
+SOURCES = ("procedural", "furnished", "mesh")
+SPLITS = ("train", "validation", "test")
+DEFAULT_SECONDS = 16.0
+MAX_SCENES = 10_000
+"""Scene number i of seed s is made from s * MAX_SCENES + i, so that two seeds share no scene."""
+MAX_CLIP_BYTES = 600 * 2**20
+"""What the frames of one clip may take in memory; a worker holds them and little else."""
+
+
+def _option(default: Any, help: str) -> Any:
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """What goes into an ocr-vsi folder. Equal configs give equal bytes, whatever the number of workers.
+
+    Field help texts are the command's help. Raises ValueError, naming option and value, for one that can't be used.
+    """
+
+    source: str = _option("procedural", f"where scenes come from: {', '.join(SOURCES)}")
+    scenes: int = _option(2, "number of scenes (source mesh: one per --path)")
+    clips_per_scene: int = _option(1, "videos of each scene; with several, each walks through another room")
+    rooms: int | None = _option(None, "rooms of a procedural or furnished scene, 1 to 4; left out: by the seed")
+    path: tuple[str, ...] = _option((), "source mesh: a glTF, GLB or OBJ file; may be repeated")
+    instances: tuple[str, ...] = _option((), "source mesh: JSON file of object instances, one per --path")
+    categories: str | None = _option(None, "source mesh: JSON file that maps the file's classes to question categories")
+    up: str | None = _option(None, "source mesh: the file's vertical axis, y or z; left out: found out")
+    licence: str = _option("other", "source mesh: licence of the scene, as the card states it")
+    attribution: tuple[str, ...] = _option((), "source mesh: whom the card thanks for the scene; may be repeated")
+    models: str | None = _option(None, "source furnished: folder of furniture models")
+    trajectory: str | None = _option(None, "camera path from a file instead of a planned walk")
+    trajectory_format: str = _option("tum", "format of --trajectory: tum, matrices, colmap")
+    frames: int = _option(32, "frames of a clip")
+    seconds: float | None = _option(None, f"scene time that a clip covers; default {DEFAULT_SECONDS:g}")
+    fps: float | None = _option(None, "frames per second, instead of --seconds")
+    width: int = _option(392, "frame width, pixels, even")
+    height: int = _option(280, "frame height, pixels, even")
+    fov: float = _option(75.0, "horizontal field of view, degrees")
+    seed: int = _option(0, "of scenes, camera paths, questions and noise")
+    select: str = _option("visible", "objects to perturb in `noisy`: visible, queried, context")
+    max_objects: int = _option(4, "how many objects to perturb at most")
+    mode: str = _option("gaussian", "noise: gaussian, geometry")
+    strength: float | None = _option(None, "of the noise: gaussian 0 to 1, geometry in box diagonals; default by mode")
+    question_types: tuple[str, ...] = _option((), "VSI-Bench task to ask; may be repeated; left out: all")
+    split: str = _option("train", "split of the scenes that are in no other")
+    validation: float = _option(0.0, "share of scenes in the validation split")
+    test: float = _option(0.0, "share of scenes in the test split")
+
+    def __post_init__(self) -> None:
+        for item in fields(self):  # YAML and JSON have lists
+            if isinstance(getattr(self, item.name), list):
+                object.__setattr__(self, item.name, tuple(getattr(self, item.name)))
+        self._check_source()
+        self._check_clip()
+        self.ocr_map  # noqa: B018  (checks the options of the noise)
+        if self.split not in SPLITS:
+            raise ValueError(f"split is '{self.split}'; choose one of {', '.join(SPLITS)}")
+        if min(self.validation, self.test) < 0.0 or self.validation + self.test > 1.0:
+            raise ValueError(f"validation is {self.validation} and test {self.test}; give shares of at most 1 together")
+
+    def _check_source(self) -> None:
+        if self.source not in SOURCES:
+            raise ValueError(f"source is '{self.source}'; choose one of {', '.join(SOURCES)}")
+        if self.source == "mesh" and not self.path:
+            raise ValueError("source mesh needs a scene file; give --path FILE (glTF, GLB or OBJ)")
+        if self.source != "mesh" and (self.path or self.instances or self.categories or self.up or self.attribution):
+            raise ValueError(
+                f"--path, --instances, --categories, --up and --attribution go with source mesh, not with {self.source}"
+            )
+        if self.up not in (None, "y", "z"):
+            raise ValueError(f"up is '{self.up}'; choose y or z")
+        if self.instances and len(self.instances) != len(self.path):
+            raise ValueError(f"{len(self.instances)} --instances for {len(self.path)} --path; give one each, or none")
+        if (self.source == "furnished") != (self.models is not None):
+            raise ValueError(f"--models FOLDER goes with source furnished and with no other, not with {self.source}")
+        if self.rooms is not None and (self.source == "mesh" or not 1 <= self.rooms <= 4):
+            raise ValueError(f"rooms is {self.rooms}; a procedural or furnished scene has 1 to 4")
+        if not 1 <= self.num_scenes <= MAX_SCENES:
+            raise ValueError(f"scenes is {self.num_scenes}; give 1 to {MAX_SCENES}, and other seeds for more")
+        if not 1 <= self.clips_per_scene <= 100:
+            raise ValueError(f"clips_per_scene is {self.clips_per_scene}; give 1 to 100")
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}; give 0 or more")
+
+    def _check_clip(self) -> None:
+        if self.frames < 2:
+            raise ValueError(f"frames is {self.frames}; a clip has at least 2")
+        for name, pixels in (("width", self.width), ("height", self.height)):
+            if pixels < 16 or pixels % 2:
+                raise ValueError(f"{name} is {pixels}; give an even number of pixels, at least 16")
+        need = 3 * self.frames * self.width * self.height
+        if need > MAX_CLIP_BYTES:
+            raise ValueError(
+                f"{self.frames} frames of {self.width}x{self.height} take {need / 2**20:.0f} MiB, a clip may take "
+                f"{MAX_CLIP_BYTES / 2**20:.0f}; use fewer or smaller frames, or several clips"
+            )
+        if self.seconds is not None and self.fps is not None:
+            raise ValueError(f"seconds is {self.seconds} and fps {self.fps}; with {self.frames} frames give only one")
+        for name, value in (("seconds", self.seconds), ("fps", self.fps)):
+            if value is not None and not 0.0 < value < float("inf"):
+                raise ValueError(f"{name} is {value}; give a number above 0")
+        intrinsics_from_fov(self.width, self.height, self.fov)
+
+    @property
+    def num_scenes(self) -> int:
+        """Scenes that are planned; some may turn out to show nothing."""
+        return len(self.path) if self.source == "mesh" else self.scenes
+
+    @property
+    def clip_fps(self) -> float:
+        """Frames per second of scene time."""
+        return self.fps if self.fps is not None else self.frames / (self.seconds or DEFAULT_SECONDS)
+
+    @property
+    def clip_seconds(self) -> float:
+        """Scene time that a clip covers."""
+        return self.frames / self.clip_fps
+
+    @property
+    def ocr_map(self) -> OCRMap:
+        """What makes the noisy copy."""
+        return OCRMap(
+            select=self.select, max_objects=self.max_objects, mode=self.mode, strength=self.strength, seed=self.seed
+        )
+
+    def public(self) -> dict[str, Any]:
+        """Return the options as JSON values, with file names instead of paths: what is saved beside the data."""
+        values = asdict(replace(self, strength=self.ocr_map.noise_strength, seconds=self.clip_seconds, fps=None))
+        for name in ("path", "instances"):
+            values[name] = [Path(item).name for item in values[name]]
+        for name in ("categories", "models", "trajectory"):
+            values[name] = Path(values[name]).name if values[name] else None
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    def inputs(self) -> dict[str, str]:
+        """Return file name -> SHA-256 of every file that the build reads; raise FileNotFoundError for a missing one."""
+        named = [*self.path, *self.instances, *(item for item in (self.categories, self.trajectory) if item)]
+        found = {}
+        for item in named:
+            if not Path(item).exists():
+                raise FileNotFoundError(f"{item}: no such file; check the path")
+            found[Path(item).name] = _digest(Path(item))
+        if self.models is not None:
+            if not Path(self.models).is_dir():
+                raise FileNotFoundError(f"{self.models}: no such folder; --models takes a folder of furniture models")
+            found[Path(self.models).name] = _digest(Path(self.models))
+        return found
+
+
+def _digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, or of the names and sizes of the files in a folder."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    listing = sorted((str(item.relative_to(path)), item.stat().st_size) for item in path.rglob("*") if item.is_file())
+    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+
+
+def load_config(path: str | Path) -> BuildConfig:
+    """Return the options in a YAML file; raise ValueError for one that there isn't."""
+    import yaml
+
+    values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} holds a {type(values).__name__}; give a mapping of option names to values")
+    known = {item.name for item in fields(BuildConfig)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(f"{path} has unknown options {unknown}; there are {', '.join(sorted(known))}")
+    return BuildConfig(**values)

@@ -1,0 +1,97 @@
+"""The noisy videos of a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ocr_hf.data.plan import ClipPlan
+from ocr_hf.data.recording import Recording
+from ocr_hf.data.schema import MAX_QUESTIONS
+from ocr_hf.data.video import stored_psnr, write_mp4
+from ocr_hf.perturb.ocr_map import OCRMap
+from ocr_hf.questions.question import Question
+from ocr_hf.scenes.scene import Scene
+
+CHUNK = 16
+"""Frames perturbed at a time: a noisy copy never exists whole in memory."""
+
+
+class NoisyCopies:
+    """Writes the noisy copies that a clip's rows need: one file for each different choice of objects and noise.
+
+    With `select` visible the choice and the noise are the clip's, so all rows share one file; with queried or context
+    they depend on the row. A row without perturbed objects names the vanilla file.
+
+    folder : of the split, where the files go
+    """
+
+    def __init__(self, ocr_map: OCRMap, recording: Recording, scene: Scene, clip: ClipPlan, folder: Path) -> None:
+        self._map, self._recording, self._clip, self._folder = ocr_map, recording, clip, folder
+        self._boxes = {item.id: item.box for item in scene.objects}
+        self._files: dict[str, str] = {}
+        self._statistics: dict[str, float] = {}
+
+    def columns(self, row_id: int, question: Question) -> dict[str, Any]:
+        """Return the row's noise columns, after its noisy video was written."""
+        recording, ocr_map = self._recording, self._map
+        noise_id = noise_row_id(row_id, ocr_map.select)
+        chosen = ocr_map.choose(noise_id, 0, recording.footprints, question.queried_objects)
+        plan = ocr_map.plan_for(chosen, noise_id)
+        if plan.is_identity:
+            name = self._clip.file("vanilla")
+        else:
+            if plan.variant not in self._files:
+                self._files[plan.variant] = self._write(plan.object_ids, noise_id)
+            name = self._files[plan.variant]
+        return {
+            "noisy_file_name": name,
+            "noisy_objects": list(plan.object_ids),
+            "mode": plan.mode,
+            "strength": plan.strength,
+            "seed": ocr_map.seed,
+        }
+
+    def statistics(self) -> dict[str, float]:
+        """Return, of the first noisy copy: share of perturbed pixels, PSNR of the stored file outside them (dB)."""
+        return {"noisy_videos": len(self._files), **self._statistics}
+
+    def _write(self, object_ids: tuple[int, ...], noise_id: int) -> str:
+        recording, number = self._recording, len(self._files)
+        name = self._clip.file("noisy", number)
+        path = self._folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_mp4(path, self._noisy(object_ids, noise_id), recording.fps)
+        if number == 0:
+            pixels = sum(int(recording.footprints.region(object_ids, [i]).sum()) for i in range(len(recording.frames)))
+            self._statistics = {
+                "noise_share": pixels / recording.frames[..., 0].size,
+                "noisy_outside_psnr_db": stored_psnr(
+                    path, recording.frames, lambda numbers: recording.footprints.region(object_ids, numbers)
+                ),
+            }
+        return name
+
+    def _noisy(self, object_ids: tuple[int, ...], noise_id: int) -> Iterator[np.ndarray]:
+        recording = self._recording
+        for start in range(0, len(recording.frames), CHUNK):
+            part = slice(start, start + CHUNK)
+            yield from self._map.perturb(
+                recording.frames[part],
+                recording.footprints,
+                object_ids,
+                row_id=noise_id,
+                frame_indices=range(len(recording.frames))[part],
+                depth=None if recording.depth is None else recording.depth[part],
+                boxes=self._boxes,
+                camera_to_world=recording.camera_to_world[part],
+                intrinsics=recording.intrinsics,
+            )
+
+
+def noise_row_id(row_id: int, select: str) -> int:
+    """Return the row id that a row's stored noise was made with: the clip's first row's where all rows share it."""
+    return row_id // MAX_QUESTIONS * MAX_QUESTIONS if select == "visible" else row_id

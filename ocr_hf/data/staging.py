@@ -1,0 +1,146 @@
+"""A build in progress: `OUT.incomplete`, where every finished clip leaves a marker, so that work can be taken up.
+
+A clip's files are written atomically, its marker last; a killed build loses the clips in progress and nothing else.
+Nobody holds the folder open: any number of processes, on any number of machines, may finish clips in it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import ocr_hf
+from ocr_hf.data.atomic import replacing, write_json
+from ocr_hf.data.config import BuildConfig
+from ocr_hf.data.plan import ClipPlan, ScenePlan
+from ocr_hf.data.schema import FORMAT_VERSION, MANIFEST, read_manifest, stored_features
+
+PARTS = ".parts"
+IDENTITY = "build.json"
+
+
+class FolderExistsError(ValueError):
+    """The output folder holds something already."""
+
+
+@dataclass(frozen=True)
+class Staging:
+    """The folder of a build in progress."""
+
+    out: Path
+
+    @property
+    def root(self) -> Path:
+        """Where files are until the build is complete."""
+        return self.out.with_name(self.out.name + ".incomplete")
+
+    @property
+    def parts(self) -> Path:
+        """Rows and markers of finished clips."""
+        return self.root / PARTS
+
+    def is_done(self, clip: ClipPlan) -> bool:
+        """True if the clip was finished (or skipped for a reason)."""
+        return self._marker(clip).is_file()
+
+    def finish(self, clip: ClipPlan, rows: list[dict[str, Any]], record: Mapping[str, Any]) -> None:
+        """Store a clip's rows and mark it as finished; its videos must be written already."""
+        if rows:
+            with replacing(self.parts / f"{clip.id}.parquet") as temporary:
+                table = pa.Table.from_pylist(rows, schema=stored_features("pairs").arrow_schema)
+                pq.write_table(table, temporary, compression="zstd")
+        write_json(self._marker(clip), {**record, "id": clip.id, "rows": len(rows)})
+
+    def record(self, clip: ClipPlan) -> dict[str, Any]:
+        """Return what `finish` was told of a clip."""
+        return json.loads(self._marker(clip).read_text(encoding="utf-8"))
+
+    def rows(self, clip: ClipPlan) -> pa.Table:
+        """Return the rows of a finished clip that has some."""
+        return pq.read_table(self.parts / f"{clip.id}.parquet", partitioning=None)
+
+    def unfinished(self, scenes: tuple[ScenePlan, ...]) -> list[ClipPlan]:
+        """Return the clips still to be made."""
+        return [clip for scene in scenes for clip in scene.clips if not self.is_done(clip)]
+
+    def _marker(self, clip: ClipPlan) -> Path:
+        return self.parts / f"{clip.id}.json"
+
+
+def identity(config: BuildConfig) -> dict[str, Any]:
+    """Return what must be equal for a build to be continued."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "ocr_hf": ocr_hf.__version__,
+        "config": config.public(),
+        "inputs": config.inputs(),
+    }
+
+
+def is_complete(config: BuildConfig, out: Path) -> bool:
+    """True if `out` holds exactly this data set; raise FolderExistsError if it holds anything else."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return False
+    if not (out / MANIFEST).is_file():
+        raise FolderExistsError(f"{out} exists and is no ocr-vsi data set; choose another --out")
+    _compare(read_manifest(out), identity(config), out)
+    return True
+
+
+def open_staging(config: BuildConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> Staging:
+    """Return the staging folder for a build into `out`, made or taken up.
+
+    resume : continue an interrupted build of the same config
+    overwrite : throw away what an earlier build left at `out`
+    Raises FolderExistsError where something is there and neither is given, or where a build of another config is.
+    """
+    staging = Staging(out)
+    wanted = identity(config)
+    if overwrite:
+        _discard(staging)
+    if out.exists() and not out.is_dir():
+        raise FolderExistsError(f"{out} is a file; choose another --out")
+    if not resume and out.exists() and any(out.iterdir()):
+        raise FolderExistsError(f"{out} exists; add --resume to keep what is there, --overwrite to build it anew")
+    kept = staging.root / IDENTITY
+    if kept.is_file():
+        if not resume:
+            raise FolderExistsError(
+                f"{staging.root} holds an unfinished build; add --resume to continue it, --overwrite to start anew"
+            )
+        _compare(json.loads(kept.read_text(encoding="utf-8")), wanted, staging.root)
+    elif staging.root.exists() and any(staging.root.iterdir()):
+        raise FolderExistsError(f"{staging.root} exists and is no unfinished build; move it away")
+    staging.parts.mkdir(parents=True, exist_ok=True)
+    write_json(kept, wanted)
+    return staging
+
+
+def _compare(found: Mapping[str, Any], wanted: Mapping[str, Any], where: Path) -> None:
+    for name in ("format_version", "ocr_hf", "inputs"):
+        if found.get(name) != wanted[name]:
+            raise FolderExistsError(
+                f"{where} was begun with {name} {found.get(name)}, this build has {wanted[name]}; "
+                "choose another --out, or --overwrite"
+            )
+    before, now = found.get("config", {}), wanted["config"]
+    other = [name for name in now if before.get(name) != now[name]]
+    if other:
+        what = ", ".join(f"{name} {before.get(name)!r} (now {now[name]!r})" for name in other)
+        raise FolderExistsError(f"{where} was begun with {what}; use the same options, another --out, or --overwrite")
+
+
+def _discard(staging: Staging) -> None:
+    """Remove an earlier build, but never a folder that this package didn't write."""
+    for folder, proof in ((staging.out, MANIFEST), (staging.root, IDENTITY)):
+        if folder.is_dir() and any(folder.iterdir()):
+            if not (folder / proof).is_file():
+                raise FolderExistsError(f"{folder} isn't removed: it has no {proof}, so `ocr-hf build` didn't write it")
+            shutil.rmtree(folder)

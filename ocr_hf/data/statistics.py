@@ -1,0 +1,87 @@
+"""What a build measured of itself, for the manifest and the card."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+
+class Statistics:
+    """Collects counts and qualities clip by clip; memory doesn't grow with the number of rows."""
+
+    def __init__(self) -> None:
+        self._splits: dict[str, Counter[str]] = defaultdict(Counter)
+        self._bytes: dict[str, dict[str, int]] = defaultdict(dict)
+        self._types: Counter[str] = Counter()
+        self._skipped: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
+        self._labels: Counter[str] = Counter()
+        self._seen_clips: set[str] = set()
+        self._qualities: dict[str, list[float]] = defaultdict(list)
+
+    def add_clip(self, split: str, record: Mapping[str, Any]) -> None:
+        """Count a finished clip by its marker."""
+        if record.get("skipped"):
+            self._skipped[record["skipped"]] += 1
+            return
+        self._splits[split]["clips"] += 1
+        self._splits[split]["noisy_videos"] += record["noisy_videos"]
+        self._left_out.update(record["left_out"])
+        for name in ("vanilla_psnr_db", "noisy_outside_psnr_db", "noise_share"):
+            if name in record:
+                self._qualities[name].append(record[name])
+
+    def add_rows(self, split: str, table: pa.Table) -> None:
+        """Count rows of `pairs`; a clip's rows come together."""
+        self._splits[split]["rows"] += len(table)
+        self._splits[split]["table_bytes"] += table.nbytes
+        self._types.update(table["question_type"].to_pylist())
+        clips = table["clip_id"].to_pylist()
+        for row, clip in enumerate(clips):
+            if clip not in self._seen_clips:
+                self._seen_clips.add(clip)
+                self._labels.update(item["label"] for item in table["objects"][row].as_py())
+
+    def add_bytes(self, split: str, config: str, size: int) -> None:
+        """Note the size of the files that a config reads."""
+        self._bytes[split][config] = size
+
+    def reasons(self) -> str:
+        """Return why clips were skipped, most frequent first."""
+        return ", ".join(f"{reason} ({count} clips)" for reason, count in self._skipped.most_common())
+
+    def summary(self, scenes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return everything as JSON values. `scenes` are the lines of scenes.jsonl."""
+        return {
+            "splits": {
+                split: {
+                    "scenes": sum(scene["split"] == split for scene in scenes),
+                    **{name: counts[name] for name in ("clips", "noisy_videos", "rows", "table_bytes")},
+                    "file_bytes": self._bytes[split],
+                }
+                for split, counts in sorted(self._splits.items())
+            },
+            "question_types": dict(sorted(self._types.items())),
+            "objects": dict(sorted(self._labels.items())),
+            "sources": _sources(scenes),
+            "skipped_clips": dict(sorted(self._skipped.items())),
+            "questions_left_out": dict(sorted(self._left_out.items())),
+            "measured": {
+                name: {"mean": round(sum(values) / len(values), 4), "min": round(min(values), 4)}
+                for name, values in sorted(self._qualities.items())
+            },
+        }
+
+
+def _sources(scenes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return one entry per source and licence, with everyone to be named."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for scene in scenes:
+        key = (scene["dataset"], scene["licence"])
+        entry = found.setdefault(key, {"dataset": key[0], "licence": key[1], "scenes": 0, "attribution": set()})
+        entry["scenes"] += 1
+        entry["attribution"] |= set(scene["attribution"])
+    return [{**entry, "attribution": sorted(entry["attribution"])} for _, entry in sorted(found.items())]
