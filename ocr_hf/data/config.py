@@ -45,7 +45,7 @@ class BuildConfig:
     trajectory: str | None = _option(None, "camera path from a file instead of a planned walk")
     trajectory_format: str = _option("tum", "format of --trajectory: tum, matrices, colmap")
     frames: int = _option(32, "frames of a clip")
-    seconds: float | None = _option(None, f"scene time that a clip covers; default {DEFAULT_SECONDS:g}")
+    seconds: float | None = _option(None, f"scene time that a clip covers (default {DEFAULT_SECONDS:g})")
     fps: float | None = _option(None, "frames per second, instead of --seconds")
     width: int = _option(392, "frame width, pixels, even")
     height: int = _option(280, "frame height, pixels, even")
@@ -170,8 +170,8 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
 
 
-def load_config(path: str | Path) -> BuildConfig:
-    """Return the options in a YAML file; raise ValueError for one that there isn't."""
+def load_config(path: str | Path) -> dict[str, Any]:
+    """Return the options in a YAML file as keyword arguments; raise ValueError for one that there isn't."""
     import yaml
 
     values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
@@ -181,4 +181,4 @@ def load_config(path: str | Path) -> BuildConfig:
     unknown = sorted(set(values) - known)
     if unknown:
         raise ValueError(f"{path} has unknown options {unknown}; there are {', '.join(sorted(known))}")
-    return BuildConfig(**values)
+    return values

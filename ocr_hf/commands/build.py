@@ -1,0 +1,75 @@
+"""`ocr-hf build`: make an ocr-vsi folder."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ocr_hf.commands._dataclass_options import as_flags, given_options, options_of
+from ocr_hf.data.config import BuildConfig, load_config
+
+
+@options_of(BuildConfig)
+def main(
+    out: Annotated[Path, typer.Option(help="folder to write; it must not exist yet")] = Path("ocr-vsi"),
+    config: Annotated[Path | None, typer.Option(help="YAML file of options; flags override it")] = None,
+    num_proc: Annotated[int, typer.Option(help="worker processes; the result doesn't depend on it")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="continue an interrupted build")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="throw away an earlier build and start anew")] = False,
+    **options: Any,
+) -> None:
+    """Make an ocr-vsi folder: videos of 3D scenes, vanilla and with noise on objects, with VSI-Bench questions.
+
+    OCR means Object-Centric 3D Rollout (arXiv 2511.13190), not text recognition.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ocr_hf.data.build import build_folder
+
+    given = given_options(options)
+    file_options = load_config(config) if config else {}
+    resolved = BuildConfig(**{**file_options, **given})
+    console = Console()
+    columns = (TextColumn("building"), BarColumn(), MofNCompleteColumn(), TextColumn("clips"), TimeRemainingColumn())
+    try:
+        with Progress(*columns, console=console) as progress:
+            task = progress.add_task("clips", total=resolved.num_scenes * resolved.clips_per_scene)
+            manifest = build_folder(
+                resolved,
+                out,
+                num_proc=num_proc,
+                resume=resume,
+                overwrite=overwrite,
+                on_clip=lambda _: progress.advance(task),
+            )
+    except KeyboardInterrupt:
+        again = {**({"config": config} if config else {}), **given, "out": out, "num_proc": num_proc}
+        console.print(
+            f"Finished clips are kept. Continue with:\n  ocr-hf build {as_flags(again)} --resume", soft_wrap=True
+        )
+        raise
+    _report(console, out, manifest)
+
+
+def _report(console: Any, out: Path, manifest: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table("split", "scenes", "clips", "questions", "noisy videos", "MB")
+    for name, counts in manifest["statistics"]["splits"].items():
+        numbers = [counts[key] for key in ("scenes", "clips", "rows", "noisy_videos")]
+        table.add_row(name, *map(str, numbers), f"{counts['file_bytes']['pairs'] / 1e6:.1f}")
+    console.print(table)
+    for reason, count in manifest["statistics"]["skipped_clips"].items():
+        console.print(f"left out {count} clips: {reason}")
+    place = shlex.quote(str(out))
+    console.print(
+        f"Look at it:   ocr-hf view {place} --out {place}.png\n"
+        f'Load it:      from datasets import load_dataset; load_dataset("{out}")\n'
+        f"Publish it:   ocr-hf push dataset {place} --repo ORG/{out.name}",
+        soft_wrap=True,
+        highlight=False,
+    )
