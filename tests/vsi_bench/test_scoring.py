@@ -175,6 +175,16 @@ def test_bootstrap_draws_whole_scenes() -> None:
     assert widths[1] == pytest.approx(2 * 1.96 * 50 / math.sqrt(200), rel=0.15)
 
 
+def test_one_scene_gives_no_interval() -> None:
+    """Resampling a single scene always gives that scene: an interval of width zero would be a lie."""
+    kinds = ["route_planning", "route_planning", "object_rel_distance", "object_rel_distance"]
+    scored = score_answers(["A", "B", "A", "B"], ["A"] * 4, kinds)
+    results = summarize(scored, scenes=["a", "a", "a", "b"], draws=50)
+    assert results["tasks"]["route_planning"]["interval"] is None
+    assert results["tasks"]["object_rel_distance"]["interval"] is not None and results["interval"] is not None
+    assert summarize(scored, scenes=["a"] * 4, draws=50)["interval"] is None
+
+
 def test_bootstrap_is_a_function_of_its_seed() -> None:
     rng = np.random.default_rng(0)
     answers = rng.choice(list("ABCD"), 300).tolist()
@@ -188,7 +198,7 @@ def test_averages_leave_out_what_is_missing_in_a_draw() -> None:
     totals, counts = np.zeros((2, 10)), np.zeros((2, 10))
     totals[0, 0], counts[0, 0] = 5, 1
     counts[1, 4], counts[1, 0], totals[1, 0] = 2, 1, 10
-    levels, tasks, macro, micro = averages(totals, counts)
+    tasks, levels, macro, micro = averages(totals, counts)
     assert np.isnan(levels[0, 1:]).all() and np.isnan(tasks[0, 1:]).all()
     assert macro.tolist() == [50.0, 50.0]
     assert micro.tolist() == [50.0, pytest.approx(100 / 3)]
@@ -197,7 +207,7 @@ def test_averages_leave_out_what_is_missing_in_a_draw() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((["A"], ["A", "B"], ["route_planning"] * 2), "1 predictions, 2 references, 2 question_types"),
+        ((["A"], ["A", "B"], ["route_planning"] * 2), "lengths differ: 1 predictions, 2 references, 2 question_types"),
         ((["A"], ["A"], ["route_plan"]), "row 0: question_type 'route_plan' is unknown"),
         ((["A"], ["A"], [None]), "row 0: question_type None is unknown"),
         ((["3"], ["0"], ["object_counting"]), "row 0: ground truth 0.0 is not a positive"),

@@ -1,0 +1,86 @@
+"""VSI-Bench as an `evaluate` metric; the scorer beside this file is a byte copy of ocr_hf/vsi_bench (a test checks).
+
+evaluate copies the files that this one imports relatively, and only those: so all five are imported here, one
+statement a line at column 0, without comments on the lines.
+"""
+
+from __future__ import annotations
+
+import datasets
+import evaluate
+
+from .bootstrap import CONFIDENCE, DRAWS
+from .extract import EXTRACTIONS
+from .scoring import score_answers
+from .summary import AVERAGES, summarize
+from .tasks import QUESTION_TYPES
+
+_DESCRIPTION = """\
+Scores of VSI-Bench (Thinking in Space, arXiv 2412.14171) exactly as its authors compute them: accuracy of option
+letters, mean relative accuracy of numbers, eight tasks and their unweighted mean, with bootstrap intervals over scenes.
+Part of ocr-hf, the toolkit for Object-Centric 3D Rollout (OCR; nothing to do with text recognition).
+"""
+
+_INPUTS = f"""\
+Args:
+    predictions (list of str): what the model wrote; None and "" score 0 and count as unparsed.
+    references (list of str): the column `ground_truth`.
+    question_types (list of str): the column `question_type`: {", ".join(QUESTION_TYPES)}.
+    ids (list, optional): the column `id`; must be unique, and names the row in error messages.
+    pruned (list of bool, optional): the column `pruned`; adds the debiased split's results.
+    scenes (list of str, optional): the scene of each question ("dataset/scene_name"); the bootstrap draws scenes.
+    extraction (str): {" or ".join(EXTRACTIONS)}; the first is the benchmark's own rule and the default.
+    average (str): {" or ".join(AVERAGES)}: which of the two is repeated as `overall`.
+    draws (int), confidence (float), seed (int): bootstrap draws ({DRAWS}; 0 = no intervals), level
+        ({CONFIDENCE}) and seed (0).
+Returns (averages in per cent):
+    overall, macro, micro, interval, tasks, levels, missing, n, n_unparsed, n_scenes, clustered_by, average, extraction,
+    debiased: the same for the questions that are not pruned, or None
+    scores: one per question, 0 to 1, in the order given
+Examples:
+    >>> metric = evaluate.load("spaces/vsi_bench")
+    >>> results = metric.compute(predictions=["3", "A."], references=["4", "A"],
+    ...                          question_types=["object_counting", "route_planning"], draws=0)
+    >>> results["overall"], results["scores"]
+    (80.0, [0.6, 1.0])
+"""
+
+_CITATION = """\
+@inproceedings{yang2025thinking,
+  title={{Thinking in Space: How Multimodal Large Language Models See, Remember and Recall Spaces}},
+  author={Yang, Jihan and Yang, Shusheng and Gupta, Anjali and Han, Rilyn and Fei-Fei, Li and Xie, Saining},
+  booktitle={CVPR}, year={2025}, eprint={2412.14171}, archivePrefix={arXiv}
+}
+"""
+
+
+class VSIBench(evaluate.Metric):
+    """VSI-Bench; see `inputs_description`."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        text = datasets.Value("string")
+        return evaluate.MetricInfo(
+            description=_DESCRIPTION,
+            citation=_CITATION,
+            inputs_description=_INPUTS,
+            features=datasets.Features({"predictions": text, "references": text, "question_types": text}),
+            homepage="https://huggingface.co/datasets/nyu-visionx/VSI-Bench",
+            reference_urls=["https://arxiv.org/abs/2412.14171", "https://github.com/vision-x-nyu/thinking-in-space"],
+        )
+
+    def _compute(
+        self,
+        predictions: list[str | None],
+        references: list[str],
+        question_types: list[str],
+        ids: list | None = None,
+        pruned: list[bool] | None = None,
+        scenes: list[str] | None = None,
+        extraction: str = "official",
+        average: str = "macro",
+        draws: int = DRAWS,
+        confidence: float = CONFIDENCE,
+        seed: int = 0,
+    ) -> dict:
+        scored = score_answers(list(predictions), list(references), list(question_types), extraction, ids)
+        return summarize(scored, pruned, scenes, average, draws, confidence, seed)
