@@ -15,14 +15,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from ocr_hf.geometry.camera import check_intrinsics, check_poses
+from ocr_hf.scenes.lamps import lamps_of
+from ocr_hf.scenes.ray_caster import RayCaster
+from ocr_hf.scenes.refine import refine
 from ocr_hf.scenes.scene import Clip, Scene
 from ocr_hf.scenes.shading import bake
-from ocr_hf.scenes.surfaces import gather_surfaces
+from ocr_hf.scenes.surfaces import Surfaces, gather_surfaces
 from ocr_hf.scenes.textures import TextureAtlas
 
 CHUNK = 8192
 """Pixels shaded at a time: their working set stays in the processor's cache."""
-MISS = np.uint32(0xFFFFFFFF)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,18 +50,15 @@ class Renderer:
     """
 
     def __init__(self, scene: Scene, threads: int = 1) -> None:
-        import open3d as o3d
-
-        self._tensor = o3d.core.Tensor.from_numpy
-        self._threads = threads
         surfaces = gather_surfaces(scene)
+        lamps = lamps_of(scene, surfaces.origin)
+        surfaces = refine(surfaces, RayCaster(surfaces.vertices, surfaces.faces, threads), lamps)
         self._origin = surfaces.origin
         self._atlas = TextureAtlas(surfaces.texture)
-        self._scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-        self._scene.add_triangles(self._tensor(surfaces.vertices), self._tensor(surfaces.faces))
+        self._caster = RayCaster(surfaces.vertices, surfaces.faces, threads)
         self._texture = self._atlas.index[surfaces.part]
         self._instance = np.append(surfaces.instance[surfaces.part], np.uint16(0))
-        self._corners = _corner_table(surfaces, bake(scene, surfaces), self._atlas)
+        self._corners = _corner_table(surfaces, bake(surfaces, self._atlas, self._caster, lamps), self._atlas)
 
     def render(
         self, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int
@@ -104,18 +103,15 @@ class Renderer:
 
     def _shade(self, rays: np.ndarray, pixel: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Cast `rays` (N, 6) whose pixels span `pixel` metres at depth 1; return colour, depth, instance per ray."""
-        answer = self._scene.cast_rays(self._tensor(rays), nthreads=self._threads)
-        depth = answer["t_hit"].numpy()
-        primitive = answer["primitive_ids"].numpy()
-        barycentric = answer["primitive_uvs"].numpy()
-        normal = answer["primitive_normals"].numpy()
-        primitive = np.minimum(primitive, np.uint32(len(self._texture)))
+        hits = self._caster.cast(rays)
+        primitive = np.minimum(hits.face, np.uint32(len(self._texture)))
         colors = np.empty((len(rays), 3), dtype=np.uint8)
         for start in range(0, len(rays), CHUNK):
             part = slice(start, start + CHUNK)
-            colors[part] = self._colors(rays[part, 3:], depth[part], primitive[part], barycentric[part], normal[part], pixel)
-        missed = primitive == len(self._texture)
-        depth[missed] = 0.0
+            colors[part] = self._colors(
+                rays[part, 3:], hits.distance[part], primitive[part], hits.barycentric[part], hits.normal[part], pixel
+            )
+        depth = np.where(primitive == len(self._texture), np.float32(0.0), hits.distance)
         return colors, depth, np.take(self._instance, primitive)
 
     def _colors(
@@ -180,7 +176,7 @@ def render_clip(
     )
 
 
-def _corner_table(surfaces, gain: np.ndarray, atlas: TextureAtlas) -> np.ndarray:
+def _corner_table(surfaces: Surfaces, gain: np.ndarray, atlas: TextureAtlas) -> np.ndarray:
     """Return the (2 F, 16) float32 table of what shading reads of a triangle's front (first F rows) or back.
 
     A row is one cache line: r g b u v at the first corner, their change to the second, to the third corner, and

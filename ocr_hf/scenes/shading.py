@@ -1,20 +1,155 @@
-"""Baked light: how bright every corner of every triangle is, computed once per scene."""
+"""Baked light: how bright every corner of every triangle is, computed once per scene.
+
+From each light point (see light_points.py) a fixed set of rays looks at the hemisphere above the surface. What they
+miss is sky, what they hit passes light on; lamps are tested for shadow. A few rounds of that carry lamp light and sky
+light around corners, colour the shade and darken niches (ambient occlusion).
+
+The rays are the same for all points and scenes: no noise, no flicker, the same bytes always.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ocr_hf.scenes.scene import Scene
+from ocr_hf.scenes.cutting import triangle_areas
+from ocr_hf.scenes.lamps import lamp_light, without_emitters
+from ocr_hf.scenes.light_points import LIFT_M, LightPoints, hemisphere, light_points, with_backs
+from ocr_hf.scenes.ray_caster import RayCaster
+from ocr_hf.scenes.scene import Light
 from ocr_hf.scenes.surfaces import Surfaces
+from ocr_hf.scenes.textures import TextureAtlas
+
+RAYS = 64
+"""Rays per light point."""
+BOUNCES = 3
+GAMMA = 2.2
+LAMP_SAMPLES = 12
+"""Points of each lamp that are tested for shadow."""
+SKY_UP, SKY_DOWN = (0.98, 1.0, 1.03), (0.30, 0.29, 0.28)
+"""Linear radiance of the sky at the zenith, and of the ground outside."""
+AMBIENT = 0.05
+"""Share of the typical light that reaches even the deepest niche."""
+EXPOSURE, WHITE = 1.3, 4.0
+"""Typical light is scaled to the first number; the second is shown as pure white."""
+BURIED_M = 0.4
+"""A point that sees mostly the backs of things nearer than this lies inside them."""
+VISIBLE_M = 0.5
+"""What is seen from this far counts for the exposure; the insides of cabinets don't."""
 
 
-def bake(scene: Scene, surfaces: Surfaces) -> np.ndarray:
-    """Return (2, F, 3, 3) float32 gains on sRGB values: side (front, back) x triangle x corner x colour."""
-    a, b, c = (surfaces.vertices[surfaces.faces[:, i]] for i in range(3))
-    normal = np.cross(b - a, c - a)
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    gain = np.empty((2, len(normal), 3, 3), dtype=np.float32)
-    for side, sign in enumerate((1.0, -1.0)):
-        up = sign * normal[:, 2]
-        gain[side] = (0.75 + 0.2 * up + 0.1 * sign * normal[:, 0] + 0.05 * sign * normal[:, 1])[:, None, None]
-    return gain
+def bake(surfaces: Surfaces, atlas: TextureAtlas, caster: RayCaster, lamps: list[Light]) -> np.ndarray:
+    """Return (2, F, 3, 3) float32 gains on sRGB values: side (front, back) x triangle x corner x colour.
+
+    caster : casts at exactly `surfaces`; lamps : relative to the surfaces' origin
+    """
+    points = light_points(surfaces)
+    visible = np.zeros(2 * len(surfaces.faces), dtype=np.int64)
+    seen, buried = _look_around(caster, points.place, points.normal, visible)
+    backs = _seen_from_behind(surfaces, visible)
+    if backs.any():
+        count = len(points.place)
+        points = with_backs(points, backs)
+        more, more_buried = _look_around(caster, points.place[count:], points.normal[count:], visible)
+        seen, buried = np.concatenate([seen, more], axis=1), np.append(buried, more_buried)
+    light = lamp_light(without_emitters(surfaces, caster), points, lamps, LAMP_SAMPLES)
+    light = _with_bounces(light, seen, points, _albedo(surfaces, atlas), buried)
+    typical = _typical(light, visible, points, surfaces)
+    return _gain(light, typical, surfaces.emission[surfaces.part], points)
+
+
+def _look_around(
+    caster: RayCaster, place: np.ndarray, normal: np.ndarray, visible: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Look at the hemisphere above each point (P, 3); count in `visible` (2 F,) what is seen from some distance.
+
+    Returns (seen (RAYS, P) int32: 2 face + (1 from behind), or -1 - (elevation in 0 ... 255) for the sky;
+    buried (P,) bool).
+    """
+    seen = np.empty((RAYS, len(place)), dtype=np.int32)
+    inside = np.zeros(len(place), dtype=np.uint8)
+    rays = np.empty((len(place), 6), dtype=np.float32)
+    rays[:, :3] = place + normal * np.float32(LIFT_M)
+    for number, direction in enumerate(hemisphere(normal, RAYS)):
+        rays[:, 3:] = direction
+        hits = caster.cast(rays)
+        behind = np.einsum("ij,ij->i", hits.normal, direction) > 0.0
+        sky = np.isinf(hits.distance)
+        elevation = np.rint((direction[:, 2] + 1.0) * 127.5).astype(np.int32)
+        surface = 2 * hits.face.astype(np.int32) + behind
+        seen[number] = np.where(sky, -1 - elevation, surface)
+        inside += behind & (hits.distance < BURIED_M)
+        visible += np.bincount(surface[~sky & (hits.distance > VISIBLE_M)], minlength=len(visible))
+    return seen, inside > RAYS // 2
+
+
+def _seen_from_behind(surfaces: Surfaces, visible: np.ndarray) -> np.ndarray:
+    """Return (F,) bool: triangles of meshes whose backs are looked at (curtains, single-sheet walls, wrong order)."""
+    parts = np.stack([np.bincount(surfaces.part, weights=side) for side in visible.reshape(-1, 2).T])
+    return (parts[1] > 0.05 * parts.sum(axis=0))[surfaces.part]
+
+
+def _albedo(surfaces: Surfaces, atlas: TextureAtlas) -> np.ndarray:
+    """Return the mean linear reflectance (F, 3) float32 of each triangle."""
+    index = atlas.index[surfaces.part]
+    texels = (surfaces.uv[:, 1:] - surfaces.uv[:, :1]) * atlas.size(index)[:, None, :]
+    area = np.abs(texels[:, 0, 0] * texels[:, 1, 1] - texels[:, 0, 1] * texels[:, 1, 0])
+    scale = np.float32(0.5) * np.log2(np.maximum(area, np.float32(1.0)))
+    texture = atlas.sample(index, np.ascontiguousarray(surfaces.uv.mean(axis=1).T), scale).T
+    return np.minimum((surfaces.color.mean(axis=1) * texture / 255.0) ** GAMMA, 0.85).astype(np.float32)
+
+
+def _with_bounces(
+    lamp_light: np.ndarray, seen: np.ndarray, points: LightPoints, albedo: np.ndarray, buried: np.ndarray
+) -> np.ndarray:
+    """Return lamp light, sky light and what surfaces pass on to each other, (P, 3) float32."""
+    up = np.linspace(0.0, 1.0, 256)[:, None]
+    up = np.clip(1.5 * up - 0.25, 0.0, 1.0)
+    # Looked up with negative numbers, counted from the end: -1 is the lowest sky.
+    sky = (up * np.array(SKY_UP) + (1.0 - up) * np.array(SKY_DOWN))[::-1].astype(np.float32)
+    light = _unburied(lamp_light, points, buried)
+    for _ in range(BOUNCES):
+        leaving = (light[points.of_corner].mean(axis=2) * albedo).transpose(1, 0, 2).reshape(-1, 3)
+        table = np.concatenate([leaving, sky])
+        light = lamp_light.copy()
+        for ray in seen:
+            light += table[ray] * np.float32(1.0 / RAYS)
+        light = _unburied(light, points, buried)
+    return light
+
+
+def _unburied(light: np.ndarray, points: LightPoints, buried: np.ndarray) -> np.ndarray:
+    """Return the light (P, 3) with points inside solids taking their neighbours' light: no dark seams at things
+    that stand on a floor or reach into a wall."""
+    light, known = light.copy(), ~buried
+    corner = points.of_corner.reshape(-1, 3)
+    corner = corner[buried[corner].any(axis=1)]
+    for _ in range(4):
+        weight = known[corner].astype(np.float64)
+        total = np.einsum("fc,fcx->fx", weight, light[corner])
+        number = np.bincount(corner.reshape(-1), np.repeat(weight.sum(axis=1), 3), minlength=len(light))
+        filled = ~known & (number > 0.0)
+        for color in range(3):
+            value = np.bincount(corner.reshape(-1), np.repeat(total[:, color], 3), minlength=len(light))
+            light[filled, color] = value[filled] / number[filled]
+        known |= filled
+    return light
+
+
+def _typical(light: np.ndarray, visible: np.ndarray, points: LightPoints, surfaces: Surfaces) -> float:
+    """Return the median brightness over the area of the `visible` (2 F,) surfaces."""
+    area = np.repeat(triangle_areas(surfaces.corners()), 2) * (visible > 0)
+    brightness = light.mean(axis=1)[points.of_corner].mean(axis=2).T.reshape(-1)
+    order = np.argsort(brightness, kind="stable")
+    total = np.cumsum(area[order], dtype=np.float64)
+    return max(float(brightness[order][np.searchsorted(total, 0.5 * total[-1])]), 1e-3)
+
+
+def _gain(light: np.ndarray, typical: float, emission: np.ndarray, points: LightPoints) -> np.ndarray:
+    """Return the (2, F, 3, 3) float32 gains that show light (P, 3) with `typical` light well exposed."""
+    shown = light * np.float32(EXPOSURE / typical) + np.float32(AMBIENT)
+    brightness = shown.mean(axis=1, keepdims=True)
+    # Reinhard's curve with a white point (2002, equation 4), on brightness, so that colours keep their hue.
+    shown *= (1.0 + brightness / WHITE**2) / (1.0 + brightness)
+    gain = np.maximum(shown, 0.0)[points.of_corner]
+    gain += emission[None, :, None, None]
+    return np.power(gain, np.float32(1.0 / GAMMA))

@@ -1,19 +1,13 @@
-"""All the triangles of a scene in one set of flat arrays, cut fine enough to carry baked light."""
+"""All the triangles of a scene in one set of flat arrays."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ocr_hf.scenes.cutting import Triangles, halve_long_edges, triangle_areas
 from ocr_hf.scenes.scene import Mesh, Scene
-
-MAX_EDGE_M = 0.25
-"""Edges longer than this are halved, so that light interpolated between corners follows soft shadows."""
-MIN_CUT_AREA_M2 = 0.003
-"""Triangles smaller than this are not cut for their own sake: slivers would fall into thousands of pieces."""
-MAX_CUT_FACES = 150_000
-"""About how many triangles the cutting may make; larger scenes get longer edges."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +39,22 @@ class Surfaces:
         """Return the (F, 3, 3) float32 positions of the triangles' corners."""
         return self.vertices[self.faces]
 
+    def triangles(self) -> Triangles:
+        """Return the triangles in the form in which they are cut."""
+        attributes = np.concatenate([self.uv, self.color], axis=2)
+        return Triangles(self.vertices, self.faces.astype(np.int64), attributes, self.part)
+
+    def with_triangles(self, triangles: Triangles) -> Surfaces:
+        """Return the same surfaces, cut into `triangles`."""
+        return replace(
+            self,
+            vertices=triangles.vertices,
+            faces=triangles.faces.astype(np.uint32),
+            uv=np.ascontiguousarray(triangles.attributes[..., :2]),
+            color=np.ascontiguousarray(triangles.attributes[..., 2:]),
+            part=triangles.part,
+        )
+
 
 def gather_surfaces(scene: Scene) -> Surfaces:
     """Return the scene's triangles, long edges halved; degenerate triangles are left out.
@@ -64,18 +74,18 @@ def gather_surfaces(scene: Scene) -> Surfaces:
     corners, attributes, part = np.concatenate(corners), np.concatenate(attributes), np.concatenate(part)
     origin = np.round((corners.min(axis=(0, 1)) + corners.max(axis=(0, 1))) / 2.0, 3)
     vertices, faces = _welded((corners - origin).astype(np.float32))
-    vertices, faces, attributes, part = _cut(vertices, faces, attributes, part, _edge_limit(corners))
-    return Surfaces(
+    surfaces = Surfaces(
         origin=origin,
         vertices=vertices,
         faces=faces.astype(np.uint32),
-        uv=np.ascontiguousarray(attributes[..., :2]),
-        color=np.ascontiguousarray(attributes[..., 2:]),
+        uv=attributes[..., :2],
+        color=attributes[..., 2:],
         part=part,
         texture=tuple(mesh.material.texture for *_, mesh in named),
         instance=np.array([instance for _, instance, *_ in named], dtype=np.uint16),
         emission=np.array([mesh.material.emission for *_, mesh in named], dtype=np.float32),
     )
+    return surfaces.with_triangles(halve_long_edges(surfaces.triangles()))
 
 
 def _corner_values(mesh: Mesh, where: str) -> tuple[np.ndarray, np.ndarray]:
@@ -101,13 +111,8 @@ def _corner_values(mesh: Mesh, where: str) -> tuple[np.ndarray, np.ndarray]:
     if mesh.vertex_colors is not None:
         attributes[:, 2:] *= np.asarray(mesh.vertex_colors, dtype=np.float32) / 255.0
     corners = vertices[faces]
-    sound = _areas(corners) > 1e-12
+    sound = triangle_areas(corners) > 1e-12
     return corners[sound], attributes[faces[sound]]
-
-
-def _areas(corners: np.ndarray) -> np.ndarray:
-    """Return the areas (F,) of triangles (F, 3, 3)."""
-    return 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
 
 
 def _welded(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -119,64 +124,3 @@ def _welded(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     faces = np.empty(len(flat), dtype=np.int64)
     faces[order] = np.cumsum(new) - 1
     return np.ascontiguousarray(ordered[new]), faces.reshape(-1, 3)
-
-
-def _edge_limit(corners: np.ndarray) -> float:
-    """Return the edge length (metres) at which cutting stays within MAX_CUT_FACES triangles, at least MAX_EDGE_M."""
-    areas = _areas(corners)
-    # A triangle whose longest edge lies between L/2 and L has an area of about L^2 / 6.
-    return max(MAX_EDGE_M, float(np.sqrt(6.0 * areas[areas > MIN_CUT_AREA_M2].sum() / MAX_CUT_FACES)))
-
-
-def _cut(
-    vertices: np.ndarray, faces: np.ndarray, attributes: np.ndarray, part: np.ndarray, max_edge: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Halve the longest edges of triangles larger than MIN_CUT_AREA_M2 until they are at most `max_edge` long.
-
-    vertices : (V, 3) float32; faces : (F, 3) int64; attributes : (F, 3, A) float32; part : (F,)
-    Returns the same four. An edge is halved for all the triangles that share it: no crack can open.
-    """
-    done = []
-    while True:
-        corners = vertices[faces]
-        length = np.linalg.norm(corners - corners[:, [1, 2, 0]], axis=2)
-        short = length.max(axis=1) <= max_edge
-        done.append((faces[short], attributes[short], part[short]))
-        faces, attributes, part = faces[~short], attributes[~short], part[~short]
-        corners, length = corners[~short], length[~short]
-        longest = length.argmax(axis=1)
-        wanted = _areas(corners) > MIN_CUT_AREA_M2
-        following = faces[:, [1, 2, 0]]
-        key = np.minimum(faces, following) * len(vertices) + np.maximum(faces, following)
-        keys = np.unique(key[wanted, longest[wanted]])
-        if not len(keys):
-            done.append((faces, attributes, part))
-            return vertices, *(np.concatenate(arrays) for arrays in zip(*done, strict=True))
-        middle = np.searchsorted(keys, key)
-        cut = keys[np.minimum(middle, len(keys) - 1)] == key
-        count = cut.sum(axis=1)
-        # Turn each triangle so that its cut edges come first (edge i joins corners i and i + 1).
-        first = np.where(count == 1, cut.argmax(axis=1), np.where(count == 2, (cut.argmin(axis=1) + 1) % 3, 0))
-        turn = (first[:, None] + np.arange(3)) % 3
-        faces = np.take_along_axis(faces, turn, axis=1)
-        middle = np.take_along_axis(middle, turn, axis=1) + len(vertices)
-        attributes = np.take_along_axis(attributes, turn[:, :, None], axis=1)
-        low, high = np.divmod(keys, len(vertices))
-        vertices = np.concatenate([vertices, (vertices[low] + vertices[high]) * np.float32(0.5)])
-        pieces = [(faces[count == 0], attributes[count == 0], part[count == 0])]
-        for number in (1, 2, 3):
-            chosen = count == number
-            corner = np.concatenate([faces[chosen], middle[chosen]], axis=1)
-            values = attributes[chosen]
-            values = np.concatenate([values, (values + values[:, [1, 2, 0]]) * np.float32(0.5)], axis=1)
-            for triangle in _PIECES[number]:
-                pieces.append((corner[:, triangle], values[:, triangle], part[chosen]))
-        faces, attributes, part = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
-
-
-_PIECES = {
-    1: ((0, 3, 2), (3, 1, 2)),
-    2: ((3, 1, 4), (0, 3, 4), (0, 4, 2)),
-    3: ((0, 3, 5), (3, 1, 4), (5, 4, 2), (3, 4, 5)),
-}
-"""Triangles into which one falls when its first 1, 2 or 3 edges are cut: corners 0-2, middles 3-5 of edges 0-2."""
