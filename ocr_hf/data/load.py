@@ -1,0 +1,130 @@
+"""Loading an ocr-vsi data set, with its format checked, and its rows as clips.
+
+Plain `datasets.load_dataset(folder_or_id)` works as well; this adds the version check and one object per video.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+
+from ocr_hf.data.schema import CONFIGS, MANIFEST, FormatError, check_version, read_manifest
+from ocr_hf.data.video import VideoSource, read_frames
+from ocr_hf.geometry.boxes import OrientedBox
+from ocr_hf.geometry.camera import check_intrinsics, check_poses
+from ocr_hf.geometry.footprints import Footprints
+from ocr_hf.perturb.rows import boxes_of, footprints_of
+
+
+def load(
+    source: str | os.PathLike,
+    config: str = "pairs",
+    *,
+    split: str | None = None,
+    streaming: bool = False,
+    revision: str | None = None,
+) -> Any:
+    """Return what `load_dataset` does, for a folder or a Hub id, with undecoded videos and the format checked.
+
+    Videos stay {"path", "bytes"} dicts for `read_frames`, so no FFmpeg libraries are needed and workers can be forked.
+    Raises FormatError for a data set of a newer format, or of none.
+    """
+    if config not in CONFIGS:
+        raise ValueError(f"ocr-vsi has no config '{config}'; it has {' and '.join(CONFIGS)}")
+    source = os.fspath(source)
+    if os.path.isdir(source):
+        read_manifest(source)
+        revision = None
+    elif os.path.isabs(source) or source.startswith(".") or source.count("/") != 1:
+        raise FormatError(f"{source}: no such folder, and no ORG/NAME of the Hub; build one with `ocr-hf build`")
+    else:
+        check_version(_hub_manifest(source, revision), f"{source}@{revision or 'main'}")
+    loaded = datasets.load_dataset(source, config, split=split, streaming=streaming, revision=revision)
+    for column in ("vanilla", "noisy") if config == "pairs" else ("vanilla",):
+        loaded = loaded.cast_column(column, datasets.Video(decode=False))
+    return loaded
+
+
+def _hub_manifest(repo: str, revision: str | None) -> dict[str, Any]:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        path = hf_hub_download(repo, MANIFEST, repo_type="dataset", revision=revision)
+    except EntryNotFoundError as error:
+        raise FormatError(f"{repo} holds no {MANIFEST}; it is no ocr-vsi data set") from error
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True, eq=False)
+class StoredClip:
+    """A video of the data set, with everything known of it, and its questions.
+
+    labels, boxes : by object id; camera_to_world : (T, 4, 4); intrinsics : (3, 3) pixels
+    vanilla, noisy : what `read_frames` takes; noisy is None in config `recipes`
+    noisy_objects : ids perturbed in `noisy`
+    rows : its questions; where objects were selected by question, `noisy` is the first row's
+    """
+
+    id: str
+    scene_name: str
+    fps: float
+    labels: Mapping[int, str]
+    boxes: Mapping[int, OrientedBox]
+    camera_to_world: np.ndarray
+    intrinsics: np.ndarray
+    footprints: Footprints
+    vanilla: VideoSource
+    noisy: VideoSource | None
+    noisy_objects: tuple[int, ...]
+    rows: tuple[Mapping[str, Any], ...]
+
+    def frames(self, indices: Iterable[int] | None = None, noisy: bool = False) -> np.ndarray:
+        """Return (N, H, W, 3) uint8 frames, all by default."""
+        source = self.noisy if noisy else self.vanilla
+        if source is None:
+            raise ValueError(f"clip {self.id} has no noisy video; load config 'pairs'")
+        return read_frames(source, None if indices is None else list(indices))[0]
+
+
+def clips(rows: Iterable[Mapping[str, Any]]) -> Iterator[StoredClip]:
+    """Yield the clips of rows in the data set's order (a clip's rows follow each other), one at a time in memory."""
+    waiting: list[Mapping[str, Any]] = []
+    for row in rows:
+        if waiting and row["clip_id"] != waiting[0]["clip_id"]:
+            yield _clip(waiting)
+            waiting = []
+        waiting.append(row)
+    if waiting:
+        yield _clip(waiting)
+
+
+def scenes(folder: str | os.PathLike) -> dict[str, dict[str, Any]]:
+    """Return scene name -> its line of scenes.jsonl: rooms, floor area, licence, attribution, clips."""
+    lines = (Path(folder) / "scenes.jsonl").read_text(encoding="utf-8").splitlines()
+    return {item["scene_name"]: item for item in map(json.loads, lines)}
+
+
+def _clip(rows: list[Mapping[str, Any]]) -> StoredClip:
+    row = rows[0]
+    return StoredClip(
+        id=row["clip_id"],
+        scene_name=row["scene_name"],
+        fps=row["fps"],
+        labels={item["id"]: item["label"] for item in row["objects"]},
+        boxes=boxes_of(row),
+        camera_to_world=check_poses(np.array(row["camera_to_world"])),
+        intrinsics=check_intrinsics(np.array(row["intrinsics"])),
+        footprints=footprints_of(row),
+        vanilla=row["vanilla"],
+        noisy=row.get("noisy"),
+        noisy_objects=tuple(row.get("noisy_objects") or ()),
+        rows=tuple(rows),
+    )
