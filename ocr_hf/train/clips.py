@@ -1,0 +1,163 @@
+"""Rows to decoded clips, in the data loader's processes: each clip once per batch, within a memory bound."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ocr_hf.data.video import probe, read_frames, uniform_indices
+from ocr_hf.models.media import FrameCache
+
+logger = logging.getLogger(__name__)
+
+CLIP = "clip"
+"""Key under which a row carries its decoded clip from the data loader to the trainer."""
+BAD_CLIP = "bad_clip"
+"""Key under which a skipped row carries the reason."""
+
+
+class BadRow(ValueError):
+    """A row that cannot be trained on, with the row, the cause and the way out in one sentence."""
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """The sampled frames of one row's clip.
+
+    id : the clip's name
+    frames : (T, H, W, 3) uint8 RGB, a tensor, so that data loading processes share it instead of copying it
+    indices : (T,) frame numbers in the recorded clip
+    times_s : (T,) seconds
+    """
+
+    id: str
+    frames: torch.Tensor
+    indices: tuple[int, ...]
+    times_s: tuple[float, ...]
+
+    @property
+    def array(self) -> np.ndarray:
+        """The frames as (T, H, W, 3) uint8 array, not copied."""
+        return self.frames.numpy()
+
+
+def row_name(row: Mapping[str, Any]) -> str:
+    """Name a row in messages: its id and its clip where it has them."""
+    parts = [f"{name} {row[name]}" for name in ("id", "clip_id") if row.get(name) is not None]
+    return f"row ({', '.join(parts)})" if parts else f"row with the question {str(row.get('prompt'))[:60]!r}"
+
+
+def clip_name(row: Mapping[str, Any], source: Any) -> str:
+    """Return the clip's id: the row's `clip_id`, else the file it comes from, else the row's own id."""
+    if row.get("clip_id") is not None:
+        return str(row["clip_id"])
+    if isinstance(source, Mapping):
+        source = source.get("path")
+    return str(source) if isinstance(source, str) else f"row-{row.get('id')}"
+
+
+class ClipLoader:
+    """Collate rows: decode `num_frames` frames of each row's clip and put them in the row under `CLIP`.
+
+    Rows without a clip pass as they are. Rows that share an id become one dictionary, so that a group costs what one
+    row costs on its way between processes. A clip that cannot be used raises BadRow, or with on_bad_row "skip" is
+    logged and its reason put under `BAD_CLIP`.
+    """
+
+    def __init__(
+        self, video_column: str, num_frames: int, cache_bytes: int = 512 * 2**20, on_bad_row: str = "fatal"
+    ) -> None:
+        self.video_column = video_column
+        self.num_frames = num_frames
+        self.on_bad_row = on_bad_row
+        self.cache_bytes = cache_bytes
+        self._cache: FrameCache | None = None
+        self._named: set[str] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_cache": None}  # each process starts its own
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Return the rows with their clips."""
+        shared: dict[Any, dict[str, Any]] = {}
+        out = []
+        for row in rows:
+            key = row.get("id")
+            if key is None or key not in shared:
+                loaded = self._with_clip(row)
+                if key is None:
+                    out.append(loaded)
+                    continue
+                shared[key] = loaded
+            out.append(dict(shared[key]))
+        return out
+
+    def _with_clip(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        row = dict(row)
+        source = row.pop(self.video_column, None)
+        if source is None:
+            return row
+        try:
+            row[CLIP] = self.load(row, source)
+        except BadRow as error:
+            if self.on_bad_row == "fatal":
+                raise
+            if str(error) not in self._named:
+                self._named.add(str(error))
+                logger.warning("skipped: %s", error)
+            row[BAD_CLIP] = str(error)
+        return row
+
+    def load(self, row: Mapping[str, Any], source: Any) -> Clip:
+        """Return a row's clip; raise BadRow where it cannot be decoded or has fewer frames than asked for."""
+        if self._cache is None:
+            self._cache = FrameCache(self.cache_bytes)
+        name = clip_name(row, source)
+        try:
+            frames, (indices, times) = self._cache.get(name, lambda: self._decode(source, row))
+        except BadRow:
+            raise
+        except (OSError, ValueError, IndexError, RuntimeError) as error:
+            raise BadRow(
+                f"{row_name(row)}: its clip cannot be read ({error}); remove the row, fetch the clip again, or set "
+                "on_bad_row to skip"
+            ) from error
+        # a read-only array would make torch warn; nobody writes to a clip's frames
+        flags = frames.flags.writeable
+        frames.flags.writeable = True
+        tensor = torch.from_numpy(frames)
+        frames.flags.writeable = flags
+        return Clip(name, tensor, indices, times)
+
+    def check(self, row: Mapping[str, Any], source: Any) -> tuple[int, int]:
+        """Return a clip's (height, width) from its header alone; raise BadRow as `load` does."""
+        try:
+            info = probe(source)
+        except (OSError, ValueError, IndexError, RuntimeError) as error:
+            raise BadRow(
+                f"{row_name(row)}: its clip cannot be read ({error}); remove the row, fetch the clip again, or set "
+                "on_bad_row to skip"
+            ) from error
+        self._check_length(row, info.num_frames)
+        return info.height, info.width
+
+    def _decode(self, source: Any, row: Mapping[str, Any]) -> tuple[np.ndarray, tuple[Any, Any]]:
+        count = probe(source).num_frames
+        self._check_length(row, count)
+        indices = uniform_indices(count, self.num_frames)
+        frames, times = read_frames(source, indices)
+        if not np.all(np.isfinite(times)) and row.get("fps"):
+            times = indices / float(row["fps"])
+        return frames, (tuple(int(i) for i in indices), tuple(float(t) for t in times))
+
+    def _check_length(self, row: Mapping[str, Any], count: int) -> None:
+        if count < self.num_frames:
+            raise BadRow(
+                f"{row_name(row)}: its clip has {count} frames, fewer than num_frames = {self.num_frames}; "
+                f"set num_frames to {count} or less, or set on_bad_row to skip"
+            )

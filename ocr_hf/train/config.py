@@ -1,0 +1,131 @@
+"""Settings of OCR-GRPO: TRL's GRPOConfig and what Object-Centric 3D Rollout (OCR) adds to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ocr_hf.perturb.schedule import SCHEDULES
+from ocr_hf.perturb.select import POLICIES
+from ocr_hf.train.versions import check_trl
+
+check_trl()
+
+from trl import GRPOConfig  # noqa: E402  (another version may lack what is imported)
+
+STRATEGIES = ("grpo", "ocr", "noisy_rollout", "t_grpo")
+NOISY_SHARE = {"grpo": 0.0, "ocr": 1 / 2, "noisy_rollout": 1 / 2, "t_grpo": 1 / 3}
+"""Which part of a group sees another video than the recorded one, unless `num_noisy` says so."""
+SCORE_UNDER = ("clean", "own")
+ON_BAD_ROW = ("fatal", "skip")
+
+
+@dataclass
+class OCRGRPOConfig(GRPOConfig):
+    """GRPOConfig plus which video each rollout of a group sees, and how videos are read.
+
+    The paper (arXiv 2511.13190) publishes none of the values below; every default is ours.
+
+    strategy : "ocr" (noise on objects), or a rival: "grpo" (no noise), "noisy_rollout" (noise on whole frames,
+        arXiv 2504.13055), "t_grpo" (frames shuffled, Video-R1)
+    num_noisy : how many of the `num_generations` rollouts of a group see the noisy (or shuffled) copy of the clip;
+        default half of them, for t_grpo a third (8 + 4), for grpo none
+    score_under : the video that log-probs and loss of noisy rollouts are conditioned on: the recorded one ("clean", as
+        NoisyRollout does) or the one they were generated from ("own")
+    select, max_objects, mode, strength, min_visible : strategy ocr; see `ocr_hf.perturb.OCRMap`
+    schedule : how the number of objects falls during training
+    noise_steps : steps over which `schedule` and `timestep_schedule` run; default all of the training
+    noise_seed : of the choice of objects and of the noise
+    timestep, timestep_schedule, timestep_sharpness, timestep_midpoint : strategy noisy_rollout: diffusion step at the
+        start, 0 to 999, and its decay
+    temporal_bonus, temporal_margin : strategy t_grpo: what a right ordered rollout earns where ordered rollouts score
+        at least `temporal_margin` times what shuffled ones do (0.8 in Video-R1's code, 1.0 in its paper)
+    video_column, num_frames, min_pixels, max_pixels : where the clip is, how many frames of it are sampled evenly, and
+        bounds on the pixels of one frame
+    frame_cache_mb : memory for decoded frames, per data loading process
+    on_bad_row : a row whose clip cannot be used is "fatal", or "skip"ped (it is named and gives no gradient)
+    check_data : open every clip before training starts
+    freeze_vision : don't train the vision tower
+    encode_once : run the vision tower once per distinct video; default yes, but for FSDP and DeepSpeed ZeRO-3, which
+        gather parameters only inside the model's forward
+    variant_kl_every : steps between two measurements of the divergence between the policy under the noisy and under
+        the recorded video; 0 = never
+    """
+
+    strategy: str = field(default="ocr", metadata={"help": f"one of {', '.join(STRATEGIES)}"})
+    num_noisy: int | None = field(default=None, metadata={"help": "rollouts of a group that see the noisy clip"})
+    score_under: str = field(default="clean", metadata={"help": "clean or own: the video noisy rollouts are scored on"})
+    select: str = field(default="visible", metadata={"help": f"objects to draw from: {', '.join(POLICIES)}"})
+    max_objects: int = field(default=4, metadata={"help": "objects perturbed at the start"})
+    mode: str = field(default="gaussian", metadata={"help": "gaussian or geometry"})
+    strength: float | None = field(default=None, metadata={"help": "of the noise; default by mode"})
+    min_visible: float = field(default=0.002, metadata={"help": "share of a frame that makes an object visible"})
+    schedule: str = field(default="linear", metadata={"help": f"annealing: {', '.join(SCHEDULES)}"})
+    noise_steps: int | None = field(default=None, metadata={"help": "steps of the annealing; default all"})
+    noise_seed: int = field(default=0, metadata={"help": "of the choice of objects and the noise"})
+    timestep: int = field(default=500, metadata={"help": "noisy_rollout: diffusion step at the start"})
+    timestep_schedule: str = field(default="sigmoid", metadata={"help": "noisy_rollout: its decay"})
+    timestep_sharpness: float = field(default=30.0, metadata={"help": "noisy_rollout: of the sigmoid"})
+    timestep_midpoint: float = field(default=40.0, metadata={"help": "noisy_rollout: of the sigmoid, in steps"})
+    temporal_bonus: float = field(default=0.3, metadata={"help": "t_grpo: reward of ordered frames"})
+    temporal_margin: float = field(default=0.8, metadata={"help": "t_grpo: mu"})
+    video_column: str = field(default="vanilla", metadata={"help": "column that holds the clip"})
+    num_frames: int = field(default=16, metadata={"help": "frames sampled evenly from a clip"})
+    min_pixels: int | None = field(default=None, metadata={"help": "least pixels of a frame; default the processor's"})
+    max_pixels: int | None = field(default=None, metadata={"help": "most pixels of a frame; default the processor's"})
+    frame_cache_mb: int = field(default=512, metadata={"help": "decoded frames kept, per data loading process"})
+    on_bad_row: str = field(default="fatal", metadata={"help": "fatal or skip"})
+    check_data: bool = field(default=True, metadata={"help": "open every clip before training"})
+    freeze_vision: bool = field(default=True, metadata={"help": "don't train the vision tower"})
+    encode_once: bool | None = field(default=None, metadata={"help": "vision tower once per distinct video"})
+    variant_kl_every: int = field(default=10, metadata={"help": "steps between measurements; 0 = never"})
+
+    def __post_init__(self) -> None:
+        for name, allowed in (
+            ("strategy", STRATEGIES),
+            ("score_under", SCORE_UNDER),
+            ("select", POLICIES),
+            ("mode", ("gaussian", "geometry")),
+            ("schedule", SCHEDULES),
+            ("timestep_schedule", SCHEDULES),
+            ("on_bad_row", ON_BAD_ROW),
+        ):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is '{getattr(self, name)}'; choose one of {', '.join(allowed)}")
+        for name, least in (("num_frames", 1), ("max_objects", 0), ("frame_cache_mb", 0), ("variant_kl_every", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}; give {least} or more")
+        if not 0 <= self.timestep <= 999:
+            raise ValueError(f"timestep is {self.timestep}; the diffusion schedule has steps 0 to 999")
+        self.num_noisy = self._noisy_rollouts()
+        super().__post_init__()
+        if self.use_vllm or self.use_transformers_continuous_batching:
+            raise ValueError(
+                "video rollouts are generated by transformers; vLLM and continuous batching would send every rollout "
+                "of a group the same video; set use_vllm and use_transformers_continuous_batching to false"
+            )
+
+    def _noisy_rollouts(self) -> int:
+        group, share = self.num_generations, NOISY_SHARE[self.strategy]
+        if self.num_noisy is None:
+            wanted = group * share
+            if abs(wanted - round(wanted)) > 1e-9:
+                raise ValueError(
+                    f"a group of {group} rollouts (num_generations) cannot be split with {share:.2g} of it noisy, as "
+                    f"strategy '{self.strategy}' does; choose a multiple of {round(1 / share)}, or set num_noisy"
+                )
+            return round(wanted)
+        if self.strategy == "grpo" and self.num_noisy:
+            raise ValueError(f"strategy 'grpo' has no noisy rollouts, but num_noisy is {self.num_noisy}; set it to 0")
+        if not 0 <= self.num_noisy <= group:
+            raise ValueError(f"num_noisy is {self.num_noisy}; a group has {group} rollouts (num_generations)")
+        if self.strategy == "t_grpo" and self.num_noisy > group - 2:
+            raise ValueError(
+                f"t_grpo leaves {group - self.num_noisy} ordered rollouts of {group}; its baseline needs at least 2, "
+                "lower num_noisy"
+            )
+        return self.num_noisy
+
+    @property
+    def num_vanilla(self) -> int:
+        """Rollouts of a group that see the clip as recorded."""
+        return self.num_generations - self.num_noisy

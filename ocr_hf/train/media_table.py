@@ -1,0 +1,127 @@
+"""The side table of a generation batch: videos under their media ids, each encoded once.
+
+Prompts and rollouts carry ids, never frames. Vanilla and noisy copies of a clip have identical tokens, so everything
+that rollouts share is looked up by media id here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ocr_hf.models.media import VideoInputs, token_types, video_arguments
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, ProcessorMixin
+    from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+MediaId = str | None
+"""The id of a rollout's video; None for a row without one."""
+
+
+class MediaTable:
+    """Videos by media id, and what the model is to be given for a list of rollouts.
+
+    encode_once : run the vision tower once per distinct video and pass its features to the model
+        (`mm_encoder_outputs`), instead of passing each rollout's pixels
+    frozen : the vision tower does not train; its features then last as long as the videos do
+    """
+
+    def __init__(self, processor: ProcessorMixin, encode_once: bool, frozen: bool) -> None:
+        self.processor = processor
+        self.encode_once = encode_once
+        self.frozen = frozen
+        self.videos: dict[str, VideoInputs] = {}
+        self.encoded = 0
+        self._features: dict[tuple[int, str], dict[str, Any]] = {}
+
+    def clear(self) -> None:
+        """Forget every video."""
+        self.videos.clear()
+        self._features.clear()
+
+    def add(self, media_id: str, make: Callable[[], VideoInputs]) -> VideoInputs:
+        """Return the video of an id, made by `make` where it is new."""
+        if media_id not in self.videos:
+            self.videos[media_id] = make()
+        return self.videos[media_id]
+
+    def arguments(
+        self, model: PreTrainedModel, media_ids: Sequence[MediaId], input_ids: torch.Tensor
+    ) -> dict[str, Any]:
+        """Return the model's video arguments for rollouts, in their order.
+
+        model : the unwrapped model, whose vision tower is used
+        input_ids : (B, L) of the same rollouts, prompts expanded
+        Always holds `mm_token_type_ids`, without which the model silently uses 1D positions.
+        """
+        device = input_ids.device
+        arguments: dict[str, Any] = {"mm_token_type_ids": token_types(input_ids, self.processor)}
+        seen = [media_id for media_id in media_ids if media_id is not None]
+        if not seen:
+            return arguments
+        videos = [self.videos[media_id] for media_id in seen]
+        arguments |= {k: v.to(device) for k, v in video_arguments(self.processor, videos).items()}
+        if self.encode_once:
+            arguments["mm_encoder_outputs"] = {"video": self._encode(model, seen, device)}
+        else:
+            arguments["pixel_values_videos"] = torch.cat([video.pixel_values_videos for video in videos]).to(device)
+        return arguments
+
+    def _encode(self, model: PreTrainedModel, seen: list[str], device: torch.device) -> BaseModelOutputWithPooling:
+        """Features of the videos in order; with a tower that trains, new ones with their graph for every call."""
+        features = self._features if self.frozen else {}
+        missing = [media_id for media_id in dict.fromkeys(seen) if (id(model), media_id) not in features]
+        if missing:
+            pixels = torch.cat([self.videos[media_id].pixel_values_videos for media_id in missing]).to(device)
+            grid = torch.cat([self.videos[media_id].video_grid_thw for media_id in missing]).to(device)
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+                output = model.get_video_features(pixels, grid, return_dict=True)
+            self.encoded += len(missing)
+            for row, media_id in enumerate(missing):
+                features[id(model), media_id] = _row_of(output, row)
+        return _stack(type(output) if missing else None, [features[id(model), media_id] for media_id in seen])
+
+
+def _row_of(output: Any, row: int) -> dict[str, Any]:
+    """One video's part of the tower's output: its tokens and, in Qwen3-VL, one tensor per deep-stack level."""
+    part = {"kind": type(output), "pooler_output": output.pooler_output[row]}
+    if getattr(output, "deepstack_features", None) is not None:
+        part["deepstack_features"] = [level[row] for level in output.deepstack_features]
+    return part
+
+
+def _stack(kind: Any, parts: list[dict[str, Any]]) -> Any:
+    kind = kind or parts[0]["kind"]
+    output = kind(pooler_output=[part["pooler_output"] for part in parts])
+    if "deepstack_features" in parts[0]:
+        levels = range(len(parts[0]["deepstack_features"]))
+        output["deepstack_features"] = [[part["deepstack_features"][level] for part in parts] for level in levels]
+    return output
+
+
+class SeeingModel:
+    """A model that adds to each call the videos of the rows it is called with.
+
+    TRL walks a batch in chunks, in order, and calls the model once per chunk without the videos; `media_ids` is one
+    entry per row of the whole batch, and the chunks take theirs off the front.
+    """
+
+    def __init__(
+        self, model: Any, unwrapped: PreTrainedModel, table: MediaTable, media_ids: Sequence[MediaId], context: Callable
+    ) -> None:
+        self.model, self.unwrapped, self.table, self.context = model, unwrapped, table, context
+        self.waiting = list(media_ids)
+
+    def __call__(self, *, input_ids: torch.Tensor, **arguments: Any) -> Any:
+        rows, self.waiting = self.waiting[: len(input_ids)], self.waiting[len(input_ids) :]
+        if len(rows) != len(input_ids):
+            raise RuntimeError(
+                f"the model was called with {len(input_ids)} rows, but only {len(rows)} videos are left to show; "
+                "this TRL walks its batches otherwise than 1.16 does"
+            )
+        with self.context():
+            seen = self.table.arguments(self.unwrapped, rows, input_ids)
+        return self.model(input_ids=input_ids, **(arguments | seen))

@@ -1,0 +1,81 @@
+"""Rewards of OCR-GRPO. Accuracy is VSI-Bench's own score, from the evaluation's own code, so the two can't drift apart.
+
+A reward gets the completions and every column of the rows as keyword arguments, 3D truth (objects, camera_to_world,
+footprints) included, and returns one number per completion, or None for one that it does not apply to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ocr_hf.vsi_bench.scoring import score_answer
+
+_FORMAT = re.compile(r"\s*<think>(.+?)</think>\s*<answer>(.+?)</answer>\s*", re.DOTALL)
+_TAGS = ("<think>", "</think>", "<answer>", "</answer>")
+
+LENGTH_BONUS = 0.2
+LENGTHS = range(320, 513)
+"""Video-R1's length control: tokens of a right answer that earn the bonus."""
+
+
+def completion_text(completion: Any) -> str:
+    """Return what a completion says, be it text or a chat turn."""
+    return completion if isinstance(completion, str) else "".join(turn["content"] or "" for turn in completion)
+
+
+def accuracy_reward(
+    completions: Sequence[Any], question_type: Sequence[str], ground_truth: Sequence[str], **_: Any
+) -> list[float]:
+    """Return the VSI-Bench score, 0 to 1, of each answer: right or wrong for letters, MRA for numbers.
+
+    The answer is what the `<answer>` tag holds, else the last letter or number (extraction "answer_tag").
+    """
+    return [
+        score_answer(kind, completion_text(completion), truth, extraction="answer_tag")
+        for completion, kind, truth in zip(completions, question_type, ground_truth, strict=True)
+    ]
+
+
+def format_reward(completions: Sequence[Any], **_: Any) -> list[float]:
+    """Return 1 for `<think>...</think><answer>...</answer>`, each tag once, nothing around it and neither part empty."""
+    return [float(_well_formed(completion_text(completion))) for completion in completions]
+
+
+def _well_formed(text: str) -> bool:
+    match = _FORMAT.fullmatch(text)
+    return (
+        match is not None
+        and all(text.count(tag) == 1 for tag in _TAGS)
+        and all(part.strip() for part in match.groups())
+    )
+
+
+def length_reward(
+    completions: Sequence[Any],
+    completion_ids: Sequence[Sequence[int]],
+    question_type: Sequence[str],
+    ground_truth: Sequence[str],
+    **_: Any,
+) -> list[float]:
+    """Return 0.2 for right answers of 320 to 512 tokens, as Video-R1 does beside T-GRPO."""
+    right = accuracy_reward(completions, question_type, ground_truth)
+    return [
+        LENGTH_BONUS * (score > 0.1 and len(ids) in LENGTHS) for score, ids in zip(right, completion_ids, strict=True)
+    ]
+
+
+REWARDS: dict[str, Callable[..., list[float]]] = {
+    "accuracy": accuracy_reward,
+    "format": format_reward,
+    "length": length_reward,
+}
+
+
+def make_rewards(names: Sequence[str]) -> list[Callable[..., list[float]]]:
+    """Return the reward functions of these names; raise ValueError for one that there is not."""
+    for name in names:
+        if name not in REWARDS:
+            raise ValueError(f"there is no reward '{name}'; choose from {', '.join(REWARDS)}")
+    return [REWARDS[name] for name in names]
