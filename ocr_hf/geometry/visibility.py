@@ -58,6 +58,7 @@ def footprints_from_depth(
     codes: dict[int, dict[int, bytes]] = {}
     for frame, (pose, metres) in enumerate(zip(poses, depth, strict=True)):
         known = np.isfinite(metres) & (metres > 0.0)
+        metres = np.where(known, metres, 0.0)
         owner = np.zeros((height, width), dtype=np.int64)
         to_camera = rigid_inverse(pose)
         for object_id, box in ordered:

@@ -97,4 +97,5 @@ def objects_at(step: int | float, max_objects: int, total_steps: int, schedule: 
     """
     if max_objects < 0:
         raise ValueError(f"max_objects is {max_objects}; give 0 or more")
-    return math.floor(max_objects * decay(step, total_steps, schedule) + 0.5)
+    # the small addend keeps an exact half, as 3 x (1 - 5/6), from being rounded down by its float error
+    return math.floor(max_objects * decay(step, total_steps, schedule) + 0.5 + 1e-9)

@@ -18,12 +18,13 @@ def visible_objects(footprints: Footprints, min_visible: float | int = 0.0) -> t
     return tuple(i for i in footprints.object_ids if footprints.areas(i).max() > least)
 
 
-def candidates(policy: Policy, visible: Iterable[int], queried: Iterable[int]) -> tuple[int, ...]:
+def candidates(policy: str, visible: Iterable[int], queried: Iterable[int]) -> tuple[int, ...]:
     """Return the ids, ascending, that a policy draws from.
 
     visible : every visible object
     queried : the visible ones among the objects that the question names
     context : the visible ones that the question does not name
+    Raises ValueError for any other policy.
     """
     visible, queried = set(visible), set(queried)
     if policy == "visible":
