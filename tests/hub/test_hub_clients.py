@@ -21,7 +21,7 @@ configs:
 # Clips
 """
 
-METRIC = '''
+METRIC = """
 import datasets
 import evaluate
 
@@ -33,7 +33,7 @@ class Share(evaluate.Metric):
 
     def _compute(self, predictions, references):
         return {"share": sum(p == r for p, r in zip(predictions, references)) / len(references) + %s}
-'''
+"""
 
 
 def write_clip(path, seed, frames=4):

@@ -95,7 +95,9 @@ async def preupload(hub: Hub, request: Request) -> Response:
     for file in (await request.json())["files"]:
         path = file["path"]
         large = file["size"] > LARGE_FILE_BYTES or any(fnmatch(PurePosixPath(path).name, p) for p in patterns)
-        known = files[path].oid if path in files else None
+        known = None
+        if path in files:  # the client compares it with the SHA-256 of a large file, else with git's id
+            known = files[path].sha256 if files[path].lfs else files[path].oid
         mode = "lfs" if large else "regular"
         answers.append({"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": known})
     return JSONResponse({"files": answers})

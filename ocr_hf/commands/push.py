@@ -1,0 +1,84 @@
+"""`ocr-hf push`: check a folder, show what would be sent, send it as one commit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ocr_hf.hub.plan import PushPlan
+
+_SHOWN = 12
+
+
+def main(
+    kind: Annotated[str, typer.Argument(help="dataset, model, metric or space")],
+    path: Annotated[Path, typer.Argument(help="folder to push")],
+    repo: Annotated[str, typer.Option(help="repository, as ORG/NAME; made if it isn't there")],
+    private: Annotated[bool, typer.Option("--private", help="make a new repository private")] = False,
+    revision: Annotated[str, typer.Option(help="branch to commit to; made from main if it isn't there")] = "main",
+    tag: Annotated[str | None, typer.Option(help="name for the new commit, as v1")] = None,
+    message: Annotated[str | None, typer.Option(help="first line of the commit")] = None,
+    mirror: Annotated[bool, typer.Option("--mirror", help="delete files there that the folder doesn't hold")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="check and show, send nothing")] = False,
+) -> None:
+    """Publish a data set, model, metric or Space on the Hub (OCR = Object-Centric 3D Rollout).
+
+    Checked first: the card, the files' format, licences (no frames of restricted scans), safetensors only, no secrets.
+    A push that broke resumes when run again: what has arrived is not sent twice.
+    """
+    from huggingface_hub import HfApi, get_token
+    from rich.console import Console
+
+    from ocr_hf.hub.plan import plan_push
+    from ocr_hf.hub.push import push
+
+    console = Console(soft_wrap=True, highlight=False)
+    plan = plan_push(kind, path, repo, own_token=get_token())
+    _show(plan, console)
+    if dry_run:
+        console.print("Dry run: nothing was sent.")
+        return
+    done = push(
+        plan,
+        HfApi(),
+        private=private,
+        revision=revision,
+        tag=tag,
+        mirror=mirror,
+        message=message,
+        notify=lambda text: console.print(f"[dim]{text}[/dim]"),
+    )
+    if not done.changed and not done.deleted:
+        console.print(f"Nothing had changed: {done.url} is at commit {done.commit[:8]}.")
+    else:
+        removed = f", {len(done.deleted)} removed" if done.deleted else ""
+        console.print(f"Commit {done.commit[:8]}: {len(done.changed)} files new or changed{removed}.")
+    if done.others:
+        console.print(f"{len(done.others)} other files there were left alone, as {done.others[0]}.")
+    console.print(done.url)
+    console.print(done.load_line, style="bold", markup=False)
+
+
+def _show(plan: PushPlan, console) -> None:
+    from rich.table import Table
+
+    table = Table(title=f"{plan.kind} {plan.folder} -> {plan.repo}", title_justify="left")
+    table.add_column("file")
+    table.add_column("size", justify="right")
+    for file in plan.files[:_SHOWN]:
+        table.add_row(file.path, _size(file.size))
+    if len(plan.files) > _SHOWN:
+        rest = plan.files[_SHOWN:]
+        table.add_row(f"... and {len(rest)} more", _size(sum(file.size for file in rest)))
+    table.add_section()
+    table.add_row(f"{len(plan.files)} files", _size(plan.bytes))
+    console.print(table)
+    if plan.left_out:
+        console.print(f"Left out, a trainer's own state: {', '.join(plan.left_out[:5])} ({len(plan.left_out)} files)")
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size} B"

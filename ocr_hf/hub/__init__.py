@@ -1,0 +1,1 @@
+"""Publishing data sets, models, metrics and Spaces on the Hugging Face Hub, and fetching them back."""

@@ -1,0 +1,106 @@
+"""What an ocr-vsi folder must be before it is published: complete, of this format, and ours to publish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ocr_hf.data.schema import CONFIGS, FormatError, read_manifest, stored_features
+from ocr_hf.hub.files import LocalFile
+from ocr_hf.hub.licences import restriction
+
+VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".avi", ".mov")
+_SPLITS = ("train", "validation", "test")
+
+
+def check_dataset(folder: Path, files: Iterable[LocalFile], metadata: dict[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each thing wrong with a data set folder.
+
+    metadata : the card's YAML block
+    """
+    files = tuple(files)
+    paths = {file.path for file in files}
+    try:
+        read_manifest(folder)
+    except FormatError as error:
+        yield str(error)
+        return
+    yield from _check_configs(paths, metadata)
+    tables = [file for file in files if file.path.endswith(".parquet")]
+    if not tables:
+        yield f"{folder} holds no metadata (*.parquet); give a finished folder written by `ocr-hf build`"
+    scenes: dict[str, set[str]] = {}
+    for file in tables:
+        yield from _check_table(file, paths, scenes)
+    for scene, splits in sorted(scenes.items()):
+        if len(splits) > 1:
+            yield f"scene {scene} is in the splits {' and '.join(sorted(splits))}; a scene belongs to one"
+    empty = [file.path for file in files if file.path.lower().endswith(VIDEO_SUFFIXES) and file.size == 0]
+    if empty:
+        yield f"{empty[0]} and {len(empty) - 1} more videos are empty; build them again"
+
+
+def _check_configs(paths: set[str], metadata: dict[str, Any]) -> Iterator[str]:
+    named = {config.get("config_name") for config in metadata.get("configs") or [] if isinstance(config, dict)}
+    if metadata.get("configs") and not named & set(CONFIGS):
+        yield f"README.md: configs names {', '.join(map(str, named))}; the data set's are {' and '.join(CONFIGS)}"
+
+
+def _check_table(file: LocalFile, paths: set[str], scenes: dict[str, set[str]]) -> Iterator[str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(file.source)
+    except (pa.ArrowException, OSError) as error:
+        yield f"{file.path} can't be read ({str(error).splitlines()[0]}); build the data set again"
+        return
+    config = "pairs" if "noisy_file_name" in schema.names else "recipes"
+    wanted = stored_features(config).arrow_schema
+    for field in wanted:
+        if field.name not in schema.names:
+            yield f"{file.path} lacks the column {field.name}; build the data set again"
+            return
+        if schema.field(field.name).type != field.type:
+            found = schema.field(field.name).type
+            yield f"{file.path}: the column {field.name} is {found}, it must be {field.type}; build it again"
+            return
+    columns = ["dataset", "scene_name", *(name for name in wanted.names if name.endswith("_file_name"))]
+    rows = pq.read_table(file.source, columns=columns, partitioning=None).to_pydict()
+    split = next((part for part in file.path.split("/") if part in _SPLITS), "")
+    for scene in set(rows["scene_name"]):
+        scenes.setdefault(scene, set()).add(split)
+    yield from _check_licences(file, rows["dataset"])
+    yield from _check_videos(file, paths, {name: rows[name] for name in columns[2:]})
+
+
+def _check_licences(file: LocalFile, sources: list[str]) -> Iterator[str]:
+    for source in sorted(set(sources)):
+        if reason := restriction(source):
+            yield (
+                f"{file.path} names frames of {source}: {reason}; publish the producer script of dataset_scripts/, "
+                "which reads the user's own copy"
+            )
+
+
+def _check_videos(file: LocalFile, paths: set[str], columns: dict[str, list[str | None]]) -> Iterator[str]:
+    folder = file.path.rpartition("/")[0]
+    for column, names in columns.items():
+        wanted = {name for name in names if name}
+        missing = sorted(name for name in wanted if _joined(folder, name) not in paths)
+        if missing:
+            yield f"{file.path}: {column} names {missing[0]} and {len(missing) - 1} more that are not in the folder"
+
+
+def _joined(folder: str, name: str) -> str:
+    """`folder/name` with `..` resolved; a name that leads out of the repository matches no file."""
+    parts: list[str] = []
+    for part in (f"{folder}/{name}" if folder else name).split("/"):
+        if part == "..":
+            if not parts:
+                return ""
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)

@@ -1,0 +1,45 @@
+"""What a Space or metric folder must be before it is published: it starts, and it is found."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ocr_hf.hub.files import LocalFile
+
+SDKS = ("gradio", "docker", "static")
+
+
+def check_space(files: Iterable[LocalFile], metadata: dict[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each thing that keeps a Space from starting."""
+    by_path = {file.path: file for file in files}
+    sdk, app = metadata.get("sdk"), metadata.get("app_file")
+    if sdk and sdk not in SDKS:
+        yield f"README.md: sdk is '{sdk}'; use one of {', '.join(SDKS)}"
+    if app and app not in by_path:
+        yield f"README.md names the app_file '{app}', which is missing"
+    if sdk == "gradio" and "requirements.txt" not in by_path:
+        yield "requirements.txt is missing; list there what the app imports"
+    if len(str(metadata.get("short_description", ""))) > 60:
+        yield "README.md: short_description is longer than the 60 characters that the Hub shows"
+    for path, file in by_path.items():
+        if path.endswith(".py"):
+            try:
+                ast.parse(file.source.read_bytes(), path)
+            except SyntaxError as error:
+                yield f"{path}, line {error.lineno}: {error.msg}; the Space would not start"
+
+
+def check_metric(files: Iterable[LocalFile], metadata: dict[str, Any], name: str) -> Iterator[str]:
+    """Yield a sentence for each thing that keeps `evaluate.load("ORG/NAME")` from working.
+
+    name : of the repository; the module must be called like it
+    """
+    files = tuple(files)
+    yield from check_space(files, metadata)
+    if f"{name}.py" not in {file.path for file in files}:
+        yield f"{name}.py is missing; `evaluate.load` looks for a module named like the repository"
+    missing = {"evaluate", "metric"} - set(metadata.get("tags") or [])
+    if missing:
+        yield f"README.md: the tags lack {' and '.join(sorted(missing))}, by which `evaluate` finds metrics"

@@ -1,0 +1,84 @@
+"""What a push would do, checked before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ocr_hf.hub.card_metadata import read_metadata
+from ocr_hf.hub.errors import RefusedError
+from ocr_hf.hub.files import LocalFile, list_files
+from ocr_hf.hub.secrets import find_secrets
+
+Kind = Literal["dataset", "model", "metric", "space"]
+KINDS: tuple[Kind, ...] = ("dataset", "model", "metric", "space")
+REPO_TYPES = {"dataset": "dataset", "model": "model", "metric": "space", "space": "space"}
+"""What we call it -> what the Hub calls it: a metric of `evaluate` is a Space."""
+
+
+@dataclass(frozen=True)
+class PushPlan:
+    """A checked push.
+
+    files : what will be in the repository afterwards
+    left_out : paths that stay at home, a trainer's own state
+    sdk : of a Space, None otherwise
+    """
+
+    kind: Kind
+    folder: Path
+    repo: str
+    files: tuple[LocalFile, ...]
+    left_out: tuple[str, ...]
+    sdk: str | None = None
+
+    @property
+    def repo_type(self) -> str:
+        return REPO_TYPES[self.kind]
+
+    @property
+    def bytes(self) -> int:
+        """Sum of the files' sizes."""
+        return sum(file.size for file in self.files)
+
+
+def plan_push(kind: Kind, folder: Path, repo: str, own_token: str | None = None) -> PushPlan:
+    """Return what a push of a folder would send; raise RefusedError, with all reasons, for one that must not be sent.
+
+    Nothing is asked of the Hub. `own_token` is looked for in the files like any other secret.
+    """
+    folder = Path(folder)
+    if kind not in KINDS:
+        raise ValueError(f"'{kind}' can't be pushed; choose one of {', '.join(KINDS)}")
+    namespace, _, name = repo.partition("/")
+    if not namespace or not name or "/" in name:
+        raise ValueError(f"'{repo}' is no repository name; give it as ORG/NAME, as in my-lab/ocr-vsi")
+    found, findings = list_files(folder)
+    left_out: tuple[str, ...] = ()
+    if kind == "model":
+        from ocr_hf.hub.check_model import is_training_state
+
+        left_out = tuple(file.path for file in found if is_training_state(file.path))
+    files = tuple(file for file in found if file.path not in left_out)
+    metadata, card_findings = read_metadata(folder, kind)
+    checks = _checks(kind, folder, files, metadata, name)
+    findings = (*findings, *card_findings, *checks(), *find_secrets(files, own_token))
+    if findings:
+        raise RefusedError(f"{folder} can't be pushed as a {kind}; nothing was sent:", findings)
+    return PushPlan(kind, folder, repo, files, left_out, metadata.get("sdk") if kind in ("metric", "space") else None)
+
+
+def _checks(kind: Kind, folder: Path, files: tuple[LocalFile, ...], metadata: dict, name: str) -> Callable:
+    if kind == "dataset":
+        from ocr_hf.hub.check_dataset import check_dataset
+
+        return lambda: check_dataset(folder, files, metadata)
+    if kind == "model":
+        from ocr_hf.hub.check_model import check_model
+
+        return lambda: check_model(files)
+    from ocr_hf.hub.check_space import check_metric, check_space
+
+    return lambda: check_metric(files, metadata, name) if kind == "metric" else check_space(files, metadata)
