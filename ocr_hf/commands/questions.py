@@ -1,0 +1,79 @@
+"""`ocr-hf questions`: print the VSI-Bench questions of one scene."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def main(
+    scene: Annotated[
+        str, typer.Argument(help="procedural:SEED, a mesh file, or META_INFO.json:NAME for VSI-Bench's own metadata")
+    ],
+    seed: Annotated[int, typer.Option(help="decides which candidates are asked, letters and wording")] = 0,
+    types: Annotated[list[str] | None, typer.Option("--type", help="question type; may be repeated [all]")] = None,
+    rules: Annotated[str, typer.Option(help="exact, or official to reproduce VSI-Bench's answers")] = "exact",
+    instances: Annotated[Path | None, typer.Option(help="JSON that says which mesh nodes are one object")] = None,
+    categories: Annotated[Path | None, typer.Option(help="JSON that maps node names to categories")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line instead of text")] = False,
+) -> None:
+    """Print the questions of one scene, with answers, reasoning and what was left out why.
+
+    The whole scene is asked about, as VSI-Bench does; `ocr-hf build` asks only about what a clip shows.
+    """
+    from rich.console import Console
+
+    from ocr_hf.questions.exclude import why_excluded
+    from ocr_hf.questions.generate import generate_questions
+    from ocr_hf.questions.question import QUESTION_TYPES, QuestionConfig
+
+    opened = _open(scene, instances, categories)
+    config = QuestionConfig(tuple(types) if types else QUESTION_TYPES, visibility=None, rules=rules)
+    made = generate_questions(opened, None, None, seed, config)
+    if as_json:
+        for question in made.questions:
+            typer.echo(json.dumps({"scene_name": opened.name, **asdict(question)}))
+        return
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    for question in made.questions:
+        console.print(f"[{question.question_type}] {question.question}", style="bold")
+        for option in question.options or ():
+            console.print(f"  {option}")
+        console.print(f"  answer: {question.ground_truth}", style="green")
+        console.print(f"  {question.reasoning}", style="dim")
+    console.print(f"{opened.name}: {len(made.questions)} questions")
+    _print_skipped(console, made.skipped)
+    excluded = why_excluded(opened.name)
+    if excluded is not None:
+        console.print(f"Not for training: {excluded}.", style="yellow")
+
+
+def _print_skipped(console, skipped: Mapping[str, int]) -> None:
+    for reason, count in sorted(skipped.items(), key=lambda item: -item[1]):
+        console.print(f"  left out {count:>4}  {reason}", style="dim")
+
+
+def _open(scene: str, instances: Path | None, categories: Path | None):
+    """Return the scene that the argument names; raise ValueError with the three forms if it names none."""
+    source, _, name = scene.rpartition(":")
+    if source == "procedural" and name.isdecimal():
+        from ocr_hf.scenes.procedural import procedural_scene
+
+        return procedural_scene(int(name))
+    if source.endswith(".json"):
+        from ocr_hf.scenes.vsi_meta import read_meta_info
+
+        scenes = read_meta_info(Path(source))
+        if name not in scenes:
+            raise ValueError(f"{source} has no scene '{name}'; it has {', '.join(list(scenes)[:5])}, ...")
+        return scenes[name]
+    if Path(scene).is_file():
+        from ocr_hf.scenes.mesh_file import load_mesh_scene
+
+        return load_mesh_scene(Path(scene), instances, categories)
+    raise ValueError(f"there is no scene '{scene}'; give procedural:SEED, a mesh file, or META_INFO.json:NAME")
