@@ -13,7 +13,7 @@ LAMP_RADIUS_M = 0.12
 """Lamps are balls of this size, so that shadows have soft edges."""
 NEAR_M = 0.5
 """Nearer than this to a lamp, its light no longer grows."""
-DEFAULT_POWER, DEFAULT_HEIGHT_M = 2.0, 2.2
+DEFAULT_POWER, DEFAULT_HEIGHT_M = 4.0, 2.2
 """For scenes without lamps: one in each room, this bright and at most this high."""
 
 

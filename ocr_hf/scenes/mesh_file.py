@@ -14,6 +14,7 @@ from ocr_hf.scenes.categories import STRUCTURE, Categories
 from ocr_hf.scenes.fit_box import fit_upright_box
 from ocr_hf.scenes.instances_file import Instance, read_instances
 from ocr_hf.scenes.mesh_nodes import read_nodes
+from ocr_hf.scenes.rooms import with_rooms
 from ocr_hf.scenes.scene import Mesh, Scene, SceneObject
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def load_mesh_scene(
     up : the file's vertical axis, "z" or "y"; None takes the one that agrees with the sidecar's boxes, and without
         them the format's own ("y" for glTF, "z" for OBJ)
     licence, attribution : what a card must say about the scene
-    Walls, floors and the like become structure. Boxes fit tightly, turned about +Z only. Class names that no
+    Walls, floors and the like become structure, and rooms are found from it. Boxes fit tightly, turned about +Z only. Class names that no
     category is known for keep their own words and are reported in one warning.
     Raises FileNotFoundError or ValueError, naming file and node, for a missing, empty or damaged file, nodes without
     instance, instances without node, vertices that are not finite and objects without extent.
@@ -72,13 +73,15 @@ def load_mesh_scene(
             path,
             ", ".join(sorted(known.unmapped)),
         )
-    return Scene(
-        name=name or path.stem,
-        source="mesh",
-        objects=tuple(objects),
-        structure=tuple(structure),
-        licence=licence,
-        attribution=attribution,
+    return with_rooms(
+        Scene(
+            name=name or path.stem,
+            source="mesh",
+            objects=tuple(objects),
+            structure=tuple(structure),
+            licence=licence,
+            attribution=attribution,
+        )
     )
 
 

@@ -25,7 +25,7 @@ BOUNCES = 3
 GAMMA = 2.2
 LAMP_SAMPLES = 12
 """Points of each lamp that are tested for shadow."""
-SKY_UP, SKY_DOWN = (0.98, 1.0, 1.03), (0.30, 0.29, 0.28)
+SKY_UP, SKY_DOWN = (0.49, 0.50, 0.52), (0.15, 0.145, 0.14)
 """Linear radiance of the sky at the zenith, and of the ground outside."""
 AMBIENT = 0.05
 """Share of the typical light that reaches even the deepest niche."""
