@@ -44,8 +44,8 @@ def load_mesh_scene(
     up : the file's vertical axis, "z" or "y"; None takes the one that agrees with the sidecar's boxes, and without
         them the format's own ("y" for glTF, "z" for OBJ)
     licence, attribution : what a card must say about the scene
-    Walls, floors and the like become structure, and rooms are found from it. Boxes fit tightly, turned about +Z only. Class names that no
-    category is known for keep their own words and are reported in one warning.
+    Walls, floors and the like become structure, and rooms are found from it. Boxes fit tightly, turned about +Z
+    only. Class names that no category is known for keep their own words and are reported in one warning.
     Raises FileNotFoundError or ValueError, naming file and node, for a missing, empty or damaged file, nodes without
     instance, instances without node, vertices that are not finite and objects without extent.
     """
