@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from peft import PeftModel
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, rotate_checkpoints
 
 logger = logging.getLogger(__name__)
@@ -83,3 +84,43 @@ def check_topology(checkpoint: Path, topology: dict[str, Any]) -> None:
             f"{checkpoint} was written with other settings ({', '.join(changed)}); resume with the same, or start a "
             "new run from its weights"
         )
+
+
+def topology(args: Any) -> dict[str, Any]:
+    """The settings that decide which rows a step sees; a run is resumed with the same."""
+    names = (
+        "per_device_train_batch_size",
+        "gradient_accumulation_steps",
+        "steps_per_generation",
+        "num_generations",
+        "seed",
+    )
+    return {"processes": args.world_size} | {name: getattr(args, name) for name in names if hasattr(args, name)}
+
+
+class WholeCheckpoints:
+    """Mix into a Trainer: checkpoints are marked whole, and resuming from one restores the weights."""
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        keep, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self.args.save_total_limit = keep
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            finish_checkpoint(self._get_output_dir(trial=trial), self.state, keep, topology(self.args))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Restore the weights of a whole model.
+
+        transformers 5.23 saves Qwen-VL under its published parameter names and reads the file back without renaming:
+        no parameter fits, it warns, and training goes on from the *initial* weights (seen with Qwen2.5-VL; adapters,
+        FSDP and DeepSpeed have their own formats). `from_pretrained` renames.
+        """
+        check_topology(Path(resume_from_checkpoint), topology(self.args))
+        target = self.model if model is None else model
+        if isinstance(target, PeftModel) or not hasattr(type(target), "from_pretrained"):
+            return super()._load_from_checkpoint(resume_from_checkpoint, model)
+        saved = type(target).from_pretrained(resume_from_checkpoint, dtype=target.dtype, use_safetensors=True)
+        target.load_state_dict(saved.state_dict())

@@ -39,7 +39,7 @@ def accuracy_reward(
 
 
 def format_reward(completions: Sequence[Any], **_: Any) -> list[float]:
-    """Return 1 for `<think>...</think><answer>...</answer>`, each tag once, nothing around it and neither part empty."""
+    """Return 1 for `<think>...</think><answer>...</answer>`, each tag once, no part empty, nothing around it."""
     return [float(_well_formed(completion_text(completion))) for completion in completions]
 
 

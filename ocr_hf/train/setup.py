@@ -132,15 +132,3 @@ def check_lengths(trainer: OCRGRPOTrainer, prompts: Sequence[Sequence[int]]) -> 
             f"{trainer.max_completion_length} exceeds the model's context of {context}; lower num_frames, max_pixels "
             "or max_completion_length"
         )
-
-
-def topology(args: OCRGRPOConfig) -> dict[str, Any]:
-    """The settings that decide which rows a step sees; a run is resumed with the same."""
-    return {
-        "processes": args.world_size,
-        "per_device_train_batch_size": args.per_device_train_batch_size,
-        "gradient_accumulation_steps": args.gradient_accumulation_steps,
-        "steps_per_generation": args.steps_per_generation,
-        "num_generations": args.num_generations,
-        "seed": args.seed,
-    }

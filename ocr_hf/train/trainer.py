@@ -20,7 +20,7 @@ from trl import GRPOTrainer
 from ocr_hf.models.media import check_video_processor, encode_video, media_id, prompt_ids, with_video
 from ocr_hf.train import setup
 from ocr_hf.train.batches import drop_rows, mask_rows, split_by_group
-from ocr_hf.train.checkpoints import finish_checkpoint
+from ocr_hf.train.checkpoints import WholeCheckpoints
 from ocr_hf.train.clips import BAD_CLIP, CLIP, Clip, ClipLoader, row_name
 from ocr_hf.train.config import OCRGRPOConfig
 from ocr_hf.train.generation import generate
@@ -47,7 +47,7 @@ class Rollout:
     skipped: bool = False
 
 
-class OCRGRPOTrainer(GRPOTrainer):
+class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
     """GRPO on video with Object-Centric 3D Rollout; arguments as TRL's GRPOTrainer, configured by OCRGRPOConfig.
 
     Rows of the data set: `prompt` (a chat), a video in the column `video_column`, `id`, what the strategy reads
@@ -251,8 +251,7 @@ class OCRGRPOTrainer(GRPOTrainer):
     # Batches
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
-        rows = generation_batch if isinstance(generation_batch, list) else []
-        if not self.has_video or self.mode == "eval" or any(row.get("images") or row.get("image") for row in rows):
+        if self.mode == "eval" or not any(CLIP in row or BAD_CLIP in row for row in generation_batch):
             return super()._prepare_inputs(generation_batch)
         # As TRL does, but a group stays together: what its rollouts share is then shared within a micro-batch
         chunks = self.args.steps_per_generation
@@ -333,13 +332,3 @@ class OCRGRPOTrainer(GRPOTrainer):
                 if tokens:
                     self._record({f"{name}/entropy": total / tokens})
         super().log(logs, start_time)
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        limit, self.args.save_total_limit = self.args.save_total_limit, None
-        try:
-            super()._save_checkpoint(model, trial)
-        finally:
-            self.args.save_total_limit = limit
-        self.accelerator.wait_for_everyone()
-        if self.args.should_save:
-            finish_checkpoint(self._get_output_dir(trial=trial), self.state, limit, setup.topology(self.args))

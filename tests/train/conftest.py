@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
-
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import transformers
 from datasets import Dataset
-from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from ocr_hf.data.video import write_mp4
 from ocr_hf.geometry.visibility import footprints_from_instances
@@ -107,11 +103,11 @@ def make_trainer(tiny_folder, rows, tmp_path):
     ) -> OCRGRPOTrainer:
         torch.manual_seed(0)
         return OCRGRPOTrainer(
-            model if model is not None else AutoModelForImageTextToText.from_pretrained(tiny_folder),
+            model if model is not None else transformers.AutoModelForImageTextToText.from_pretrained(tiny_folder),
             rewards,
             make_config(tmp_path / "run", **changes),
             Dataset.from_list(rows) if data is None else data,
-            processing_class=AutoProcessor.from_pretrained(tiny_folder, padding_side="left"),
+            processing_class=transformers.AutoProcessor.from_pretrained(tiny_folder, padding_side="left"),
             peft_config=peft_config,
         )
 
