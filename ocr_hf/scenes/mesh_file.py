@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from ocr_hf.scenes.categories import STRUCTURE, Categories
+from ocr_hf.scenes.find_rooms import with_rooms
 from ocr_hf.scenes.fit_box import fit_upright_box
 from ocr_hf.scenes.instances_file import Instance, read_instances
 from ocr_hf.scenes.mesh_nodes import read_nodes
-from ocr_hf.scenes.rooms import with_rooms
 from ocr_hf.scenes.scene import Mesh, Scene, SceneObject
 
 logger = logging.getLogger(__name__)
