@@ -265,7 +265,10 @@ def _draw_doors(rng: np.random.Generator, rooms: tuple[RoomPlan, ...]) -> list[O
     for i in range(len(rooms)):
         for j in range(i + 1, len(rooms)):
             spans = [
-                (span, a) for a in rooms[i].walls for b in rooms[j].walls if (span := _shared(a, b)) and span[1] - span[0] > 1.3
+                (span, a)
+                for a in rooms[i].walls
+                for b in rooms[j].walls
+                if (span := _shared(a, b)) and span[1] - span[0] > 1.3
             ]
             if spans:
                 span, wall = max(spans, key=lambda item: item[0][1] - item[0][0])
@@ -285,16 +288,22 @@ def _draw_doors(rng: np.random.Generator, rooms: tuple[RoomPlan, ...]) -> list[O
         width = rng.uniform(1.2, 1.7) if wide else rng.uniform(0.82, 0.92)
         height = 2.2 if wide else DOOR_HEIGHT_M
         near_end = rng.uniform(0.14, 0.30)
-        low = pick(rng, (span[0] + near_end, span[1] - near_end - width, rng.uniform(span[0] + 0.14, span[1] - 0.14 - width)))
+        low = pick(
+            rng, (span[0] + near_end, span[1] - near_end - width, rng.uniform(span[0] + 0.14, span[1] - 0.14 - width))
+        )
         kind = "passage" if wide or (not private and rng.random() < 0.15) else "door"
         doors.append(Opening(kind, wall.axis, wall.line, float(low), float(low + width), 0.0, height, (i, j)))
     return doors if len(set(group)) == 1 else None
 
 
-def _draw_entry_and_windows(rng: np.random.Generator, rooms: tuple[RoomPlan, ...], doors: list[Opening]) -> list[Opening]:
+def _draw_entry_and_windows(
+    rng: np.random.Generator, rooms: tuple[RoomPlan, ...], doors: list[Opening]
+) -> list[Opening]:
     """Return a closed door to the outside and windows in the outer walls."""
     openings: list[Opening] = []
-    hub = max(range(len(rooms)), key=lambda i: sum(i in door.rooms for door in doors) + 0.1 * ("living" in rooms[i].kind))
+    hub = max(
+        range(len(rooms)), key=lambda i: sum(i in door.rooms for door in doors) + 0.1 * ("living" in rooms[i].kind)
+    )
     for kind, index in [("entry", hub), *(("window", i) for i in range(len(rooms)))]:
         spans = _outer_spans(rooms, index)
         spans = [spans[i] for i in rng.permutation(len(spans))]
@@ -314,6 +323,8 @@ def _draw_opening(rng, kind: str, wall: Wall, low: float, high: float, room: int
         width, z0, z1, margin = rng.uniform(0.88, 0.98), 0.0, DOOR_HEIGHT_M, 0.2
     elif room_kind == "bathroom":
         width, z0, z1, margin = rng.uniform(0.5, 0.8), 1.35, 2.05, 0.3
+    elif room_kind == "kitchen":
+        width, z0, z1, margin = rng.uniform(0.8, 1.4), 1.16, rng.uniform(2.05, 2.2), 0.45
     else:
         width, z0, z1, margin = rng.uniform(0.9, 1.8), rng.uniform(0.85, 1.0), rng.uniform(2.05, 2.25), 0.45
     if high - low < width + 2 * margin:

@@ -168,7 +168,11 @@ def _leaf() -> np.ndarray:
 
 def _wicker() -> np.ndarray:
     u, v = coordinates()
-    over = np.where((np.floor(u * 16) + np.floor(v * 16)) % 2 == 0, np.sin(np.pi * ((u * 16) % 1.0)), np.sin(np.pi * ((v * 16) % 1.0)))
+    over = np.where(
+        (np.floor(u * 16) + np.floor(v * 16)) % 2 == 0,
+        np.sin(np.pi * ((u * 16) % 1.0)),
+        np.sin(np.pi * ((v * 16) % 1.0)),
+    )
     return to_texture(0.55 + 0.4 * over + 0.04 * noise("wicker", 0.6))
 
 

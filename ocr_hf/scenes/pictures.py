@@ -64,7 +64,13 @@ def _screen(rng: np.random.Generator) -> np.ndarray:
     x, y = rng.uniform(0.08, 0.3), rng.uniform(0.08, 0.2)
     inside = (u > x) & (u < x + 0.55) & (v > y) & (v < y + 0.6)
     image = np.where(inside[..., None], 0.94, image)
-    text = inside & (v > y + 0.08) & ((v * 28) % 1.0 < 0.45) & (u > x + 0.04) & (u < x + 0.2 + 0.3 * np.abs(np.sin(np.floor(v * 28) * 2.3)))
+    text = (
+        inside
+        & (v > y + 0.08)
+        & ((v * 28) % 1.0 < 0.45)
+        & (u > x + 0.04)
+        & (u < x + 0.2 + 0.3 * np.abs(np.sin(np.floor(v * 28) * 2.3)))
+    )
     image = np.where(text[..., None], np.array([0.25, 0.3, 0.4]), image)
     bar = inside & (v < y + 0.05)
     image = np.where(bar[..., None], np.array([0.35, 0.45, 0.6]), image)

@@ -120,7 +120,7 @@ def pillow_shape(width: float, depth: float, height: float, cells: int = 8) -> S
     steps = np.linspace(-1.0, 1.0, cells + 1)
     u, v = (grid.ravel() for grid in np.meshgrid(steps, steps, indexing="ij"))
     bulge = ((1.0 - u**2) * (1.0 - v**2)) ** 0.42
-    pinch = 1.0 - 0.10 * (1.0 - v**2) * u**2, 1.0 - 0.10 * (1.0 - u**2) * v**2
+    pinch = 1.0 - 0.06 * (1.0 - v**2) * u**2, 1.0 - 0.06 * (1.0 - u**2) * v**2
     corner = (np.arange(cells)[:, None] * (cells + 1) + np.arange(cells)).ravel()
     quads = np.stack([corner, corner + cells + 1, corner + cells + 2, corner + 1], axis=1)
     top = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
@@ -169,9 +169,7 @@ def _surface(points: np.ndarray, uv: np.ndarray, poles: tuple[bool, bool] = (Fal
     return Shape(points.reshape(-1, 3), _strip_faces(rows, columns, *poles), uv.reshape(-1, 2).astype(np.float32))
 
 
-def lathe(
-    profile: list[tuple[float, float]] | np.ndarray, segments: int = 20, smooth: bool = False
-) -> Shape:
+def lathe(profile: list[tuple[float, float]] | np.ndarray, segments: int = 20, smooth: bool = False) -> Shape:
     """Return the solid of revolution about z of a profile of (radius, z) points that runs upwards on the outside.
 
     The ends are closed by discs where their radius is not 0; a profile that returns to its start is a ring. `smooth` shares vertices between the bands.
@@ -215,7 +213,9 @@ def cylinder(
     return lathe([(radius, z0), (radius if top is None else top, z1)], segments).moved(x, y)
 
 
-def ellipsoid(radii: tuple[float, float, float], center: tuple[float, float, float] = (0, 0, 0), rings: int = 8) -> Shape:
+def ellipsoid(
+    radii: tuple[float, float, float], center: tuple[float, float, float] = (0, 0, 0), rings: int = 8
+) -> Shape:
     """Return an ellipsoid with the half axes `radii`."""
     angle = np.linspace(-np.pi / 2.0, np.pi / 2.0, rings + 1)
     profile = np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -265,7 +265,9 @@ def triangulate(polygon: np.ndarray) -> np.ndarray:
             if _cross(b - a, c - b) <= 1e-12:
                 continue
             others = polygon[[j for j in left if j not in ear]]
-            inside = (_cross(b - a, others - a) >= 0) & (_cross(c - b, others - b) >= 0) & (_cross(a - c, others - c) >= 0)
+            inside = (
+                (_cross(b - a, others - a) >= 0) & (_cross(c - b, others - b) >= 0) & (_cross(a - c, others - c) >= 0)
+            )
             if not inside.any():
                 triangles.append(ear)
                 left.pop(i)

@@ -9,10 +9,11 @@ import numpy as np
 from ocr_hf.scenes.floor_plan import FloorPlan, draw_floor_plan
 from ocr_hf.scenes.furniture.style import draw_style
 from ocr_hf.scenes.randomness import generator
-from ocr_hf.scenes.room_layout import Placement, RoomLayout
-from ocr_hf.scenes.room_programmes import furnish
+from ocr_hf.scenes.placement import Placement
+from ocr_hf.scenes.room_layout import RoomLayout
+from ocr_hf.scenes.rooms import furnish
 from ocr_hf.scenes.room_shell import fill_openings, hang_ceiling_lights
-from ocr_hf.scenes.scene import Light, Room, Scene, SceneObject
+from ocr_hf.scenes.scene import Light, Mesh, Room, Scene, SceneObject
 from ocr_hf.scenes.structure import draw_room_finish, structure_meshes
 
 
@@ -63,23 +64,36 @@ def scene_of(home: HomeLayout, name: str, source: str) -> Scene:
     for i, placement in enumerate(home.placements):
         box, meshes = placement.model.placed(placement.position, placement.yaw)
         objects.append(SceneObject(i + 1, placement.model.label, box, meshes))
-    finishes = [draw_room_finish(generator(home.seed, "finish", i), room.kind) for i, room in enumerate(home.plan.rooms)]
+    finishes = [
+        draw_room_finish(generator(home.seed, "finish", i), room.kind) for i, room in enumerate(home.plan.rooms)
+    ]
     rooms = _named_rooms(home.plan)
     return Scene(
         name=name,
         source=source,
         objects=tuple(objects),
-        structure=structure_meshes(home.plan, finishes),
+        structure=structure_meshes(home.plan, finishes) + _fixtures(home),
         rooms=rooms,
         lights=_lights(home),
         floor_area_m2=float(sum(_area(room.polygon) for room in rooms)),
     )
 
 
+def _fixtures(home: HomeLayout) -> tuple[Mesh, ...]:
+    """Return rugs and wall tiles as meshes."""
+    return tuple(
+        Mesh(shape.vertices, shape.faces, finish.material(), shape.uv / np.float32(finish.tile_m))
+        for room in home.rooms
+        for finish, shape in room.fixtures
+    )
+
+
 def _named_rooms(plan: FloorPlan) -> tuple[Room, ...]:
     """Return the rooms; a second room of a kind is "bedroom 2"."""
     kinds = [room.kind for room in plan.rooms]
-    names = [kind if kinds[:i].count(kind) == 0 else f"{kind} {kinds[:i].count(kind) + 1}" for i, kind in enumerate(kinds)]
+    names = [
+        kind if kinds[:i].count(kind) == 0 else f"{kind} {kinds[:i].count(kind) + 1}" for i, kind in enumerate(kinds)
+    ]
     return tuple(Room(name, room.polygon, plan.height_m) for name, room in zip(names, plan.rooms, strict=True))
 
 

@@ -2,54 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.scenes.blocks import Block, overlap
 from ocr_hf.scenes.floor_plan import FloorPlan, Opening, RoomPlan, Wall
 from ocr_hf.scenes.furniture.model import Model, Surface
 from ocr_hf.scenes.furniture.style import Style
+from ocr_hf.scenes.materials import Finish
+from ocr_hf.scenes.placement import Placement, yaw_at
+from ocr_hf.scenes.primitives import Shape
 from ocr_hf.scenes.walk_grid import HEAD_M, WalkGrid
 
 WALL_GAP_M = 0.02
 """Between a wall and the furniture along it: room for the skirting board."""
 SIDE_GAP_M = 0.01
 """Between things that stand side by side."""
+FRAME_M = 0.07
+"""Width of the boards around doors and windows."""
 LIFT_M = 0.0005
 """Between a thing and what it stands on, so that their boxes don't share a face."""
-
-
-@dataclass(frozen=True, eq=False)
-class Placement:
-    """A model at its place.
-
-    position : (3,) world, centre of its base; yaw : radians about +Z; on : the placement that it stands on or in
-    """
-
-    model: Model
-    position: np.ndarray
-    yaw: float
-    on: Placement | None = None
-
-    @property
-    def box(self) -> OrientedBox:
-        """Its oriented box."""
-        center = self.position + (0.0, 0.0, self.model.size[2] / 2.0)
-        return OrientedBox.upright(center, self.model.size, self.yaw)
-
-    @property
-    def block(self) -> Block:
-        """The space it takes."""
-        x, y, z = (float(value) for value in self.position)
-        width, depth, height = (float(value) for value in self.model.size)
-        return Block(x, y, width, depth, self.yaw, z, z + height)
-
-    def point(self, x: float, y: float, z: float = 0.0) -> np.ndarray:
-        """Return the world point (3,) at (x, y, z) in its own frame."""
-        cos, sin = np.cos(self.yaw), np.sin(self.yaw)
-        return self.position + (cos * x - sin * y, sin * x + cos * y, z)
 
 
 class RoomLayout:
@@ -59,6 +30,7 @@ class RoomLayout:
         self.plan, self.index, self.rng, self.style = plan, index, rng, style
         self.room: RoomPlan = plan.rooms[index]
         self.placements: list[Placement] = []
+        self.fixtures: list[tuple[Finish, Shape]] = []  # rugs, wall tiles: in the picture but no objects
         self.low, self.high = self.room.polygon.min(axis=0), self.room.polygon.max(axis=0)
         self.openings = [opening for opening in plan.openings if index in opening.rooms]
         self._solid: list[Block] = _notch(self.room, plan.height_m)
@@ -81,7 +53,7 @@ class RoomLayout:
         middle = opening.center
         middle[1 - wall.axis] = wall.start[1 - wall.axis]
         x, y = middle + wall.inward * reach / 2.0
-        return Block(float(x), float(y), opening.high - opening.low, reach, yaw_at(wall), z0, z1)
+        return Block(float(x), float(y), opening.high - opening.low + 2 * FRAME_M, reach, yaw_at(wall), z0, z1)
 
     # --- tests ---
 
@@ -96,11 +68,17 @@ class RoomLayout:
             return False
         if not ignore_kept_free and any(overlap(block, kept) for kept in self._kept_free):
             return False
-        return not any(overlap(block, other.block) for other in self.placements if not _holds(on, other))
+        carriers = [] if on is None else [p for p in self.placements if p is on or on.rests_on(p)]
+        return not any(overlap(block, other.block) for other in self.placements if other not in carriers)
 
     def take(self, placement: Placement, walk: bool = True) -> Placement | None:
         """Accept a placement that fits, unless it would block the way."""
-        if walk and placement.on is None and placement.position[2] < HEAD_M and not self._grid.try_add([placement.block]):
+        if (
+            walk
+            and placement.on is None
+            and placement.position[2] < HEAD_M
+            and not self._grid.try_add([placement.block])
+        ):
             return None
         self.placements.append(placement)
         return placement
@@ -128,21 +106,46 @@ class RoomLayout:
         clear : metres to leave free at its left, right and front while it is placed
         where : "any", "corner", "middle" of the wall
         """
-        left, right, front = clear
         for attempt in range(tries):
             face = self._draw_wall(wall)
             low, high = model.size[0] / 2.0 + SIDE_GAP_M, face.length - model.size[0] / 2.0 - SIDE_GAP_M
             if high < low:
                 continue
             s = self._draw_along(low, high, where if attempt < tries * 2 // 3 else "any")
-            x, y = face.start + face.along * s + face.inward * (model.size[1] / 2.0 + gap)
-            placement = Placement(model, np.array([x, y, z]), yaw_at(face))
-            body = placement.block
-            around = body.grown(left + SIDE_GAP_M, right + SIDE_GAP_M)
-            before = body.grown(front=front)
-            if self.fits(around) and self.fits(before, ignore_kept_free=True) and (taken := self.take(placement, z < HEAD_M)):
+            if taken := self.put_at(face, s, model, clear, gap, z):
                 return taken
         return None
+
+    def put_at(
+        self,
+        wall: Wall,
+        s: float,
+        model: Model,
+        clear: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        gap: float = WALL_GAP_M,
+        z: float = 0.0,
+    ) -> Placement | None:
+        """Stand a model with its back to a wall, its middle `s` metres from the wall's start."""
+        left, right, front = clear
+        x, y = wall.start + wall.along * s + wall.inward * (model.size[1] / 2.0 + gap)
+        placement = Placement(model, np.array([x, y, z]), yaw_at(wall))
+        body = placement.block
+        if not self.fits(body.grown(left, right)) or not self.fits(body.grown(front=front), ignore_kept_free=True):
+            return None
+        return self.take(placement)
+
+    def free_spans(self, wall: Wall, depth: float, height: float, step: float = 0.05) -> list[tuple[float, float]]:
+        """Return the stretches (from, to) of a wall, metres from its start, where this depth and height are free."""
+        spans: list[tuple[float, float]] = []
+        for s in np.arange(SIDE_GAP_M, wall.length - step, step):
+            x, y = wall.start + wall.along * (s + step / 2.0) + wall.inward * (depth / 2.0 + WALL_GAP_M)
+            if not self.fits(Block(float(x), float(y), step, depth, yaw_at(wall), 0.0, height)):
+                continue
+            if spans and spans[-1][1] >= s - 1e-6:
+                spans[-1] = (spans[-1][0], float(s + step))
+            else:
+                spans.append((float(s), float(s + step)))
+        return spans
 
     def _draw_wall(self, wall: Wall | None) -> Wall:
         if wall is not None:
@@ -166,11 +169,12 @@ class RoomLayout:
         z: float = 0.0,
         ignore_kept_free: bool = False,
         walk: bool = True,
+        on: Placement | None = None,
     ) -> Placement | None:
-        """Stand a model at `offset` in the anchor's frame, turned by `turn` against it."""
+        """Stand a model at `offset` in the anchor's frame, turned by `turn` against it; `on` carries it."""
         position = anchor.point(*offset)
-        placement = Placement(model, np.array([position[0], position[1], z]), anchor.yaw + turn)
-        return self.take(placement, walk) if self.fits(placement.block, ignore_kept_free) else None
+        placement = Placement(model, np.array([position[0], position[1], z]), anchor.yaw + turn, on)
+        return self.take(placement, walk) if self.fits(placement.block, ignore_kept_free, on) else None
 
     def put_anywhere(self, model: Model, turn: str = "any", margin: float = 0.05, tries: int = 20) -> Placement | None:
         """Stand a model on free floor; turn is "any" or "right" (right angles)."""
@@ -223,7 +227,9 @@ class RoomLayout:
             x, y = x1, (y0 + y1) / 2.0
         return x, y
 
-    def hang(self, model: Model, z: float, wall: Wall | None = None, above: Placement | None = None, tries: int = 16) -> Placement | None:
+    def hang(
+        self, model: Model, z: float, wall: Wall | None = None, above: Placement | None = None, tries: int = 16
+    ) -> Placement | None:
         """Hang a model on a wall with its lower edge at height z; above another placement where given."""
         if above is None:
             return self.put_at_wall(model, clear=(0.05, 0.05, 0.0), wall=wall, tries=tries, gap=0.003, z=z)
@@ -234,21 +240,6 @@ class RoomLayout:
         """Hang a model from the ceiling at the point (2,)."""
         placement = Placement(model, np.array([at[0], at[1], self.plan.height_m - model.size[2] - LIFT_M]), 0.0)
         return self.take(placement, walk=False) if self.fits(placement.block, ignore_kept_free=True) else None
-
-
-def _holds(anchor: Placement | None, other: Placement) -> bool:
-    """Return True if `other` carries the anchor's load: what stands on something may lie within its box."""
-    while anchor is not None:
-        if anchor is other:
-            return True
-        anchor = anchor.on
-    return False
-
-
-def yaw_at(wall: Wall) -> float:
-    """Return the yaw of furniture whose back is to a wall: its -y looks into the room."""
-    x, y = wall.inward
-    return float(np.arctan2(x, -y))
 
 
 def _notch(room: RoomPlan, height: float) -> list[Block]:

@@ -7,7 +7,8 @@ import numpy as np
 from ocr_hf.scenes.floor_plan import Opening, Wall
 from ocr_hf.scenes.furniture.lighting import ceiling_light
 from ocr_hf.scenes.furniture.openings import curtain, door, window
-from ocr_hf.scenes.room_layout import Placement, RoomLayout, yaw_at
+from ocr_hf.scenes.placement import Placement, yaw_at
+from ocr_hf.scenes.room_layout import RoomLayout
 
 
 def fill_openings(layout: RoomLayout) -> None:

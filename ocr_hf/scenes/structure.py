@@ -37,7 +37,10 @@ def draw_room_finish(rng: np.random.Generator, kind: str) -> RoomFinish:
     )  # fmt: skip
     if kind == "bathroom":
         floor = Finish("tile", pick(rng, tiles))
-        wall = Finish(pick(rng, ("tile", "subway", "plaster")), pick(rng, ((0.94, 0.95, 0.95), (0.80, 0.88, 0.90), (0.90, 0.88, 0.82))))
+        wall = Finish(
+            pick(rng, ("tile", "subway", "plaster")),
+            pick(rng, ((0.94, 0.95, 0.95), (0.80, 0.88, 0.90), (0.90, 0.88, 0.82))),
+        )
     elif kind == "kitchen":
         floor = Finish(*pick(rng, (("tile", pick(rng, tiles)), ("planks", pick(rng, woods)))))
         wall = Finish("plaster", pick(rng, walls))
@@ -155,6 +158,7 @@ def _reveal(opening: Opening, thickness: float) -> list[Shape]:
     """Return the inner sides of a hole: two jambs and the lintel."""
     c0, c1 = opening.line - thickness / 2.0, opening.line + thickness / 2.0
     low, high, z0, z1 = opening.low, opening.high, opening.z0, opening.z1
+
     def side(across: float, along: float, z: float) -> tuple[float, float, float]:
         return (along, across, z) if opening.axis == 0 else (across, along, z)
 
@@ -162,7 +166,9 @@ def _reveal(opening: Opening, thickness: float) -> list[Shape]:
     return [
         _facing(forward, side(c0, low, z0), side(c1, low, z0), side(c1, low, z1), side(c0, low, z1)),
         _facing(-forward, side(c0, high, z0), side(c1, high, z0), side(c1, high, z1), side(c0, high, z1)),
-        _facing(np.array([0.0, 0.0, -1.0]), side(c0, low, z1), side(c0, high, z1), side(c1, high, z1), side(c1, low, z1)),
+        _facing(
+            np.array([0.0, 0.0, -1.0]), side(c0, low, z1), side(c0, high, z1), side(c1, high, z1), side(c1, low, z1)
+        ),
     ]
 
 

@@ -25,7 +25,9 @@ class WalkGrid:
         shape = np.maximum(np.ceil((high - low) / CELL_M).astype(int), 1)
         self._x = low[0] + (np.arange(shape[0])[:, None] + 0.5) * CELL_M
         self._y = low[1] + (np.arange(shape[1])[None, :] + 0.5) * CELL_M
-        inside = np.minimum(np.minimum(self._x - low[0], high[0] - self._x), np.minimum(self._y - low[1], high[1] - self._y))
+        inside = np.minimum(
+            np.minimum(self._x - low[0], high[0] - self._x), np.minimum(self._y - low[1], high[1] - self._y)
+        )
         self._free = inside >= WALKER_M
         for block in solid:
             self._free &= ~self._covered(block)

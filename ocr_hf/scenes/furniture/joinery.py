@@ -52,7 +52,9 @@ def fronts(
             inner = (x1 - 0.035 if column % 2 == 0 else x0 + 0.035) if is_door else (x0 + x1) / 2.0
             middle = (z0 + z1) / 2.0 if is_door else z1 - min(0.06, 0.35 * height)
             if handle == "knob":
-                parts.add(metal, cylinder(0.014, 0.0, 0.025, segments=10).turned(np.pi / 2, 0).moved(inner, y - 0.018, middle))
+                parts.add(
+                    metal, cylinder(0.014, 0.0, 0.025, segments=10).turned(np.pi / 2, 0).moved(inner, y - 0.018, middle)
+                )
             elif handle == "bar":
                 parts.add(metal, _bar(inner, y - 0.018, middle, min(0.09, 0.3 * max(width, height)), upright=is_door))
 
@@ -65,7 +67,14 @@ def _bar(x: float, y: float, z: float, half: float, upright: bool) -> Shape:
 
 
 def books(
-    parts: Parts, rng: np.random.Generator, x0: float, x1: float, y_front: float, depth: float, z: float, clearance: float
+    parts: Parts,
+    rng: np.random.Generator,
+    x0: float,
+    x1: float,
+    y_front: float,
+    depth: float,
+    z: float,
+    clearance: float,
 ) -> None:
     """Fill part of a shelf board with upright books, from x0 towards x1; the spines look to -y."""
     x = x0
@@ -76,7 +85,9 @@ def books(
         height = float(rng.uniform(0.6, 0.92)) * clearance
         color = pick(rng, BOOK_COLORS)
         inset = float(rng.uniform(0.0, 0.03))
-        parts.add(plain(color), block(x, x + thickness - 0.001, y_front + inset, y_front + inset + depth, z, z + height))
+        parts.add(
+            plain(color), block(x, x + thickness - 0.001, y_front + inset, y_front + inset + depth, z, z + height)
+        )
         x += thickness
 
 

@@ -19,7 +19,11 @@ def floor_lamp(rng: Rng, style: Style) -> Model:
     height, metal = rng.uniform(1.4, 1.7), style.metal
     bottom, top, tall = rng.uniform(0.17, 0.23), rng.uniform(0.11, 0.17), rng.uniform(0.22, 0.30)
     parts = Parts()
-    parts.add(metal, lathe([(0.14, 0.0), (0.14, 0.018), (0.02, 0.03)], 24), cylinder(0.011, 0.02, height - 0.5 * tall, segments=10))
+    parts.add(
+        metal,
+        lathe([(0.14, 0.0), (0.14, 0.018), (0.02, 0.03)], 24),
+        cylinder(0.011, 0.02, height - 0.5 * tall, segments=10),
+    )
     parts.add(_shade_finish(rng, style), _ring(bottom, top, height - tall, height))
     parts.add(GLOW, cylinder(0.04, height - 0.7 * tall, height - 0.3 * tall))
     return parts.model("lamp")
@@ -33,7 +37,20 @@ def table_lamp(rng: Rng, style: Style) -> Model:
     foot = pick(rng, (CERAMIC, style.wood, plain(style.accents[2]), style.metal))
     parts = Parts()
     neck = height - tall
-    parts.add(foot, lathe([(base * 0.8, 0.0), (base, 0.25 * neck), (base * 0.9, 0.5 * neck), (0.02, 0.85 * neck), (0.012, neck + 0.04)], 20, True))
+    parts.add(
+        foot,
+        lathe(
+            [
+                (base * 0.8, 0.0),
+                (base, 0.25 * neck),
+                (base * 0.9, 0.5 * neck),
+                (0.02, 0.85 * neck),
+                (0.012, neck + 0.04),
+            ],
+            20,
+            True,
+        ),
+    )
     parts.add(_shade_finish(rng, style), _ring(bottom, bottom * rng.uniform(0.6, 0.85), neck, height))
     parts.add(GLOW, cylinder(0.028, neck + 0.02, neck + 0.1))
     return parts.model("lamp")
@@ -71,9 +88,17 @@ def ceiling_light(rng: Rng, style: Style) -> Model:
         parts.add(DARK, cylinder(0.006, radius, drop, segments=6), cylinder(0.05, drop - 0.025, drop))
         if kind == "dome":
             tall = radius * 0.75
-            profile = [(radius, 0.0), (radius * 0.9, tall * 0.45), (radius * 0.55, tall * 0.85), (0.02, tall), (0.0, tall)]
+            profile = [
+                (radius, 0.0),
+                (radius * 0.9, tall * 0.45),
+                (radius * 0.55, tall * 0.85),
+                (0.02, tall),
+                (0.0, tall),
+            ]
             inside = [(radius - 0.006, 0.0), (radius, 0.0)]
-            parts.add(pick(rng, (WHITE, DARK, style.metal, plain(style.accents[1]))), lathe([*inside, *profile[1:]], 28, True))
+            parts.add(
+                pick(rng, (WHITE, DARK, style.metal, plain(style.accents[1]))), lathe([*inside, *profile[1:]], 28, True)
+            )
             parts.add(GLOW, cylinder(radius * 0.85, 0.004, 0.012, segments=28))
         else:
             angle = np.linspace(-np.pi / 2, np.pi / 2, 11)

@@ -31,7 +31,9 @@ def door(rng: Rng, style: Style, width: float, height: float) -> Model:
     for side in (-1, 1):
         y = side * half
         parts.add(style.metal, cylinder(0.025, 0.0, 0.008, segments=14).turned(side * -np.pi / 2, 0).moved(x, y, 1.02))
-        parts.add(style.metal, tube([(x, y, 1.02), (x, y + side * 0.04, 1.02), (x - 0.11, y + side * 0.042, 1.02)], 0.009))
+        parts.add(
+            style.metal, tube([(x, y, 1.02), (x, y + side * 0.04, 1.02), (x - 0.11, y + side * 0.042, 1.02)], 0.009)
+        )
     return parts.model("door")
 
 
@@ -51,14 +53,24 @@ def window(rng: Rng, style: Style, width: float, height: float) -> Model:
         parts.add(WHITE, block(middle - frame / 2, middle + frame / 2, -half, half, frame, height - frame))
     parts.add(WHITE, block(-x + frame, x - frame, 0.005, 0.02, frame, height - frame))
     y = 0.004
-    pane = quad((-x + frame, y, frame), (x - frame, y, frame), (x - frame, y, height - frame), (-x + frame, y, height - frame), 1.0, 1.0)
+    pane = quad(
+        (-x + frame, y, frame),
+        (x - frame, y, frame),
+        (x - frame, y, height - frame),
+        (-x + frame, y, height - frame),
+        1.0,
+        1.0,
+    )
     parts.add_picture(picture("outdoors", int(rng.integers(6)), emission=0.9), pane)
     return parts.model("window")
 
 
 def curtain(rng: Rng, style: Style, width: float, height: float) -> Model:
     """One gathered curtain hanging in folds, front to -y."""
-    finish = Finish(pick(rng, ("fabric", "stripes", "fabric")), pick(rng, ((0.92, 0.90, 0.86), style.accents[1], style.second_cloth.color)))
+    finish = Finish(
+        pick(rng, ("fabric", "stripes", "fabric")),
+        pick(rng, ((0.92, 0.90, 0.86), style.accents[1], style.second_cloth.color)),
+    )
     folds = max(3, int(width / 0.09))
     u = np.linspace(0.0, 1.0, 6 * folds + 1)
     wave = 0.022 * np.sin(2 * np.pi * folds * u)

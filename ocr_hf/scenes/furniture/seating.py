@@ -42,7 +42,9 @@ def slat_chair(rng: Rng, style: Style) -> Model:
         count = int(rng.integers(3, 6))
         for i in range(count):
             middle = -x + bar + (width - 2 * bar) * (i + 0.5) / count
-            parts.add(wood, block(middle - 0.016, middle + 0.016, back - bar * 0.7, back - bar * 0.3, seat, height - 0.07))
+            parts.add(
+                wood, block(middle - 0.016, middle + 0.016, back - bar * 0.7, back - bar * 0.3, seat, height - 0.07)
+            )
     else:
         for z in np.linspace(seat + 0.12, height - 0.16, 3):
             parts.add(wood, block(-x + bar, x - bar, back - bar * 0.7, back - bar * 0.3, z, z + 0.045))
@@ -76,7 +78,9 @@ def shell_chair(rng: Rng, style: Style) -> Model:
     side = np.concatenate([np.linspace(0.0, 0.72, 5), [0.86, 1.0, 1.15, 1.35, 1.55, 1.8]])
     along = np.where(side < 0.72, side / 0.72, 1.0)
     y = -depth / 2 + depth * np.minimum(along, 1.0) * 0.9 + np.clip(side - 0.72, 0, None) * 0.06
-    z = np.interp(side, [0.0, 0.15, 0.72, 0.86, 1.0, 1.8], [seat - 0.02, seat, seat - 0.03, seat + 0.03, seat + 0.1, height])
+    z = np.interp(
+        side, [0.0, 0.15, 0.72, 0.86, 1.0, 1.8], [seat - 0.02, seat, seat - 0.03, seat + 0.03, seat + 0.1, height]
+    )
     half = width / 2 * np.interp(side, [0.0, 0.3, 0.9, 1.8], [0.86, 1.0, 1.0, 0.72])
     points = np.empty((len(side), len(across), 3))
     points[..., 0] = half[:, None] * across
@@ -125,7 +129,12 @@ def stool(rng: Rng, style: Style) -> Model:
     top = pick(rng, (style.wood, style.second_cloth))
     parts = Parts()
     if rng.random() < 0.7:
-        rounded = [(radius * 0.9, height - 0.05), (radius, height - 0.035), (radius, height - 0.015), (radius * 0.93, height)]
+        rounded = [
+            (radius * 0.9, height - 0.05),
+            (radius, height - 0.035),
+            (radius, height - 0.015),
+            (radius * 0.93, height),
+        ]
         parts.add(top, lathe(rounded, 24))
         for i in range(4):
             angle = np.pi / 4 + i * np.pi / 2
@@ -155,7 +164,9 @@ def sofa(rng: Rng, style: Style, seats: int | None = None) -> Model:
     legs(parts, pick(rng, (style.wood, style.metal)), width - 0.08, depth - 0.08, foot + 0.02, 0.045, "tapered")
     back = 0.16
     parts.add(cloth, rounded_box((width - 0.02, depth - 0.02, 0.20), 0.03, (0, 0, foot + 0.10)))
-    parts.add(cloth, rounded_box((width - 0.01, back, height - foot), 0.05, (0, depth / 2 - back / 2, (height + foot) / 2)))
+    parts.add(
+        cloth, rounded_box((width - 0.01, back, height - foot), 0.05, (0, depth / 2 - back / 2, (height + foot) / 2))
+    )
     for side in (-1, 1):
         x = side * (width / 2 - arm / 2)
         parts.add(cloth, rounded_box((arm, depth, arm_height - foot), 0.045, (x, 0, (arm_height + foot) / 2)))
@@ -165,7 +176,9 @@ def sofa(rng: Rng, style: Style, seats: int | None = None) -> Model:
         x = -seats * seat_width / 2 + seat_width * (i + 0.5)
         parts.add(
             cloth,
-            rounded_box((seat_width - 0.008, inner_depth - 0.01, seat - base), 0.045, (x, -back / 2 - 0.005, (seat + base) / 2)),
+            rounded_box(
+                (seat_width - 0.008, inner_depth - 0.01, seat - base), 0.045, (x, -back / 2 - 0.005, (seat + base) / 2)
+            ),
         )
         lean = rounded_box((seat_width - 0.012, 0.17, height - seat + 0.02), 0.07).turned(-0.14, 0)
         parts.add(cloth, lean.moved(x, depth / 2 - back - 0.075, (seat + height) / 2 + 0.01))

@@ -23,7 +23,9 @@ def bed(rng: Rng, style: Style, width: float | None = None) -> Model:
     head = rng.uniform(0.85, 1.2)
     frame = pick(rng, (style.wood, style.wood, style.paint, style.cloth))
     sheet_finish = Finish("fabric", (0.94, 0.93, 0.91))
-    duvet = Finish(pick(rng, ("fabric", "fabric", "stripes", "checks")), pick(rng, (*style.accents, (0.90, 0.90, 0.88))))
+    duvet = Finish(
+        pick(rng, ("fabric", "fabric", "stripes", "checks")), pick(rng, (*style.accents, (0.90, 0.90, 0.88)))
+    )
     parts = Parts()
     y0, y1 = -length / 2, length / 2
     if frame.kind in ("fabric", "leather"):
@@ -45,7 +47,10 @@ def bed(rng: Rng, style: Style, width: float | None = None) -> Model:
     parts.add(sheet_finish, rounded_box((width - 0.05, inner[0], inner[1]), 0.05, (0, -0.0, 0.28 + inner[1] / 2)))
     cover = length - 0.12 - PILLOW_DEPTH_M - rng.uniform(0.08, 0.25)
     drop = rng.uniform(0.14, 0.2)
-    parts.add(duvet, rounded_box((width + 0.01, cover, drop), 0.045, (0, y0 + 0.06 + cover / 2, mattress_top + 0.03 - drop / 2)))
+    parts.add(
+        duvet,
+        rounded_box((width + 0.01, cover, drop), 0.045, (0, y0 + 0.06 + cover / 2, mattress_top + 0.03 - drop / 2)),
+    )
     fold = rounded_box((width + 0.012, 0.16, 0.05), 0.024, (0, y0 + 0.06 + cover - 0.06, mattress_top + 0.035))
     parts.add(sheet_finish, fold)
     y_pillow = y1 - 0.09

@@ -26,14 +26,22 @@ def dining_table(rng: Rng, style: Style, width: float | None = None) -> Model:
         legs(parts, pick(rng, (style.wood, style.paint)), width - 0.06, depth - 0.06, height - top, thickness, kind)
         for y in (-1, 1):
             mid = y * (depth / 2 - 0.06)
-            parts.add(style.wood, block(-width / 2 + 0.06, width / 2 - 0.06, mid - 0.012, mid + 0.012, height - top - 0.08, height - top))
+            parts.add(
+                style.wood,
+                block(-width / 2 + 0.06, width / 2 - 0.06, mid - 0.012, mid + 0.012, height - top - 0.08, height - top),
+            )
         for x in (-1, 1):
             mid = x * (width / 2 - 0.06)
-            parts.add(style.wood, block(mid - 0.012, mid + 0.012, -depth / 2 + 0.06, depth / 2 - 0.06, height - top - 0.08, height - top))
+            parts.add(
+                style.wood,
+                block(mid - 0.012, mid + 0.012, -depth / 2 + 0.06, depth / 2 - 0.06, height - top - 0.08, height - top),
+            )
     else:
         for x in (-width / 2 + 0.18, width / 2 - 0.18):
             foot, reach = height - top, depth / 2 - 0.05
-            parts.add(DARK, tube([(x, -reach, 0.02), (x, -reach * 0.6, foot), (x, reach * 0.6, foot), (x, reach, 0.02)], 0.02))
+            parts.add(
+                DARK, tube([(x, -reach, 0.02), (x, -reach * 0.6, foot), (x, reach * 0.6, foot), (x, reach, 0.02)], 0.02)
+            )
     parts.surface("table", height, -width / 2 + 0.04, width / 2 - 0.04, -depth / 2 + 0.04, depth / 2 - 0.04)
     return parts.model("table")
 
@@ -44,7 +52,14 @@ def round_table(rng: Rng, style: Style) -> Model:
     top, foot = pick(rng, ((style.wood, style.wood), (style.wood, DARK), (plain((0.92, 0.92, 0.9)), STEEL)))
     parts = Parts()
     parts.add(top, lathe([(radius - 0.01, height - 0.03), (radius, height - 0.02), (radius, height)], 40))
-    profile = [(radius * 0.55, 0.0), (radius * 0.55, 0.02), (0.07, 0.06), (0.04, 0.12), (0.04, height - 0.1), (0.12, height - 0.03)]
+    profile = [
+        (radius * 0.55, 0.0),
+        (radius * 0.55, 0.02),
+        (0.07, 0.06),
+        (0.04, 0.12),
+        (0.04, height - 0.1),
+        (0.12, height - 0.03),
+    ]
     parts.add(foot, lathe(profile, 28))
     inside = radius * 0.66
     parts.surface("table", height, -inside, inside, -inside, inside)
@@ -58,7 +73,15 @@ def coffee_table(rng: Rng, style: Style) -> Model:
     finish = pick(rng, (style.wood, style.second_wood))
     top = 0.03
     parts.add(finish, rounded_box((width, depth, top), 0.01, (0, 0, height - top / 2)))
-    legs(parts, pick(rng, (finish, style.metal)), width - 0.05, depth - 0.05, height - top, 0.045, pick(rng, ("square", "tapered")))
+    legs(
+        parts,
+        pick(rng, (finish, style.metal)),
+        width - 0.05,
+        depth - 0.05,
+        height - top,
+        0.045,
+        pick(rng, ("square", "tapered")),
+    )
     if rng.random() < 0.6:
         parts.add(finish, block(-width / 2 + 0.04, width / 2 - 0.04, -depth / 2 + 0.04, depth / 2 - 0.04, 0.12, 0.14))
     parts.surface("table", height, -width / 2 + 0.03, width / 2 - 0.03, -depth / 2 + 0.03, depth / 2 - 0.03)
@@ -77,7 +100,17 @@ def desk(rng: Rng, style: Style, width: float | None = None) -> Model:
     drawers = 0.40
     a, b = (x0, x0 + drawers) if block_side < 0 else (x1 - drawers, x1)
     parts.add(body, block(a, b, -depth / 2 + 0.05, depth / 2 - 0.02, 0.03, height - top))
-    fronts(parts, body, style.metal, (a, b), (0.04, height - top - 0.005), -depth / 2 + 0.05, 3, 1, pick(rng, ("bar", "knob")))
+    fronts(
+        parts,
+        body,
+        style.metal,
+        (a, b),
+        (0.04, height - top - 0.005),
+        -depth / 2 + 0.05,
+        3,
+        1,
+        pick(rng, ("bar", "knob")),
+    )
     c, d = (x1 - 0.03, x1) if block_side < 0 else (x0, x0 + 0.03)
     if rng.random() < 0.5:
         parts.add(body, block(c, d, -depth / 2 + 0.03, depth / 2 - 0.02, 0.0, height - top))
@@ -99,6 +132,16 @@ def nightstand(rng: Rng, style: Style) -> Model:
     parts.add(body, block(-width / 2 + 0.01, width / 2 - 0.01, -depth / 2 + 0.02, depth / 2, foot, height - 0.02))
     parts.add(body, block(-width / 2, width / 2, -depth / 2, depth / 2, height - 0.02, height))
     rows = int(rng.integers(1, 4))
-    fronts(parts, body, style.metal, (-width / 2 + 0.015, width / 2 - 0.015), (foot + 0.01, height - 0.025), -depth / 2 + 0.02, rows, 1, "knob")
+    fronts(
+        parts,
+        body,
+        style.metal,
+        (-width / 2 + 0.015, width / 2 - 0.015),
+        (foot + 0.01, height - 0.025),
+        -depth / 2 + 0.02,
+        rows,
+        1,
+        "knob",
+    )
     parts.surface("nightstand", height, -width / 2 + 0.03, width / 2 - 0.03, -depth / 2 + 0.04, depth / 2 - 0.03)
     return parts.model("nightstand")

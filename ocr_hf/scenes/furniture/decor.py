@@ -1,0 +1,442 @@
+"""What makes a room a home: plants, pictures, heaters, bags, music."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ocr_hf.scenes.furniture.model import Model, Parts
+from ocr_hf.scenes.furniture.style import BLACK, CERAMIC, CHROME, DARK, GREY, SOIL, STEEL, WHITE, Style
+from ocr_hf.scenes.materials import Finish, plain
+from ocr_hf.scenes.pictures import picture
+from ocr_hf.scenes.primitives import (
+    Shape,
+    block,
+    cylinder,
+    ellipsoid,
+    extruded,
+    lathe,
+    prism,
+    quad,
+    rounded_box,
+    sheet,
+    tube,
+)
+from ocr_hf.scenes.randomness import pick
+
+Rng = np.random.Generator
+
+
+def _leaf(length: float, width: float, droop: float) -> Shape:
+    """Return a leaf that starts at the origin, points to +x and bends down."""
+    along = np.linspace(0.0, 1.0, 6)
+    half = width / 2 * np.sin(np.pi * np.clip(along * 0.97 + 0.03, 0, 1)) ** 0.8
+    points = np.empty((3, 6, 3))
+    for row, side in enumerate((-1.0, 0.0, 1.0)):
+        points[row, :, 0] = length * along * (1.0 - 0.25 * droop * along)
+        points[row, :, 1] = side * half
+        points[row, :, 2] = length * (0.35 * along - droop * along**2) + 0.25 * np.abs(side) * half
+    return sheet(points, thickness=0.002)
+
+
+def plant(rng: Rng, style: Style, tall: bool | None = None) -> Model:
+    """A potted plant: a small one for a table or a tall one for the floor."""
+    tall = rng.random() < 0.5 if tall is None else tall
+    scale = rng.uniform(0.9, 1.25) if tall else rng.uniform(0.32, 0.45)
+    pot_radius, pot_height = 0.15 * scale * (1.0 if tall else 1.35), 0.28 * scale * (1.0 if tall else 1.15)
+    pot = pick(rng, (CERAMIC, plain((0.70, 0.40, 0.28)), plain((0.35, 0.37, 0.40)), plain(style.accents[0])))
+    parts = Parts()
+    parts.add(
+        pot,
+        lathe(
+            [
+                (pot_radius * 0.72, 0.0),
+                (pot_radius, pot_height),
+                (pot_radius * 0.9, pot_height),
+                (pot_radius * 0.87, pot_height * 0.86),
+            ],
+            24,
+        ),
+    )
+    parts.add(SOIL, cylinder(pot_radius * 0.86, pot_height * 0.75, pot_height * 0.88, segments=20))
+    green = Finish("leaf", pick(rng, ((0.28, 0.50, 0.22), (0.36, 0.58, 0.28), (0.20, 0.42, 0.26), (0.45, 0.60, 0.30))))
+    kind = pick(rng, ("bush", "palm", "stalk"))
+    base = pot_height * 0.85
+    count = 22 if tall else 16
+    if kind == "bush":
+        for i in range(count):
+            angle = 2.399963 * i
+            lift = rng.uniform(0.25, 1.25)
+            length = scale * rng.uniform(0.24, 0.36)
+            leaf = _leaf(length, length * 0.42, rng.uniform(0.2, 0.5)).turned(-lift, 1).turned(angle, 2)
+            height = base + scale * 0.42 * (i / count) ** 1.0
+            parts.add(green, leaf.moved(0.03 * scale * np.cos(angle), 0.03 * scale * np.sin(angle), height))
+        parts.add(Finish("leaf", (0.30, 0.36, 0.18)), tube([(0, 0, base), (0, 0, base + 0.45 * scale)], 0.012 * scale))
+    elif kind == "palm":
+        top = base + 0.55 * scale
+        parts.add(
+            Finish("wood", (0.45, 0.34, 0.24)),
+            tube([(0, 0, base), (0.02 * scale, 0.01, base + 0.3 * scale), (0, 0, top)], 0.022 * scale),
+        )
+        for i in range(14):
+            angle = 2.399963 * i
+            length = scale * rng.uniform(0.36, 0.50)
+            leaf = (
+                _leaf(length, length * 0.16, rng.uniform(0.5, 1.0)).turned(-rng.uniform(0.1, 1.0), 1).turned(angle, 2)
+            )
+            parts.add(green, leaf.moved(0, 0, top))
+    else:
+        for i in range(count - 6):
+            angle = 2.399963 * i
+            length = scale * rng.uniform(0.45, 0.85)
+            leaf = _leaf(length, 0.07 * scale, 0.12).turned(-rng.uniform(0.95, 1.3), 1).turned(angle, 2)
+            parts.add(green, leaf.moved(0.04 * scale * np.cos(angle), 0.04 * scale * np.sin(angle), base - 0.02))
+    return parts.model("plant")
+
+
+def wall_picture(rng: Rng, style: Style) -> Model:
+    """A framed painting; front to -y."""
+    width, height = pick(rng, ((0.5, 0.7), (0.7, 0.5), (0.9, 0.6), (0.45, 0.45), (1.1, 0.7), (0.35, 0.5)))
+    frame, edge = pick(rng, (style.wood, DARK, WHITE, style.metal)), rng.uniform(0.015, 0.035)
+    x = width / 2
+    parts = Parts()
+    parts.add(
+        frame, block(-x, x, -0.012, 0.012, 0.0, edge), block(-x, x, -0.012, 0.012, height - edge, height),
+        block(-x, -x + edge, -0.012, 0.012, edge, height - edge), block(x - edge, x, -0.012, 0.012, edge, height - edge),
+        block(-x + edge, x - edge, -0.004, 0.012, edge, height - edge),
+    )  # fmt: skip
+    mat = 0.05 if rng.random() < 0.5 else 0.0
+    parts.add(WHITE, block(-x + edge, x - edge, -0.006, -0.003, edge, height - edge))
+    a, z0, z1 = x - edge - mat, edge + mat, height - edge - mat
+    parts.add_picture(
+        picture("painting", int(rng.integers(6))),
+        quad((-a, -0.007, z0), (a, -0.007, z0), (a, -0.007, z1), (-a, -0.007, z1), 1.0, 1.0),
+    )
+    return parts.model("picture")
+
+
+def whiteboard(rng: Rng, style: Style) -> Model:
+    """A whiteboard with writing and a tray for pens; front to -y."""
+    width, height = rng.uniform(1.2, 2.2), rng.uniform(0.9, 1.2)
+    x = width / 2
+    parts = Parts()
+    edge = 0.02
+    parts.add(GREY, block(-x, x, -0.014, 0.012, 0.0, edge), block(-x, x, -0.014, 0.012, height - edge, height))
+    parts.add(
+        GREY,
+        block(-x, -x + edge, -0.014, 0.012, edge, height - edge),
+        block(x - edge, x, -0.014, 0.012, edge, height - edge),
+    )
+    parts.add(WHITE, block(-x + edge, x - edge, -0.008, 0.012, edge, height - edge))
+    a = x - edge
+    parts.add_picture(
+        picture("poster", int(rng.integers(6))),
+        quad((-a, -0.009, edge), (a, -0.009, edge), (a, -0.009, height - edge), (-a, -0.009, height - edge), 1.0, 1.0),
+    )
+    parts.add(GREY, block(-0.3, 0.3, -0.07, -0.01, 0.0, 0.012))
+    for i, color in enumerate(((0.1, 0.2, 0.7), (0.75, 0.15, 0.12), (0.1, 0.1, 0.1))):
+        parts.add(
+            plain(color),
+            cylinder(0.008, 0.0, 0.11, segments=8).turned(np.pi / 2, 1).moved(-0.2 + i * 0.15, -0.04, 0.02),
+        )
+    return parts.model("whiteboard")
+
+
+def clock(rng: Rng, style: Style) -> Model:
+    """A round wall clock; front to -y."""
+    radius = rng.uniform(0.13, 0.2)
+    parts = Parts()
+    ring = [
+        (radius - 0.018, -0.02),
+        (radius, -0.012),
+        (radius, 0.02),
+        (0.0, 0.02),
+        (0.0, -0.008),
+        (radius - 0.018, -0.008),
+        (radius - 0.018, -0.02),
+    ]
+    parts.add(
+        pick(rng, (style.wood, DARK, style.metal, WHITE)),
+        lathe([ring[3], ring[4], ring[5], ring[0], ring[1], ring[2], ring[3]][::-1], 36).turned(-np.pi / 2, 0),
+    )
+    disc = cylinder(radius - 0.015, -0.002, 0.011, segments=36)
+    disc = disc._replace(uv=(disc.vertices[:, :2] / (2 * radius - 0.03) + 0.5).astype(np.float32))
+    parts.add_picture(picture("clock", int(rng.integers(6))), disc.turned(np.pi / 2, 0))
+    return parts.model("clock")
+
+
+def radiator(rng: Rng, style: Style, width: float | None = None) -> Model:
+    """A panel radiator with ribs, a valve and pipes; stands on the floor at a wall."""
+    width = rng.uniform(0.7, 1.3) if width is None else width
+    height = rng.uniform(0.5, 0.65)
+    x, z0 = width / 2, 0.1
+    parts = Parts()
+    parts.add(WHITE, block(-x, x, -0.02, 0.03, z0 + 0.02, z0 + height - 0.02))
+    for rib in np.linspace(-x + 0.025, x - 0.025, max(8, int(width / 0.055))):
+        parts.add(WHITE, rounded_box((0.034, 0.1, height), 0.015, (rib, 0.0, z0 + height / 2), arc=1))
+    parts.add(
+        CHROME,
+        tube([(x - 0.05, 0, 0.0), (x - 0.05, 0, z0 + 0.04)], 0.011),
+        tube([(-x + 0.05, 0, 0.0), (-x + 0.05, 0, z0 + 0.04)], 0.011),
+    )
+    parts.add(WHITE, cylinder(0.02, 0.0, 0.06, segments=14).turned(np.pi / 2, 1).moved(x - 0.01, 0, z0 + height - 0.08))
+    return parts.model("radiator")
+
+
+def heater(rng: Rng, style: Style) -> Model:
+    """A portable oil heater: fins, feet on castors, a control box."""
+    fins, height, depth = int(rng.integers(7, 12)), rng.uniform(0.55, 0.64), 0.16
+    body = pick(rng, (WHITE, plain((0.85, 0.83, 0.78)), DARK))
+    gap = 0.048
+    length = fins * gap
+    parts = Parts()
+    for i in range(fins):
+        x = -length / 2 + gap * (i + 0.5)
+        parts.add(body, rounded_box((0.03, depth, height - 0.09), 0.014, (x, 0, 0.09 + (height - 0.09) / 2), arc=1))
+    parts.add(
+        body,
+        block(-length / 2, length / 2, -0.02, 0.02, 0.14, 0.20),
+        block(-length / 2, length / 2, -0.02, 0.02, height - 0.12, height - 0.06),
+    )
+    parts.add(DARK, rounded_box((0.07, depth, height * 0.62), 0.015, (length / 2 + 0.035, 0, height * 0.55)))
+    parts.add(
+        plain((0.95, 0.4, 0.15), 0.9),
+        block(length / 2 + 0.066, length / 2 + 0.073, -0.03, 0.0, height * 0.72, height * 0.75),
+    )
+    for sx in (-length / 2 + 0.05, length / 2 - 0.03):
+        parts.add(DARK, block(sx - 0.015, sx + 0.015, -0.13, 0.13, 0.055, 0.09))
+        for sy in (-0.11, 0.11):
+            parts.add(BLACK, ellipsoid((0.02, 0.028, 0.03), (sx, sy, 0.03), 5))
+    return parts.model("heater")
+
+
+def fireplace(rng: Rng, style: Style) -> Model:
+    """A fireplace: mantel, surround, brick hearth and burning logs."""
+    width, height, depth = rng.uniform(1.2, 1.5), rng.uniform(1.0, 1.2), rng.uniform(0.34, 0.42)
+    surround = pick(
+        rng, (Finish("marble", (0.88, 0.86, 0.83)), plain((0.92, 0.92, 0.90)), Finish("brick", (0.72, 0.45, 0.36)))
+    )
+    x, y, opening, top = width / 2, depth / 2, 0.36 * width, 0.66 * height
+    parts = Parts()
+    parts.add(
+        surround,
+        block(-x + 0.05, -opening, -y + 0.08, y, 0.05, height - 0.07),
+        block(opening, x - 0.05, -y + 0.08, y, 0.05, height - 0.07),
+    )
+    parts.add(surround, block(-opening, opening, -y + 0.08, y, top, height - 0.07))
+    for side in (-1, 1):
+        a, b = sorted((side * (opening + 0.02), side * (x - 0.06)))
+        parts.add(surround, block(a, b, -y + 0.05, -y + 0.08, 0.05, height - 0.07))
+    mantel = surround if surround.kind != "brick" else style.wood
+    parts.add(mantel, block(-x, x, -y + 0.02, y, height - 0.07, height))
+    parts.add(Finish("granite", (0.35, 0.35, 0.36)), block(-x, x, -y, y, 0.0, 0.05))
+    parts.add(Finish("brick", (0.30, 0.22, 0.20)), block(-opening, opening, y - 0.04, y, 0.05, top))
+    for i, (cy, z, turn) in enumerate(((0.02, 0.10, 0.1), (0.10, 0.10, -0.15), (0.05, 0.18, 0.3))):
+        log = cylinder(0.045, -0.24, 0.24, segments=10).turned(np.pi / 2, 1).turned(turn, 2)
+        parts.add(Finish("wood", (0.38, 0.26, 0.18)), log.moved(0.02 * i, cy, z))
+    for i in range(5):
+        flame = lathe([(0.0, 0.0), (0.035, 0.04), (0.028, 0.1), (0.0, rng.uniform(0.15, 0.24))], 8, smooth=True)
+        parts.add(plain((1.0, 0.62, 0.18), 1.2), flame.moved(-0.16 + 0.08 * i, 0.05 + 0.02 * (i % 2), 0.17))
+    parts.surface("top", height, -x + 0.05, x - 0.05, -y + 0.06, y - 0.03)
+    return parts.model("fireplace")
+
+
+def trash_bin(rng: Rng, style: Style) -> Model:
+    """A waste-paper basket or a pedal bin."""
+    parts = Parts()
+    if rng.random() < 0.55:
+        radius, height = rng.uniform(0.12, 0.16), rng.uniform(0.26, 0.34)
+        color = pick(rng, (DARK, GREY, plain((0.25, 0.35, 0.55)), WHITE, STEEL))
+        parts.add(
+            color,
+            lathe(
+                [(radius * 0.8, 0.0), (radius, height), (radius - 0.008, height), (radius * 0.78, 0.01), (0.0, 0.01)],
+                24,
+            ),
+        )
+        if rng.random() < 0.6:
+            parts.add(
+                WHITE,
+                ellipsoid((0.05, 0.045, 0.045), (0.02, 0.0, height - 0.08), 5),
+                ellipsoid((0.045, 0.05, 0.04), (-0.05, 0.03, height - 0.1), 5),
+            )
+    else:
+        radius, height = rng.uniform(0.12, 0.17), rng.uniform(0.38, 0.62)
+        parts.add(DARK, cylinder(radius * 1.02, 0.0, 0.03, segments=28))
+        parts.add(STEEL, cylinder(radius, 0.03, height - 0.05, segments=28))
+        parts.add(
+            DARK,
+            lathe(
+                [(radius * 1.01, height - 0.05), (radius * 0.98, height - 0.02), (radius * 0.5, height), (0.0, height)],
+                28,
+            ),
+        )
+        parts.add(DARK, block(-0.05, 0.05, -radius - 0.045, -radius + 0.02, 0.008, 0.025))
+    return parts.model("trash bin")
+
+
+def backpack(rng: Rng, style: Style) -> Model:
+    """A backpack standing on the floor: body, front pocket, straps."""
+    width, depth, height = rng.uniform(0.28, 0.34), rng.uniform(0.16, 0.2), rng.uniform(0.42, 0.5)
+    cloth = Finish(
+        "fabric",
+        pick(rng, ((0.18, 0.25, 0.40), (0.55, 0.18, 0.16), (0.20, 0.20, 0.22), (0.30, 0.42, 0.30), (0.75, 0.55, 0.20))),
+    )
+    dark = Finish("fabric", tuple(0.6 * value for value in cloth.color))
+    parts = Parts()
+    parts.add(cloth, rounded_box((width, depth, height), 0.07, (0, 0, height / 2), arc=3))
+    parts.add(dark, rounded_box((width * 0.82, 0.07, height * 0.45), 0.03, (0, -depth / 2 - 0.015, height * 0.30)))
+    parts.add(
+        DARK, block(-width * 0.38, width * 0.38, -depth / 2 - 0.004, -depth / 2 + 0.02, height * 0.62, height * 0.63)
+    )
+    for side in (-1, 1):
+        x = side * width * 0.24
+        path = [
+            (x, depth / 2 - 0.02, height * 0.9),
+            (x, depth / 2 + 0.04, height * 0.75),
+            (x, depth / 2 + 0.045, height * 0.4),
+            (x * 1.2, depth / 2 - 0.01, height * 0.15),
+        ]
+        parts.add(dark, tube(path, 0.018, 8))
+    bend = np.linspace(0.0, np.pi, 9)
+    parts.add(
+        dark,
+        tube(
+            np.stack([0.04 * np.cos(bend), np.full(9, depth / 2 - 0.05), height - 0.01 + 0.045 * np.sin(bend)], axis=1),
+            0.008,
+            6,
+        ),
+    )
+    return parts.model("backpack")
+
+
+def suitcase(rng: Rng, style: Style) -> Model:
+    """An upright suitcase on wheels with its handle out."""
+    width, depth, height = rng.uniform(0.38, 0.46), rng.uniform(0.22, 0.27), rng.uniform(0.5, 0.66)
+    shell = plain(
+        pick(rng, ((0.25, 0.32, 0.45), (0.60, 0.62, 0.64), (0.62, 0.20, 0.20), (0.15, 0.16, 0.17), (0.30, 0.48, 0.45)))
+    )
+    parts = Parts()
+    parts.add(shell, rounded_box((width, depth, height), 0.045, (0, 0, 0.055 + height / 2)))
+    for i in range(6):
+        x = -width * 0.36 + i * width * 0.144
+        parts.add(
+            shell, rounded_box((0.025, 0.012, height * 0.8), 0.005, (x, -depth / 2 - 0.002, 0.055 + height / 2), arc=1)
+        )
+    for sx in (-width / 2 + 0.05, width / 2 - 0.05):
+        for sy in (-depth / 2 + 0.04, depth / 2 - 0.04):
+            parts.add(BLACK, ellipsoid((0.016, 0.028, 0.03), (sx, sy, 0.03), 5))
+    top, reach = 0.055 + height, rng.uniform(0.1, 0.35)
+    y = depth / 2 - 0.04
+    parts.add(
+        GREY,
+        tube([(-0.09, y, top - 0.02), (-0.09, y, top + reach), (0.09, y, top + reach), (0.09, y, top - 0.02)], 0.009),
+    )
+    parts.add(
+        DARK,
+        tube([(-0.07, 0, top - 0.004), (-0.06, 0, top + 0.02), (0.06, 0, top + 0.02), (0.07, 0, top - 0.004)], 0.009),
+    )
+    return parts.model("suitcase")
+
+
+def shoes(rng: Rng, style: Style) -> Model:
+    """A pair of shoes."""
+    upper = Finish(
+        pick(rng, ("leather", "fabric")),
+        pick(rng, ((0.20, 0.18, 0.17), (0.45, 0.30, 0.20), (0.85, 0.85, 0.84), *style.accents[:2])),
+    )
+    parts = Parts()
+    outline = [
+        (-0.14, 0.0),
+        (0.12, 0.0),
+        (0.135, 0.03),
+        (0.125, 0.085),
+        (0.03, 0.09),
+        (-0.02, 0.065),
+        (-0.12, 0.05),
+        (-0.148, 0.025),
+    ]
+    for x in (-0.06, 0.06):
+        parts.add(WHITE, rounded_box((0.088, 0.285, 0.026), 0.012, (x, -0.005, 0.013)))
+        body = extruded(outline, -0.038, 0.038)
+        taper = 1.0 - 0.25 * np.clip((body.vertices[:, 2] - 0.02) / 0.07, 0, 1)
+        vertices = body.vertices * np.stack([taper, np.ones_like(taper), np.ones_like(taper)], axis=1)
+        parts.add(upper, body._replace(vertices=vertices).moved(x, 0, 0.02))
+        parts.add(DARK, ellipsoid((0.022, 0.045, 0.004), (x, 0.075, 0.110), 5))
+    return parts.model("shoes")
+
+
+def paper_bag(rng: Rng, style: Style) -> Model:
+    """A paper bag with handles, open at the top."""
+    width, depth, height = rng.uniform(0.26, 0.34), rng.uniform(0.12, 0.16), rng.uniform(0.30, 0.38)
+    paper = plain(pick(rng, ((0.76, 0.60, 0.42), (0.92, 0.90, 0.86), style.accents[1])))
+    x, y, wall = width / 2, depth / 2, 0.003
+    parts = Parts()
+    parts.add(
+        paper, block(-x, x, -y, y, 0.0, wall), block(-x, x, -y, -y + wall, wall, height), block(-x, x, y - wall, y, wall, height),
+        block(-x, -x + wall, -y, y, wall, height), block(x - wall, x, -y, y, wall, height),
+    )  # fmt: skip
+    bend = np.linspace(0.0, np.pi, 9)
+    for sy in (-y + 0.004, y - 0.004):
+        parts.add(
+            paper,
+            tube(
+                np.stack([0.05 * np.cos(bend), np.full(9, sy), height - 0.01 + 0.075 * np.sin(bend)], axis=1), 0.004, 6
+            ),
+        )
+    return parts.model("paper bag")
+
+
+def guitar(rng: Rng, style: Style) -> Model:
+    """A guitar on a low stand, leaning back."""
+    wood = Finish("wood", pick(rng, ((0.82, 0.56, 0.28), (0.60, 0.30, 0.16), (0.90, 0.74, 0.48))))
+    turn = np.linspace(0.0, 2 * np.pi, 40, endpoint=False)
+    radius = 0.165 + 0.045 * np.cos(2 * turn) - 0.025 * np.sin(turn) ** 3
+    outline = np.stack([radius * np.cos(turn) * 0.92, radius * np.sin(turn) * 1.3], axis=1)
+    pieces = [
+        (wood, prism(outline, -0.05, 0.05)),
+        (DARK, cylinder(0.048, 0.05, 0.0515, y=0.07, segments=24)),
+        (Finish("walnut", (0.30, 0.20, 0.14)), block(-0.025, 0.025, 0.1, 0.62, 0.045, 0.066)),
+        (Finish("walnut", (0.30, 0.20, 0.14)), block(-0.032, 0.032, 0.62, 0.77, 0.035, 0.055)),
+        (Finish("walnut", (0.30, 0.20, 0.14)), block(-0.06, 0.06, -0.13, -0.10, 0.05, 0.062)),
+    ]
+    pieces += [(STEEL, tube([(s, -0.115, 0.068), (s, 0.7, 0.070)], 0.0012, 4)) for s in np.linspace(-0.018, 0.018, 6)]
+    parts = Parts()
+    tilt = np.pi / 2 + 0.22
+    for finish, shape in pieces:
+        upright = shape.turned(tilt, 0)
+        parts.add(finish, upright.moved(0, 0.0, 0.29))
+    for side in (-1, 1):
+        parts.add(DARK, tube([(side * 0.12, -0.14, 0.01), (side * 0.1, 0.06, 0.06), (side * 0.1, 0.20, 0.3)], 0.01, 6))
+        parts.add(DARK, tube([(side * 0.1, 0.2, 0.3), (side * 0.14, 0.32, 0.01)], 0.01, 6))
+    return parts.model("guitar")
+
+
+def piano(rng: Rng, style: Style) -> Model:
+    """An upright piano with its keys."""
+    width, depth, height = rng.uniform(1.40, 1.52), rng.uniform(0.56, 0.64), rng.uniform(1.08, 1.25)
+    body = pick(rng, (BLACK, Finish("walnut", (0.36, 0.22, 0.15)), WHITE))
+    x, y = width / 2, depth / 2
+    parts = Parts()
+    parts.add(
+        body, block(-x, x, 0.0, y, 0.05, height - 0.03), block(-x - 0.01, x + 0.01, -0.02, y, height - 0.03, height)
+    )
+    parts.add(body, block(-x, -x + 0.05, -y, 0.0, 0.0, 0.74), block(x - 0.05, x, -y, 0.0, 0.0, 0.74))
+    parts.add(
+        body,
+        block(-x, x, -y + 0.02, 0.0, 0.56, 0.63),
+        block(-x, -x + 0.05, 0.0, y, 0.0, 0.06),
+        block(x - 0.05, x, 0.0, y, 0.0, 0.06),
+    )
+    keys = np.linspace(-x + 0.055, x - 0.055, 53)
+    for i in range(52):
+        parts.add(plain((0.96, 0.95, 0.92)), block(keys[i], keys[i + 1] - 0.002, -y + 0.03, -0.06, 0.63, 0.65))
+        if i % 7 not in (1, 4) and i < 51:
+            parts.add(BLACK, block(keys[i + 1] - 0.007, keys[i + 1] + 0.005, -y + 0.10, -0.06, 0.65, 0.662))
+    parts.add(body, block(-x + 0.05, x - 0.05, -0.06, 0.0, 0.63, 0.70))
+    parts.add(body, block(-0.35, 0.35, -0.03, 0.0, 0.80, 0.98))
+    for i in range(2):
+        parts.add(
+            Finish("brushed", (0.78, 0.64, 0.36)), block(-0.06 + i * 0.08, -0.02 + i * 0.08, -0.1, 0.0, 0.06, 0.075)
+        )
+    parts.surface("top", height, -x + 0.05, x - 0.05, 0.03, y - 0.03)
+    return parts.model("piano")

@@ -1,0 +1,164 @@
+"""Kitchens: a run of units along the walls, cabinets above, a table."""
+
+from __future__ import annotations
+
+from ocr_hf.scenes.blocks import Block
+from ocr_hf.scenes.floor_plan import Wall
+from ocr_hf.scenes.furniture import bathroom, decor, electronics, kitchen, seating, storage
+from ocr_hf.scenes.materials import Finish
+from ocr_hf.scenes.placement import Placement
+from ocr_hf.scenes.primitives import block
+from ocr_hf.scenes.randomness import pick
+from ocr_hf.scenes.room_layout import WALL_GAP_M, RoomLayout
+from ocr_hf.scenes.rooms.common import (
+    chance,
+    clutter,
+    decor_plant_small,
+    decor_plant_tall,
+    dining_group,
+    entrance,
+    hang_clock,
+    hang_pictures,
+    radiators_below_windows,
+    scatter,
+    some,
+)
+
+RUN_DEPTH_M = 0.74
+UPPER_Z_M = 1.45
+
+
+def furnish_kitchen(room: RoomLayout) -> None:
+    """Furnish a kitchen."""
+    rng, style = room.rng, room.style
+    counters = _units(room)
+    dining_group(room) or _bar(room)
+    radiators_below_windows(room, 0.4)
+    if chance(room, 0.35):
+        placed = room.put_at_wall(storage.dresser(rng, style), clear=(0.0, 0.0, 0.6))
+        scatter(
+            room,
+            placed,
+            "top",
+            some(
+                room, {electronics.printer: 0.1, electronics.telephone: 0.2, decor_plant_small: 0.4, kitchen.bowl: 0.4}
+            ),
+        )
+    things = {
+        kitchen.microwave: 0.75, kitchen.kettle: 0.7, kitchen.cutting_board: 0.6, kitchen.bowl: 0.4, kitchen.cup: 0.6,
+        kitchen.bottle: 0.4, decor_plant_small: 0.25, electronics.telephone: 0.1,
+    }  # fmt: skip
+    makers = some(room, things)
+    makers += [kitchen.cup] * int(rng.integers(0, 3))
+    for make in makers:
+        if counters:
+            turn = 0.0 if make is kitchen.microwave else float(rng.uniform(-0.4, 0.4))
+            at = "back" if make is kitchen.microwave else "any"
+            room.put_on(counters[int(rng.integers(len(counters)))], "counter", make(rng, style), turn=turn, at=at)
+    clutter(
+        room,
+        {
+            decor.trash_bin: 0.8, decor_plant_tall: 0.3, seating.stool: 0.3, bathroom.bucket: 0.2, storage.crate: 0.25,
+            decor.paper_bag: 0.3, storage.basket: 0.25, decor.backpack: 0.15,
+        },
+    )  # fmt: skip
+    entrance(room)
+    if chance(room, 0.5):
+        hang_clock(room)
+    hang_pictures(room, int(rng.integers(0, 2)))
+
+
+def _units(room: RoomLayout) -> list[Placement]:
+    """Set a run of units along the longest free stretches of wall; return the counters."""
+    rng, style = room.rng, room.style
+    fridge = kitchen.refrigerator(rng, style)
+    middle = ["counter", "sink", "counter", "stove", "counter"]
+    if chance(room, 0.45):
+        middle.insert(int(rng.integers(1, 4)), "dishwasher")
+    if chance(room, 0.3):
+        middle.insert(pick(rng, (0, len(middle))), "washer")
+    made = {
+        "sink": kitchen.kitchen_sink(rng, style),
+        "stove": kitchen.stove(rng, style),
+        "dishwasher": kitchen.dishwasher(rng, style),
+        "washer": bathroom.washer(rng, style),
+        "refrigerator": fridge,
+    }
+    if chance(room, 0.5):
+        middle = middle[::-1]
+    units = ["refrigerator", *middle] if chance(room, 0.5) else [*middle, "refrigerator"]
+    if chance(room, 0.2):
+        units.append("oven")
+        made["oven"] = kitchen.oven_tower(rng, style)
+    counters: list[Placement] = []
+    runs: list[Placement] = []
+    while units:
+        spans = [
+            (high - low, wall, low, high)
+            for wall in room.room.walls
+            for low, high in room.free_spans(wall, RUN_DEPTH_M, 1.0)
+        ]
+        longest = max(spans, key=lambda span: span[0], default=None)
+        if longest is None or longest[0] < 0.62:
+            break
+        placed, units = _fill_run(room, longest[1], longest[2], longest[3], units, made)
+        if not placed:
+            break
+        runs += placed
+        counters += [p for p in placed if p.model.label in ("counter", "dishwasher")]
+    for placement in runs:
+        room.keep_free(placement, 0.6)
+        _above(room, placement)
+    return counters
+
+
+def _fill_run(
+    room: RoomLayout, wall: Wall, low: float, high: float, units: list[str], made: dict
+) -> tuple[list[Placement], list[str]]:
+    """Stand as many units as fit side by side between two points of a wall; return them and the units left over."""
+    fixed = {name: float(model.size[0]) + 0.004 for name, model in made.items()}
+    taken: list[str] = []
+    for name in units:
+        widths = sum(fixed.get(unit, 0.35) for unit in [*taken, name])
+        if widths > high - low:
+            break
+        taken.append(name)
+    spare = high - low - sum(fixed.get(unit, 0.0) for unit in taken)
+    count = sum(unit == "counter" for unit in taken)
+    width = min(spare / count - 0.004, float(room.rng.uniform(0.6, 1.3))) if count else 0.0
+    s = low if chance(room, 0.5) else high - sum(fixed.get(unit, width + 0.004) for unit in taken)
+    placed = []
+    for name in taken:
+        model = made[name] if name in made else kitchen.counter(room.rng, room.style, width)
+        step = float(model.size[0]) + 0.004
+        placement = room.put_at(wall, s + step / 2.0, model)
+        s += step
+        if placement:
+            placed.append(placement)
+    return placed, units[len(taken) :] if taken else []
+
+
+def _above(room: RoomLayout, placement: Placement) -> None:
+    """Hang what belongs above a unit: a hood over the stove, cabinets and tiles over counters."""
+    rng, style = room.rng, room.style
+    label, width = placement.model.label, float(placement.model.size[0])
+    if label in ("counter", "sink", "stove", "dishwasher"):
+        back = placement.model.size[1] / 2.0 + WALL_GAP_M
+        tiles = block(-width / 2 - 0.002, width / 2 + 0.002, back - 0.006, back + 0.002, 0.90, UPPER_Z_M)
+        body = placement.block
+        wall = Block(body.x, body.y, width, 0.1, body.yaw, 1.0, UPPER_Z_M)
+        if room.fits(wall, on=placement):
+            x, y, _ = placement.position
+            room.fixtures.append((Finish("subway", (0.92, 0.93, 0.92)), tiles.turned(placement.yaw).moved(x, y)))
+    if label == "stove":
+        room.hang(kitchen.exhaust_fan(rng, style, width), z=1.62, above=placement)
+        room.put_on(placement, "burner", kitchen.pan(rng, style), turn=0.0) if chance(room, 0.6) else None
+    elif label in ("counter", "dishwasher", "sink") and width > 0.4 and chance(room, 0.7):
+        room.hang(kitchen.wall_cabinet(rng, style, width - 0.004), z=UPPER_Z_M, above=placement)
+
+
+def _bar(room: RoomLayout) -> None:
+    """Stand a stool or two where there is no room for a table."""
+    stool = seating.stool(room.rng, room.style)
+    for _ in range(2):
+        room.put_at_wall(stool, clear=(0.0, 0.0, 0.2))
