@@ -12,6 +12,7 @@ from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.camera import NEAR_M, check_intrinsics, check_poses, rigid_inverse
 from ocr_hf.geometry.visibility import Footprints, pixel_rays
 from ocr_hf.perturb.keys import generator, stable_key
+from ocr_hf.perturb.noise import region_noise
 
 CELLS_PER_DIAGONAL = 64
 """Surface points in one cubic cell of this share of the box's diagonal move together. Ours."""
@@ -84,7 +85,8 @@ def geometry_region(
                 shift,
                 poses[row],
                 intrinsics.astype(np.float32),
-                generator(fill_key, index),
+                fill_key,
+                index,
             )
     return out
 
@@ -139,7 +141,8 @@ def _splat(
     shift: Displacement,
     pose: Float[np.ndarray, "4 4"],
     intrinsics: Float32[np.ndarray, "3 3"],
-    random: np.random.Generator,
+    fill_key: int,
+    frame_index: int,
 ) -> None:
     """Redraw one object in one frame, in place in `out`."""
     height, width = inside.shape
@@ -166,6 +169,6 @@ def _splat(
     kept, target = kept[on_object], target[on_object]
     # Far to near: where several points fall on one pixel the assignment below keeps the last, nearest one.
     order = np.argsort(-z[kept], kind="stable")
-    noise = random.standard_normal((where.size, 3), dtype=np.float32)
+    noise = region_noise(where.size, fill_key, frame_index)
     out[where] = (np.clip(noise, 0.0, 1.0) * np.float32(255.0) + np.float32(0.5)).astype(np.uint8)
     out[target[order]] = source[where[kept[order]]]

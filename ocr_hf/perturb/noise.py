@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -45,8 +46,21 @@ def diffuse_frames(
 
 
 def region_noise(count: int, key: int, frame_index: int) -> Float[np.ndarray, "n 3"]:
-    """Return the (count, 3) float32 N(0, 1) noise of a frame's region pixels, in row-major pixel order."""
-    return generator(key, frame_index).standard_normal((count, 3), dtype=np.float32)
+    """Return the (count, 3) float32 N(0, 1) noise of a frame's region pixels, in row-major pixel order.
+
+    A value is one of the 65,536 equally likely quantiles of the normal law (|e| < 4.33): six times as fast as exact
+    draws, and no level of an 8-bit pixel is off by more than 2 in 100,000.
+    """
+    words = generator(key, frame_index).bit_generator.random_raw((3 * count + 3) // 4)
+    indices = words.astype("<u8", copy=False).view("<u2")[: 3 * count]
+    return _normal_quantiles().take(indices).reshape(count, 3)
+
+
+@cache
+def _normal_quantiles() -> np.ndarray:
+    from scipy.special import ndtri
+
+    return ndtri((np.arange(65536) + 0.5) / 65536).astype(np.float32)
 
 
 def _diffuse(
@@ -73,7 +87,8 @@ def _diffuse(
         pixels = frame.reshape(-1, 3)
         values = region_noise(where.size, key, index)
         values *= np.float32(255.0 * noise)
-        values += table[pixels.take(where, axis=0)]
+        values += table.take(pixels.take(where, axis=0))
         np.clip(values, 0.5, 255.5, out=values)
-        pixels[where] = values.astype(np.uint8)
+        # as 3-byte items, which numpy scatters more than twice as fast as rows of three
+        pixels.view("V3")[where] = values.astype(np.uint8).view("V3")
     return out

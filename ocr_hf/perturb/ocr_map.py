@@ -6,6 +6,7 @@ it perturbs nor how strongly; `OCRMap`'s defaults are our choices.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -20,7 +21,7 @@ from ocr_hf.perturb.frames import decode_frames, encode_lossless
 from ocr_hf.perturb.geometry_noise import geometry_region
 from ocr_hf.perturb.keys import stable_key
 from ocr_hf.perturb.noise import gaussian_region
-from ocr_hf.perturb.schedule import SCHEDULES, Schedule, objects_at
+from ocr_hf.perturb.schedule import SCHEDULES, Schedule, diffusion_timestep, objects_at
 from ocr_hf.perturb.select import POLICIES, Policy, candidates, draw, visible_objects
 
 Mode = Literal["gaussian", "geometry"]
@@ -69,8 +70,9 @@ class OCRMap:
         MP4 file as `datasets.Video` stores them: then `.cast_column("noisy", Video())` makes it a video column
 
     Use it on arrays (`perturb`), on a row (`ocr_map(row)`), in `Dataset.map(ocr_map, num_proc=N)`, as
-    `dataset.with_transform(ocr_map)`, or in a streaming dataset's `map`. In workers, read the clip with
-    `cast_column("vanilla", Video(decode=False))`: then no torch is involved.
+    `dataset.with_transform(ocr_map)`, or in a streaming dataset's `map`; at a training step,
+    `functools.partial(ocr_map, step=step)`. With `cast_column("vanilla", Video(decode=False))` workers need no torch.
+    `Dataset.map` keeps its result in Arrow, whose nested lists are slow to read: there `output="video"` serves better.
     """
 
     select: Policy = "visible"
@@ -98,7 +100,7 @@ class OCRMap:
             raise ValueError(f"min_visible is {self.min_visible}; give a share of a frame's pixels, 0 up to 1")
         if self.output not in ("frames", "video"):
             raise ValueError(f"output is '{self.output}'; choose frames or video")
-        most = 1.0 if self.mode == "gaussian" else float("inf")
+        most = 1.0 if self.mode == "gaussian" else sys.float_info.max
         if self.strength is not None and not 0.0 <= self.strength <= most:
             raise ValueError(f"strength is {self.strength}; gaussian takes 0 to 1, geometry box diagonals from 0")
 
@@ -128,7 +130,8 @@ class OCRMap:
         object_ids = tuple(sorted(set(object_ids)))
         strength = self.noise_strength
         key = stable_key("noise", self.seed, row_id, step)
-        if not object_ids or strength == 0.0:
+        clean = diffusion_timestep(strength) == 0 if self.mode == "gaussian" else strength == 0.0
+        if not object_ids or clean:
             return Perturbation((), self.mode, strength, key, "vanilla")
         variant = f"{stable_key(self.mode, strength, key, object_ids):032x}"
         return Perturbation(object_ids, self.mode, strength, key, variant)

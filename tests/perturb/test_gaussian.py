@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ocr_hf.perturb.keys import generator, stable_key
-from ocr_hf.perturb.noise import diffuse_frames, gaussian_region
+from ocr_hf.perturb.noise import diffuse_frames, gaussian_region, region_noise
 from ocr_hf.perturb.schedule import diffusion_scales
 
 
@@ -83,6 +83,21 @@ def test_a_frame_s_noise_does_not_depend_on_the_frames_beside_it(seed, order, co
     np.testing.assert_array_equal(some, whole[chosen])
 
 
+def test_the_normal_values_are_normal():
+    noise = region_noise(400_000, 1, 0).ravel().astype(np.float64)
+    assert stats.kstest(noise, "norm").pvalue > 1e-3
+    assert abs(noise.mean()) < 4.5 / np.sqrt(noise.size)
+    assert abs(noise.var() - 1.0) < 4.5 * np.sqrt(2.0 / noise.size)
+    assert 4.0 < np.abs(noise).max() < 4.33
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5])
+def test_any_number_of_values_is_drawn_and_longer_draws_begin_alike(count):
+    noise = region_noise(count, 1, 0)
+    assert noise.shape == (count, 3) and noise.dtype == np.float32
+    np.testing.assert_array_equal(noise, region_noise(9, 1, 0)[:count])
+
+
 def test_keys_give_different_noise_and_the_same_key_the_same():
     frames, region = clip_and_region(3)
     assert (gaussian_region(frames, region, 0.5, 1) == gaussian_region(frames, region, 0.5, 1)).all()
@@ -94,8 +109,8 @@ def test_the_bytes_stay_those_of_this_version():
     frames = np.full((2, 2, 2, 3), 100, dtype=np.uint8)
     noisy = gaussian_region(frames, np.ones((2, 2, 2), dtype=bool), 0.5, stable_key("noise", 0, 7, 0))
     assert noisy.reshape(2, -1).tolist() == [
-        [128, 0, 34, 0, 0, 0, 0, 255, 64, 46, 121, 0],
-        [182, 130, 0, 108, 8, 255, 174, 255, 0, 255, 0, 162],
+        [174, 0, 225, 57, 55, 30, 0, 255, 166, 152, 0, 114],
+        [0, 117, 0, 0, 244, 117, 130, 40, 28, 33, 0, 183],
     ]
 
 
