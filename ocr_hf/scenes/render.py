@@ -16,7 +16,7 @@ import numpy as np
 
 from ocr_hf.geometry.camera import check_intrinsics, check_poses
 from ocr_hf.scenes.lamps import lamps_of
-from ocr_hf.scenes.ray_caster import RayCaster
+from ocr_hf.scenes.ray_caster import Hits, RayCaster
 from ocr_hf.scenes.refine import refine
 from ocr_hf.scenes.scene import Clip, Scene
 from ocr_hf.scenes.shading import bake
@@ -25,6 +25,8 @@ from ocr_hf.scenes.textures import TextureAtlas
 
 CHUNK = 8192
 """Pixels shaded at a time: their working set stays in the processor's cache."""
+EDGE_CONTRAST = 12
+"""Neighbouring pixels that differ by less (of 255) show no jagged edge."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,15 +43,55 @@ class Rendered:
     instances: np.ndarray
 
 
+class _Camera:
+    """Rays through the pixels of a frame. Their z along the camera's axis is 1, so hit distances are depths."""
+
+    def __init__(self, intrinsics: np.ndarray, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self._inverse = np.linalg.inv(intrinsics)
+        self.pixel = 0.5 * float(self._inverse[0, 0] + self._inverse[1, 1])
+        self._rays = np.empty((height, width, 6), dtype=np.float32)
+
+    def rays(self, rotation: np.ndarray, origin: np.ndarray) -> np.ndarray:
+        """Return (H W, 6) float32 rays through the pixel centres; the next call overwrites them."""
+        turned = rotation @ self._inverse
+        columns = turned[:, :1] * (np.arange(self.width) + 0.5)
+        rows = turned[:, 1:2] * (np.arange(self.height) + 0.5) + turned[:, 2:]
+        self._rays[..., :3] = origin
+        np.add(columns.T[None], rows.T[:, None], out=self._rays[..., 3:], casting="same_kind")
+        return self._rays.reshape(-1, 6)
+
+    def rays_within(
+        self, rotation: np.ndarray, origin: np.ndarray, rows: np.ndarray, columns: np.ndarray, samples: int
+    ) -> np.ndarray:
+        """Return (samples N, 6) float32 rays through `samples` points of each of N pixels, sample by sample."""
+        step = np.arange(samples)
+        # Evenly spread in both directions: a rank-1 lattice, the rotated grid where there are four samples.
+        offset = np.stack([(step + 0.5) / samples, ((step * _LATTICE.get(samples, 1) + 0.5) / samples) % 1.0], axis=1)
+        image = np.ones((samples, len(rows), 3))
+        image[..., 0] = columns + offset[:, :1]
+        image[..., 1] = rows + offset[:, 1:]
+        rays = np.empty((samples, len(rows), 6), dtype=np.float32)
+        rays[..., :3] = origin
+        rays[..., 3:] = image @ (rotation @ self._inverse).T
+        return rays.reshape(-1, 6)
+
+
+_LATTICE = {3: 2, 4: 2, 5: 2, 6: 5, 7: 3, 8: 3, 9: 4, 16: 7}
+
+
 class Renderer:
     """Renders one scene; building it bakes the light (a few seconds for a furnished flat).
 
     scene : what to show; surfaces are two-sided
     threads : processor threads for casting; 1 is best where several processes render
+    edge_samples : rays through each pixel on an edge, against jagged outlines; 1 for none. Depth and instances
+        always belong to the pixel's centre.
     Raises ValueError if the scene has nothing to render or a mesh is malformed.
     """
 
-    def __init__(self, scene: Scene, threads: int = 1) -> None:
+    def __init__(self, scene: Scene, threads: int = 1, edge_samples: int = 4) -> None:
+        self._edge_samples = edge_samples
         surfaces = gather_surfaces(scene)
         lamps = lamps_of(scene, surfaces.origin)
         surfaces = refine(surfaces, RayCaster(surfaces.vertices, surfaces.faces, threads), lamps)
@@ -84,35 +126,37 @@ class Renderer:
         """Yield (frame (H, W, 3) uint8, depth (H, W) float32, instances (H, W) uint16) pose by pose, as `render`."""
         if width < 1 or height < 1:
             raise ValueError(f"frame size is {width} x {height}; give at least 1 x 1 pixels")
-        poses, intrinsics = check_poses(camera_to_world), check_intrinsics(intrinsics)
-        inverse = np.linalg.inv(intrinsics)
-        # With these directions, whose z along the camera axis is 1, the hit distance is the depth.
-        columns = inverse[:, :1] * (np.arange(width) + 0.5)
-        rows = inverse[:, 1:2] * (np.arange(height) + 0.5) + inverse[:, 2:]
-        pixel = 0.5 * (inverse[0, 0] + inverse[1, 1])
-        rays = np.empty((height, width, 6), dtype=np.float32)
-        for pose in poses:
-            rays[..., :3] = pose[:3, 3] - self._origin
-            rays[..., 3:] = (pose[:3, :3] @ columns).T[None, :, :] + (pose[:3, :3] @ rows).T[:, None, :]
-            frame, depth, instances = self._shade(rays.reshape(-1, 6), pixel)
-            yield (
-                frame.reshape(height, width, 3),
-                depth.reshape(height, width),
-                instances.reshape(height, width),
-            )
+        camera = _Camera(check_intrinsics(intrinsics), width, height)
+        for pose in check_poses(camera_to_world):
+            yield self._frame(camera, pose)
 
-    def _shade(self, rays: np.ndarray, pixel: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Cast `rays` (N, 6) whose pixels span `pixel` metres at depth 1; return colour, depth, instance per ray."""
+    def _frame(self, camera: _Camera, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return colour (H, W, 3) uint8, depth (H, W) float32 and instances (H, W) uint16 from one pose."""
+        origin, shape = pose[:3, 3] - self._origin, (camera.height, camera.width)
+        rays = camera.rays(pose[:3, :3], origin)
         hits = self._caster.cast(rays)
-        primitive = np.minimum(hits.face, np.uint32(len(self._texture)))
+        frame = self._shaded(rays, hits, camera.pixel).reshape(*shape, 3)
+        face = np.minimum(hits.face, np.uint32(len(self._texture)))
+        depth = np.where(face == len(self._texture), np.float32(0.0), hits.distance).reshape(shape)
+        if self._edge_samples > 1:
+            rows, columns = np.nonzero(_edges(frame, depth, hits.normal.reshape(*shape, 3)))
+            if len(rows):
+                rays = camera.rays_within(pose[:3, :3], origin, rows, columns, self._edge_samples)
+                colors = self._shaded(rays, self._caster.cast(rays), camera.pixel)
+                # Light adds up, sRGB values don't: their squares are near enough.
+                squares = np.square(colors.reshape(self._edge_samples, -1, 3), dtype=np.float32).mean(axis=0)
+                frame[rows, columns] = np.sqrt(squares) + np.float32(0.5)
+        return frame, depth, np.take(self._instance, face).reshape(shape)
+
+    def _shaded(self, rays: np.ndarray, hits: Hits, pixel: float) -> np.ndarray:
+        """Return colours (N, 3) uint8 of what rays (N, 6) hit; pixels span `pixel` metres at depth 1."""
         colors = np.empty((len(rays), 3), dtype=np.uint8)
         for start in range(0, len(rays), CHUNK):
             part = slice(start, start + CHUNK)
             colors[part] = self._colors(
-                rays[part, 3:], hits.distance[part], primitive[part], hits.barycentric[part], hits.normal[part], pixel
+                rays[part, 3:], hits.distance[part], hits.face[part], hits.barycentric[part], hits.normal[part], pixel
             )
-        depth = np.where(primitive == len(self._texture), np.float32(0.0), hits.distance)
-        return colors, depth, np.take(self._instance, primitive)
+        return colors
 
     def _colors(
         self,
@@ -125,7 +169,7 @@ class Renderer:
     ) -> np.ndarray:
         """Return (N, 3) uint8 colours of the points where rays hit; of the sky where they hit nothing."""
         count = len(self._texture)
-        missed = primitive == count
+        missed = primitive >= count
         primitive = np.where(missed, np.uint32(0), primitive).astype(np.int64)
         direction = np.ascontiguousarray(direction.T)
         normal = np.ascontiguousarray(normal.T)
@@ -200,6 +244,22 @@ def _corner_table(surfaces: Surfaces, gain: np.ndarray, atlas: TextureAtlas) -> 
     texel_area = np.abs(texels[:, 0, 0] * texels[:, 1, 1] - texels[:, 0, 1] * texels[:, 1, 0])
     table[..., 15] = 0.5 * np.log2(np.maximum(texel_area, 1e-12) / np.maximum(area, 1e-12))
     return table.reshape(2 * count, 16)
+
+
+def _edges(frame: np.ndarray, depth: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """Return the (H, W) bool pixels beside which both the surface and its colour change."""
+    edge = np.zeros(depth.shape, dtype=bool)
+    for axis in (0, 1):
+        a = (slice(None),) * axis + (slice(None, -1),)
+        b = (slice(None),) * axis + (slice(1, None),)
+        contrast = np.maximum(frame[a], frame[b]) - np.minimum(frame[a], frame[b])
+        change = contrast.max(axis=2) > EDGE_CONTRAST
+        jump = np.abs(depth[a] - depth[b]) > np.float32(0.05) * np.minimum(depth[a], depth[b])
+        jump |= np.einsum("ijk,ijk->ij", normal[a], normal[b]) < np.float32(0.95)
+        change &= jump
+        edge[a] |= change
+        edge[b] |= change
+    return edge
 
 
 def _sky(direction: np.ndarray, square: np.ndarray) -> np.ndarray:

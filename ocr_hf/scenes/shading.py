@@ -25,14 +25,16 @@ BOUNCES = 3
 GAMMA = 2.2
 LAMP_SAMPLES = 12
 """Points of each lamp that are tested for shadow."""
-SKY_UP, SKY_DOWN = (0.49, 0.50, 0.52), (0.15, 0.145, 0.14)
+SKY_UP, SKY_DOWN = (0.29, 0.30, 0.32), (0.10, 0.10, 0.10)
 """Linear radiance of the sky at the zenith, and of the ground outside."""
 AMBIENT = 0.05
 """Share of the typical light that reaches even the deepest niche."""
-EXPOSURE, WHITE = 1.3, 4.0
+EXPOSURE, WHITE = 0.9, 4.0
 """Typical light is scaled to the first number; the second is shown as pure white."""
-BURIED_M = 0.4
-"""A point that sees mostly the backs of things nearer than this lies inside them."""
+NEAR_M, ENCLOSED = 0.4, 0.75
+"""A point that sees mostly the backs of things nearer than this lies inside them. One that sees hardly anything
+farther, behind a picture or under a sofa, gets at least this share of its neighbours' light: it would be a dark tooth
+at the end of a triangle that reaches out of the gap."""
 VISIBLE_M = 0.5
 """What is seen from this far counts for the exposure; the insides of cabinets don't."""
 
@@ -44,15 +46,15 @@ def bake(surfaces: Surfaces, atlas: TextureAtlas, caster: RayCaster, lamps: list
     """
     points = light_points(surfaces)
     visible = np.zeros(2 * len(surfaces.faces), dtype=np.int64)
-    seen, buried = _look_around(caster, points.place, points.normal, visible)
+    seen, hidden = _look_around(caster, points.place, points.normal, visible)
     backs = _seen_from_behind(surfaces, visible)
     if backs.any():
         count = len(points.place)
         points = with_backs(points, backs)
-        more, more_buried = _look_around(caster, points.place[count:], points.normal[count:], visible)
-        seen, buried = np.concatenate([seen, more], axis=1), np.append(buried, more_buried)
+        more, more_hidden = _look_around(caster, points.place[count:], points.normal[count:], visible)
+        seen, hidden = np.concatenate([seen, more], axis=1), np.append(hidden, more_hidden)
     light = lamp_light(without_emitters(surfaces, caster), points, lamps, LAMP_SAMPLES)
-    light = _with_bounces(light, seen, points, _albedo(surfaces, atlas), buried)
+    light = _with_bounces(light, seen, points, _albedo(surfaces, atlas), hidden)
     typical = _typical(light, visible, points, surfaces)
     return _gain(light, typical, surfaces.emission[surfaces.part], points)
 
@@ -63,10 +65,10 @@ def _look_around(
     """Look at the hemisphere above each point (P, 3); count in `visible` (2 F,) what is seen from some distance.
 
     Returns (seen (RAYS, P) int32: 2 face + (1 from behind), or -1 - (elevation in 0 ... 255) for the sky;
-    buried (P,) bool).
+    hidden (P,) float32: 1 inside solids, ENCLOSED in the narrowest gaps, else 0).
     """
     seen = np.empty((RAYS, len(place)), dtype=np.int32)
-    inside = np.zeros(len(place), dtype=np.uint8)
+    inside, near = np.zeros(len(place), dtype=np.uint8), np.zeros(len(place), dtype=np.uint8)
     rays = np.empty((len(place), 6), dtype=np.float32)
     rays[:, :3] = place + normal * np.float32(LIFT_M)
     for number, direction in enumerate(hemisphere(normal, RAYS)):
@@ -77,9 +79,12 @@ def _look_around(
         elevation = np.rint((direction[:, 2] + 1.0) * 127.5).astype(np.int32)
         surface = 2 * hits.face.astype(np.int32) + behind
         seen[number] = np.where(sky, -1 - elevation, surface)
-        inside += behind & (hits.distance < BURIED_M)
+        close = hits.distance < NEAR_M
+        near += close
+        inside += behind & close
         visible += np.bincount(surface[~sky & (hits.distance > VISIBLE_M)], minlength=len(visible))
-    return seen, inside > RAYS // 2
+    hidden = np.where(near > 0.88 * RAYS, np.float32(ENCLOSED), np.float32(0.0))
+    return seen, np.where(inside > RAYS // 2, np.float32(1.0), hidden)
 
 
 def _seen_from_behind(surfaces: Surfaces, visible: np.ndarray) -> np.ndarray:
@@ -99,39 +104,38 @@ def _albedo(surfaces: Surfaces, atlas: TextureAtlas) -> np.ndarray:
 
 
 def _with_bounces(
-    lamp_light: np.ndarray, seen: np.ndarray, points: LightPoints, albedo: np.ndarray, buried: np.ndarray
+    lamp_light: np.ndarray, seen: np.ndarray, points: LightPoints, albedo: np.ndarray, hidden: np.ndarray
 ) -> np.ndarray:
     """Return lamp light, sky light and what surfaces pass on to each other, (P, 3) float32."""
     up = np.linspace(0.0, 1.0, 256)[:, None]
     up = np.clip(1.5 * up - 0.25, 0.0, 1.0)
     # Looked up with negative numbers, counted from the end: -1 is the lowest sky.
     sky = (up * np.array(SKY_UP) + (1.0 - up) * np.array(SKY_DOWN))[::-1].astype(np.float32)
-    light = _unburied(lamp_light, points, buried)
+    light = _filled(lamp_light, points, hidden)
     for _ in range(BOUNCES):
         leaving = (light[points.of_corner].mean(axis=2) * albedo).transpose(1, 0, 2).reshape(-1, 3)
         table = np.concatenate([leaving, sky])
         light = lamp_light.copy()
         for ray in seen:
             light += table[ray] * np.float32(1.0 / RAYS)
-        light = _unburied(light, points, buried)
+        light = _filled(light, points, hidden)
     return light
 
 
-def _unburied(light: np.ndarray, points: LightPoints, buried: np.ndarray) -> np.ndarray:
-    """Return the light (P, 3) with points inside solids taking their neighbours' light: no dark seams at things
-    that stand on a floor or reach into a wall."""
-    light, known = light.copy(), ~buried
+def _filled(light: np.ndarray, points: LightPoints, hidden: np.ndarray) -> np.ndarray:
+    """Return the light (P, 3), at `hidden` (P,) points at least that share of what their neighbours get."""
+    light, known = light.copy(), hidden == 0.0
     corner = points.of_corner.reshape(-1, 3)
-    corner = corner[buried[corner].any(axis=1)]
+    corner = corner[~known[corner].all(axis=1)]
     for _ in range(4):
         weight = known[corner].astype(np.float64)
         total = np.einsum("fc,fcx->fx", weight, light[corner])
         number = np.bincount(corner.reshape(-1), np.repeat(weight.sum(axis=1), 3), minlength=len(light))
-        filled = ~known & (number > 0.0)
+        new = ~known & (number > 0.0)
         for color in range(3):
             value = np.bincount(corner.reshape(-1), np.repeat(total[:, color], 3), minlength=len(light))
-            light[filled, color] = value[filled] / number[filled]
-        known |= filled
+            light[new, color] = np.maximum(light[new, color], hidden[new] * value[new] / number[new])
+        known |= new
     return light
 
 
