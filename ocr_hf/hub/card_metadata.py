@@ -31,9 +31,11 @@ def read_metadata(folder: Path, kind: str) -> tuple[dict[str, Any], list[str]]:
         return {}, [f"{CARD} is not UTF-8 (byte {error.start}); save it as UTF-8"]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 2}: " if mark else ""
-        return {}, [f"{CARD}, {where}the metadata is no valid YAML ({getattr(error, 'problem', error)})"]
+        where = f", line {mark.line + 2}" if mark else ""
+        problem = getattr(error, "problem", error)
+        return {}, [f"{CARD}{where}: the metadata is no valid YAML ({problem}); mend the block at its head"]
     except (ValueError, KeyError, TypeError) as error:
-        return {}, [f"{CARD}: the metadata can't be read ({error})"]
+        return {}, [f"{CARD}: the metadata can't be read ({error}); mend the block at its head"]
     missing = [key for key in REQUIRED[kind] if not metadata.get(key)]
-    return metadata, [f"{CARD}: the metadata lacks {', '.join(missing)}"] if missing else []
+    lack = f"{CARD}: the metadata lacks {', '.join(missing)}; add them to the block at its head"
+    return metadata, [lack] if missing else []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_hf.data.schema import CONFIGS, FormatError, read_manifest, stored_features
+from ocr_hf.hub.errors import first_of
 from ocr_hf.hub.files import LocalFile
 from ocr_hf.hub.licences import restriction
 
@@ -38,7 +39,7 @@ def check_dataset(folder: Path, files: Iterable[LocalFile], metadata: dict[str, 
             yield f"scene {scene} is in the splits {' and '.join(sorted(splits))}; a scene belongs to one"
     empty = [file.path for file in files if file.path.lower().endswith(VIDEO_SUFFIXES) and file.size == 0]
     if empty:
-        yield f"{empty[0]} and {len(empty) - 1} more videos are empty; build them again"
+        yield f"{first_of(empty)} are empty; build them again"
 
 
 def _check_configs(paths: set[str], metadata: dict[str, Any]) -> Iterator[str]:
@@ -90,7 +91,7 @@ def _check_videos(file: LocalFile, paths: set[str], columns: dict[str, list[str 
         wanted = {name for name in names if name}
         missing = sorted(name for name in wanted if _joined(folder, name) not in paths)
         if missing:
-            yield f"{file.path}: {column} names {missing[0]} and {len(missing) - 1} more that are not in the folder"
+            yield f"{file.path}: {column} names {first_of(missing)} not in the folder; build the data set again"
 
 
 def _joined(folder: str, name: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ocr_hf.hub.errors import first_of
 from ocr_hf.hub.files import LocalFile
 
 TRAINING_STATE = {"training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scaler.pt"}
@@ -123,7 +124,7 @@ def _check_shards(by_path: dict[str, LocalFile], headers: dict[str, dict[str, An
             yield f"{path} names {shard}, which is missing; save the weights again"
         lost = [weight for weight, name in where.items() if weight not in headers.get(shards[name], where)]
         if lost:
-            yield f"{path} places '{lost[0]}' and {len(lost) - 1} more where they are not; save the weights again"
+            yield f"{path} places {first_of(lost)} where they are not; save the weights again"
 
 
 def _check_full(by_path: dict[str, LocalFile]) -> Iterator[str]:

@@ -18,11 +18,11 @@ def check_space(files: Iterable[LocalFile], metadata: dict[str, Any]) -> Iterato
     if sdk and sdk not in SDKS:
         yield f"README.md: sdk is '{sdk}'; use one of {', '.join(SDKS)}"
     if app and app not in by_path:
-        yield f"README.md names the app_file '{app}', which is missing"
+        yield f"README.md names the app_file '{app}', which is missing; add it or name another"
     if sdk == "gradio" and "requirements.txt" not in by_path:
         yield "requirements.txt is missing; list there what the app imports"
     if len(str(metadata.get("short_description", ""))) > 60:
-        yield "README.md: short_description is longer than the 60 characters that the Hub shows"
+        yield "README.md: short_description is longer than 60 characters; the Hub shows no more, shorten it"
     for path, file in by_path.items():
         if path.endswith(".py"):
             try:
@@ -42,4 +42,4 @@ def check_metric(files: Iterable[LocalFile], metadata: dict[str, Any], name: str
         yield f"{name}.py is missing; `evaluate.load` looks for a module named like the repository"
     missing = {"evaluate", "metric"} - set(metadata.get("tags") or [])
     if missing:
-        yield f"README.md: the tags lack {' and '.join(sorted(missing))}, by which `evaluate` finds metrics"
+        yield f"README.md: the tags lack {' and '.join(sorted(missing))}; `evaluate` finds metrics by them"

@@ -26,6 +26,11 @@ class ConflictError(HubError):
     """Somebody else changed the same files in the meantime."""
 
 
+def first_of(items: Sequence[str]) -> str:
+    """Return the first item and how many more there are: an error that lists thousands is not read."""
+    return items[0] if len(items) == 1 else f"{items[0]} and {len(items) - 1} more"
+
+
 @contextmanager
 def explained(action: str) -> Iterator[None]:
     """Turn the client library's exceptions inside the block into HubErrors that say what to do.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ocr_hf.hub.backoff import patiently
 from ocr_hf.hub.check_model import is_training_state
-from ocr_hf.hub.errors import ConflictError, HubError, explained, status_of
+from ocr_hf.hub.errors import ConflictError, HubError, explained, first_of, status_of
 from ocr_hf.hub.files import LocalFile
 from ocr_hf.hub.plan import PushPlan
 from ocr_hf.hub.tree import Tree, file_matches, repo_tree
@@ -129,7 +129,7 @@ def _to_delete(plan: PushPlan, before: Tree, mirror: bool) -> tuple[str, ...]:
     stale = [path for path in others if _is_loaded(plan.kind, path)]
     if stale:
         raise HubError(
-            f"{plan.repo} holds {stale[0]} and {len(stale) - 1} more that the folder doesn't, and they would be loaded "
+            f"{plan.repo} holds {first_of(stale)} that the folder doesn't, and they would be loaded "
             "with the new files; add --mirror to delete them, or push to another --repo or --revision"
         )
     return ()
@@ -211,9 +211,8 @@ def _refuse_conflict(plan: PushPlan, before: Tree, now: Tree, gone: tuple[str, .
     theirs = sorted(path for path in ours - same if before.get(path) != now.get(path))
     if theirs:
         raise ConflictError(
-            f"{plan.repo}: somebody else just changed {theirs[0]}"
-            + (f" and {len(theirs) - 1} more of these files" if len(theirs) > 1 else "")
-            + "; look at their commit, then run the same command again to replace it or push to another --revision"
+            f"{plan.repo}: somebody else just changed {first_of(theirs)}; look at their commit, then run the same "
+            "command again to replace it or push to another --revision"
         )
 
 
@@ -221,8 +220,7 @@ def _verify(plan: PushPlan, after: Tree) -> None:
     wrong = [file.path for file in plan.files if not _same(file, after)]
     if wrong:
         raise HubError(
-            f"{plan.repo} holds {wrong[0]} and {len(wrong) - 1} more with other content than was sent; "
-            "run the same command again"
+            f"{plan.repo} holds {first_of(wrong)} with other content than was sent; run the same command again"
         )
 
 

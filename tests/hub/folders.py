@@ -23,7 +23,7 @@ def noise_frames(seed: int, frames: int, side: int = SIDE) -> np.ndarray:
 
 
 def make_dataset(out: Path, clips: int = 3, frames: int = 2, source: str = "procedural", side: int = SIDE) -> Path:
-    """An ocr-vsi folder with two questions to a clip, assembled by the builder's own code; one scene in three is test."""
+    """An ocr-vsi folder with two questions to a clip, assembled by the builder's own code."""
     config = BuildConfig(scenes=clips, frames=frames, width=side, height=side, rooms=1)
     staging = open_staging(config, out)
     scenes = plan_scenes(config)

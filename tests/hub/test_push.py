@@ -141,11 +141,7 @@ def test_two_concurrent_pushes_keep_both_commits(hub_api, local_hub, tmp_path):
         (folder / f"{name}.txt").write_text(name)
         plans.append(plan_push("metric", folder, "org/toy"))
     api = hub_api()
-    results = {}
-    pushes = [
-        lambda plan=plan: results.update({plan.folder: push(plan, api, message=plan.folder.parent.name)})
-        for plan in plans
-    ]
+    pushes = [lambda plan=plan: push(plan, api, message=plan.folder.parent.name) for plan in plans]
     assert race(local_hub, *pushes) == []
     history = api.list_repo_commits("org/toy", repo_type="space")
     assert [entry.title for entry in history] == ["one", "two", "initial commit"]

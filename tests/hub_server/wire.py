@@ -179,6 +179,7 @@ class Wire:
             if message["type"] == "http.request":
                 exchange.received += len(message.get("body", b""))
                 if fault and fault.action == "cut_upload" and exchange.received > fault.after_bytes:
+                    exchange.cut = True
                     transport.abort()
                     await asyncio.sleep(0.01)  # lets uvicorn notice that the connection is gone
                     return {"type": "http.disconnect"}
@@ -196,6 +197,7 @@ class Wire:
                 if fault and fault.action == "cut_download" and exchange.sent + len(body) > fault.after_bytes:
                     body = body[: fault.after_bytes - exchange.sent]
                     exchange.sent += len(body)
+                    exchange.cut = True
                     await send({"type": "http.response.body", "body": body, "more_body": True})
                     transport.close()  # close, not abort: what was sent so far still arrives
                     raise _Cut
