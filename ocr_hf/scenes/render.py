@@ -64,10 +64,10 @@ class _Camera:
     def rays_within(
         self, rotation: np.ndarray, origin: np.ndarray, rows: np.ndarray, columns: np.ndarray, samples: int
     ) -> np.ndarray:
-        """Return (samples N, 6) float32 rays through `samples` points of each of N pixels, sample by sample."""
-        step = np.arange(samples)
-        # Evenly spread in both directions: a rank-1 lattice, the rotated grid where there are four samples.
-        offset = np.stack([(step + 0.5) / samples, ((step * _LATTICE.get(samples, 1) + 0.5) / samples) % 1.0], axis=1)
+        """Return (samples N, 6) float32 rays through `samples` places off the centre of each of N pixels."""
+        # On a ring around the centre, turned so that no two share a row or a column.
+        angle = 2.0 * np.pi * np.arange(samples) / samples + 0.35
+        offset = 0.5 + 0.35 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
         image = np.ones((samples, len(rows), 3))
         image[..., 0] = columns + offset[:, :1]
         image[..., 1] = rows + offset[:, 1:]
@@ -75,9 +75,6 @@ class _Camera:
         rays[..., :3] = origin
         rays[..., 3:] = image @ (rotation @ self._inverse).T
         return rays.reshape(-1, 6)
-
-
-_LATTICE = {3: 2, 4: 2, 5: 2, 6: 5, 7: 3, 8: 3, 9: 4, 16: 7}
 
 
 class Renderer:
@@ -141,10 +138,11 @@ class Renderer:
         if self._edge_samples > 1:
             rows, columns = np.nonzero(_edges(frame, depth, hits.normal.reshape(*shape, 3)))
             if len(rows):
-                rays = camera.rays_within(pose[:3, :3], origin, rows, columns, self._edge_samples)
+                rays = camera.rays_within(pose[:3, :3], origin, rows, columns, self._edge_samples - 1)
                 colors = self._shaded(rays, self._caster.cast(rays), camera.pixel)
+                colors = np.concatenate([frame[rows, columns][None], colors.reshape(-1, len(rows), 3)])
                 # Light adds up, sRGB values don't: their squares are near enough.
-                squares = np.square(colors.reshape(self._edge_samples, -1, 3), dtype=np.float32).mean(axis=0)
+                squares = np.square(colors, dtype=np.float32).mean(axis=0)
                 frame[rows, columns] = np.sqrt(squares) + np.float32(0.5)
         return frame, depth, np.take(self._instance, face).reshape(shape)
 
@@ -249,11 +247,11 @@ def _corner_table(surfaces: Surfaces, gain: np.ndarray, atlas: TextureAtlas) -> 
 def _edges(frame: np.ndarray, depth: np.ndarray, normal: np.ndarray) -> np.ndarray:
     """Return the (H, W) bool pixels beside which both the surface and its colour change."""
     edge = np.zeros(depth.shape, dtype=bool)
+    planes = [np.ascontiguousarray(frame[..., i]) for i in range(3)]
     for axis in (0, 1):
         a = (slice(None),) * axis + (slice(None, -1),)
         b = (slice(None),) * axis + (slice(1, None),)
-        contrast = np.maximum(frame[a], frame[b]) - np.minimum(frame[a], frame[b])
-        change = contrast.max(axis=2) > EDGE_CONTRAST
+        change = np.any([np.maximum(p[a], p[b]) - np.minimum(p[a], p[b]) > EDGE_CONTRAST for p in planes], axis=0)
         jump = np.abs(depth[a] - depth[b]) > np.float32(0.05) * np.minimum(depth[a], depth[b])
         jump |= np.einsum("ijk,ijk->ij", normal[a], normal[b]) < np.float32(0.95)
         change &= jump
