@@ -8,6 +8,7 @@ into their output: no second decoding, resizing or processor pass for the noisy 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,85 +53,60 @@ def gaussian_patches(
     Raises ValueError where the number of patches and the region's size disagree.
     """
     t = diffusion_timestep(strength)
-    flat_index, noise = _region_index_and_noise(
-        pixel_values_videos, region, key, frame_indices, patch_size, temporal_patch_size, merge_size
-    )
-    out = pixel_values_videos.clone()
-    if t == 0 or len(noise) == 0:
-        return out
-    import torch
-
-    signal, amount = diffusion_scales(t)
-    device = out.device
-    index = torch.from_numpy(flat_index).to(device)
-    mean = torch.tensor(image_mean, dtype=torch.float32, device=device)
-    std = torch.tensor(image_std, dtype=torch.float32, device=device)
-    flat = out.view(-1)
-    pixels = flat[index].float() * std + mean
-    if round_to_uint8:
-        pixels = torch.floor(pixels * 255.0 + 0.5) / 255.0
-    pixels = (signal * pixels + amount * torch.from_numpy(noise).to(device)).clamp_(0.0, 1.0)
-    if round_to_uint8:
-        pixels = torch.floor(pixels * 255.0 + 0.5) / 255.0
-    flat[index] = ((pixels - mean) / std).to(out.dtype)
-    return out
-
-
-def _region_index_and_noise(
-    pixel_values_videos: torch.Tensor,
-    region: np.ndarray,
-    key: int,
-    frame_indices: Sequence[int] | None,
-    patch: int,
-    temporal: int,
-    merge: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return (flat positions (N, 3) int64 in the patch tensor, noise (N, 3) float32) of the region's pixels."""
     num_frames, height, width = region.shape
     indices = range(num_frames) if frame_indices is None else frame_indices
     if len(indices) != num_frames:
         raise ValueError(f"{len(indices)} frame_indices for a region of {num_frames} frames; give one per frame")
-    unit = patch * merge
-    pairs = -(-num_frames // temporal)
-    shape = (pairs * (height // patch) * (width // patch), 3 * temporal * patch * patch)
+    patch_values = 3 * temporal_patch_size * patch_size**2
+    groups = -(-num_frames // temporal_patch_size)
+    shape = (groups * (height // patch_size) * (width // patch_size), patch_values)
+    unit = patch_size * merge_size
     if height % unit or width % unit or tuple(pixel_values_videos.shape) != shape:
         raise ValueError(
             f"the region of {num_frames} frames of {width}x{height} needs sides that {unit} divides and "
             f"pixel_values_videos of shape {shape}, got {tuple(pixel_values_videos.shape)}; resize the footprints to "
             "the processor's frame size (video_grid_thw times patch_size)"
         )
-    positions, noises = [], []
+    out = pixel_values_videos.clone()
+    if t == 0:
+        return out
+    import torch
+
+    device = out.device
+    signal, amount = diffusion_scales(t)
+    mean = torch.tensor(image_mean, dtype=torch.float32, device=device)
+    std = torch.tensor(image_std, dtype=torch.float32, device=device)
+    positions = _positions_in_group(height, width, patch_size, temporal_patch_size, merge_size)
+    colours = torch.arange(3, device=device) * (temporal_patch_size * patch_size**2)
+    flat = out.view(-1)
     for row, index in enumerate(indices):
         where = np.flatnonzero(region[row])
-        noise = region_noise(where.size, key, index)
-        # the processor repeats the last frame to fill its temporal patch: so does the noise
-        repeats = range(row, pairs * temporal) if row == num_frames - 1 else (row,)
-        for position in repeats:
-            positions.append(_patch_positions(where, position, height, width, patch, temporal, merge))
-            noises.append(noise)
-    if not positions:
-        return np.zeros((0, 3), dtype=np.int64), np.zeros((0, 3), dtype=np.float32)
-    return np.concatenate(positions), np.concatenate(noises)
+        noise = torch.from_numpy(region_noise(where.size, key, index)).to(device)
+        inside = torch.from_numpy(positions.take(where)).to(device)[:, None] + colours
+        # the processor repeats the last frame to fill its group of frames: so does the noise
+        for place in range(row, groups * temporal_patch_size) if row == num_frames - 1 else (row,):
+            group, within = divmod(place, temporal_patch_size)
+            target = inside + (group * (out.numel() // groups) + within * patch_size**2)
+            pixels = flat[target].float() * std + mean
+            if round_to_uint8:
+                pixels = torch.floor(pixels * 255.0 + 0.5) / 255.0
+            pixels = (signal * pixels + amount * noise).clamp_(0.0, 1.0)
+            if round_to_uint8:
+                pixels = torch.floor(pixels * 255.0 + 0.5) / 255.0
+            flat[target] = ((pixels - mean) / std).to(out.dtype)
+    return out
 
 
-def _patch_positions(
-    where: np.ndarray, frame: int, height: int, width: int, patch: int, temporal: int, merge: int
-) -> np.ndarray:
-    """Return the (N, 3) positions, one per colour, of row-major pixels `where` (N,) of a frame in the flat patches.
+@lru_cache(maxsize=16)
+def _positions_in_group(height: int, width: int, patch: int, temporal: int, merge: int) -> np.ndarray:
+    """Return (H W,) int64: where each pixel's red value of a group's first frame lies in the group's flat patches.
 
-    Patches are ordered (frame pair, merged row, merged column, row in it, column in it), the values in a patch
-    (colour, frame of the pair, row, column): transformers' Qwen2VLVideoProcessor.patchify.
+    Patches are ordered (merged row, merged column, row in it, column in it), the values in a patch (colour, frame of
+    the group, row, column): transformers' Qwen2VLVideoProcessor.patchify.
     """
-    row, column = np.divmod(where, width)
     unit = patch * merge
-    order = frame // temporal
-    for extent, coordinate in (
-        (height // unit, row // unit),
-        (width // unit, column // unit),
-        (merge, row // patch % merge),
-        (merge, column // patch % merge),
-    ):
-        order = order * extent + coordinate
-    colour = np.arange(3)
-    first = order[:, None] * 3 + colour
-    return ((first * temporal + frame % temporal) * patch + (row % patch)[:, None]) * patch + (column % patch)[:, None]
+    places = np.arange(height * width).reshape(
+        height // unit, width // unit, merge, merge, patch, patch
+    )  # position number of every pixel, one colour and one frame
+    places = places // patch**2 * (3 * temporal * patch**2) + places % patch**2
+    return np.ascontiguousarray(places.transpose(0, 2, 4, 1, 3, 5)).reshape(-1)
