@@ -1,0 +1,134 @@
+"""`make demo`: build a small ocr-vsi data set of procedural rooms, load it, draw it, put its videos side by side.
+
+Everything lands in two folders of the working directory: `ocr-vsi/` (the data set) and `demo/` (pictures and a page).
+"""
+
+from __future__ import annotations
+
+import argparse
+import html
+import os
+import sys
+import time
+from pathlib import Path
+
+from ocr_hf.data.build import build_folder
+from ocr_hf.data.config import BuildConfig
+
+CONFIG = BuildConfig(
+    source="procedural", scenes=3, frames=64, seconds=12.0, width=392, height=280, max_objects=3, seed=7
+)
+"""Three homes, a 12 s walk through each; noise on up to three visible objects."""
+
+
+def build(folder: Path, num_proc: int) -> None:
+    """Build the data set, or take up or keep what is there."""
+    done = 0
+
+    def progress(record: object) -> None:
+        nonlocal done
+        done += 1
+        print(f"  clip {done} of {CONFIG.scenes}", flush=True)
+
+    build_folder(
+        CONFIG,
+        folder,
+        num_proc=num_proc,
+        resume=folder.exists() or Path(f"{folder}.incomplete").exists(),
+        on_clip=progress,
+    )
+
+
+def load(folder: Path) -> list[dict]:
+    """Load both configs by the one call that users write, and return the rows of `pairs`."""
+    from datasets import Video, load_dataset
+
+    pairs = load_dataset(str(folder), split="train")
+    recipes = load_dataset(str(folder), "recipes", split="train")
+    print(f'load_dataset("{folder}"): {len(pairs)} questions in config pairs, {len(recipes)} in config recipes')
+    row = pairs[0]
+    height, width = row["vanilla"][0].shape[1:]
+    print(f"  first row: {row['question_type']}: {row['question']!r} -> {row['ground_truth']!r}")
+    print(f"  vanilla and noisy videos: {len(row['vanilla'])} and {len(row['noisy'])} frames of {width}x{height}")
+    for column in ("vanilla", "noisy"):
+        pairs = pairs.cast_column(column, Video(decode=False))
+    return list(pairs)
+
+
+def write_page(rows: list[dict], page: Path) -> None:
+    """Write an HTML page that plays each vanilla video beside its noisy one, with the clip's questions."""
+    from ocr_hf.data.atomic import replacing
+
+    parts = [_HEAD]
+    for clip in dict.fromkeys(row["clip_id"] for row in rows):
+        mine = [row for row in rows if row["clip_id"] == clip]
+        first = mine[0]
+        labels = {item["id"]: item["label"] for item in first["objects"]}
+        noisy = ", ".join(labels[i] for i in first["noisy_objects"])
+        videos = "".join(
+            f"<figure><video src='{html.escape(os.path.relpath(first[name]['path'], page.parent))}' muted loop "
+            f"autoplay playsinline controls></video><figcaption>{caption}</figcaption></figure>"
+            for name, caption in (("vanilla", "vanilla"), ("noisy", f"noisy: {html.escape(noisy)}"))
+        )
+        questions = "".join(
+            f"<li><b>{html.escape(row['question_type'])}</b> {html.escape(row['question'])} "
+            f"{html.escape(' '.join(row['options'] or []))} <b>{html.escape(row['ground_truth'])}</b></li>"
+            for row in mine
+        )
+        parts.append(
+            f"<section><h2>{html.escape(clip)}</h2><div class=pair>{videos}</div>"
+            f"<details><summary>{len(mine)} questions</summary><ul>{questions}</ul></details></section>"
+        )
+    parts.append(_TAIL)
+    with replacing(page) as temporary:
+        temporary.write_text("\n".join(parts), encoding="utf-8")
+
+
+def main() -> None:
+    """Run the demo and say where things are."""
+    parser = argparse.ArgumentParser(prog="python -m ocr_hf.demo", description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("ocr-vsi"), help="data set folder to build")
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for pictures and the page")
+    parser.add_argument("--num-proc", type=int, default=min(2, os.cpu_count() or 1), help="worker processes")
+    options = parser.parse_args()
+    start = time.monotonic()
+    print("OCR is Object-Centric 3D Rollout: objects of a 3D scene are perturbed, and the change is seen in the video.")
+    print(f"building {options.data} ({CONFIG.scenes} furnished homes, {CONFIG.frames} frames each)", flush=True)
+    build(options.data, options.num_proc)
+    rows = load(options.data)
+    from ocr_hf.data.sheet import write_sheet
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    sheet = write_sheet(options.data, options.out / "contact_sheet.png", num_clips=2)
+    page = options.out / "index.html"
+    write_page(rows, page)
+    print(f"\ndone in {time.monotonic() - start:.0f} s")
+    print(f"  videos side by side: {page}   (open it in a browser)")
+    print(f"  contact sheet:       {sheet}")
+    print(f'  in Python:           from datasets import load_dataset; load_dataset("{options.data}")')
+    print("next: ocr-hf build --help, or the README")
+
+
+_HEAD = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>ocr-hf: vanilla and region-noisy videos</title><style>
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+body { max-width: 66rem; margin: 2rem auto; padding: 0 1rem }
+.pair { display: flex; flex-wrap: wrap; gap: 1rem } figure { margin: 0; flex: 1 1 22rem }
+video { width: 100%; border-radius: 6px; background: #888 } figcaption { opacity: .75 } li { margin: .3rem 0 }
+</style><h1>Vanilla and region-noisy videos</h1>
+<p>Object-Centric 3D Rollout (OCR) perturbs chosen objects of a 3D scene and trains on both videos. Left the scene as it
+is, right with noise on exactly the visible pixels of the named objects.</p>"""
+_TAIL = """<script>
+for (const pair of document.querySelectorAll('.pair')) {
+  const [left, right] = pair.querySelectorAll('video');
+  for (const event of ['play', 'pause', 'seeked'])
+    left.addEventListener(event, () => {
+      right.currentTime = left.currentTime;
+      left.paused ? right.pause() : right.play();
+    });
+}
+</script></html>"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
