@@ -10,7 +10,7 @@ from ocr_hf.train.versions import check_trl
 
 check_trl()
 
-from trl import GRPOConfig  # noqa: E402  (another version may lack what is imported)
+from trl import GRPOConfig, SFTConfig  # noqa: E402  (another version may lack what is imported)
 
 STRATEGIES = ("grpo", "ocr", "noisy_rollout", "t_grpo")
 NOISY_SHARE = {"grpo": 0.0, "ocr": 1 / 2, "noisy_rollout": 1 / 2, "t_grpo": 1 / 3}
@@ -20,8 +20,54 @@ ON_BAD_ROW = ("fatal", "skip")
 
 
 @dataclass
-class OCRGRPOConfig(GRPOConfig):
-    """GRPOConfig plus which video each rollout of a group sees, and how videos are read.
+class VideoArguments:
+    """How videos are read, in SFT and in GRPO alike.
+
+    video_column, num_frames, min_pixels, max_pixels : where the clip is, how many frames of it are sampled evenly, and
+        bounds on the pixels of one frame
+    frame_cache_mb : memory for decoded frames, per data loading process
+    on_bad_row : a row whose clip cannot be used is "fatal", or "skip"ped (it is named and gives no gradient)
+    check_data : open every clip before training starts
+    freeze_vision : don't train the vision tower
+    """
+
+    video_column: str = field(default="vanilla", metadata={"help": "column that holds the clip"})
+    num_frames: int = field(default=16, metadata={"help": "frames sampled evenly from a clip"})
+    min_pixels: int | None = field(default=None, metadata={"help": "least pixels of a frame; default the processor's"})
+    max_pixels: int | None = field(default=None, metadata={"help": "most pixels of a frame; default the processor's"})
+    frame_cache_mb: int = field(default=512, metadata={"help": "decoded frames kept, per data loading process"})
+    on_bad_row: str = field(default="fatal", metadata={"help": "fatal or skip"})
+    check_data: bool = field(default=True, metadata={"help": "open every clip before training"})
+    freeze_vision: bool = field(default=True, metadata={"help": "don't train the vision tower"})
+
+    def __post_init__(self) -> None:
+        _check_choice(self, "on_bad_row", ON_BAD_ROW)
+        _check_least(self, "num_frames", 1)
+        _check_least(self, "frame_cache_mb", 0)
+        super().__post_init__()
+
+
+def _check_choice(config: object, name: str, allowed: tuple[str, ...]) -> None:
+    if getattr(config, name) not in allowed:
+        raise ValueError(f"{name} is '{getattr(config, name)}'; choose one of {', '.join(allowed)}")
+
+
+def _check_least(config: object, name: str, least: int) -> None:
+    if getattr(config, name) < least:
+        raise ValueError(f"{name} is {getattr(config, name)}; give {least} or more")
+
+
+@dataclass
+class OCRSFTConfig(VideoArguments, SFTConfig):
+    """SFTConfig and how videos are read; the vision tower trains unless told otherwise."""
+
+    freeze_vision: bool = field(default=False, metadata={"help": "don't train the vision tower"})
+    max_length: int | None = field(default=None, metadata={"help": "longest sequence; longer ones are refused"})
+
+
+@dataclass
+class OCRGRPOConfig(VideoArguments, GRPOConfig):
+    """GRPOConfig plus which video each rollout of a group sees.
 
     The paper (arXiv 2511.13190) publishes none of the values below; every default is ours.
 
@@ -39,12 +85,6 @@ class OCRGRPOConfig(GRPOConfig):
         start, 0 to 999, and its decay
     temporal_bonus, temporal_margin : strategy t_grpo: what a right ordered rollout earns where ordered rollouts score
         at least `temporal_margin` times what shuffled ones do (0.8 in Video-R1's code, 1.0 in its paper)
-    video_column, num_frames, min_pixels, max_pixels : where the clip is, how many frames of it are sampled evenly, and
-        bounds on the pixels of one frame
-    frame_cache_mb : memory for decoded frames, per data loading process
-    on_bad_row : a row whose clip cannot be used is "fatal", or "skip"ped (it is named and gives no gradient)
-    check_data : open every clip before training starts
-    freeze_vision : don't train the vision tower
     encode_once : run the vision tower once per distinct video; default yes, but for FSDP and DeepSpeed ZeRO-3, which
         gather parameters only inside the model's forward
     variant_kl_every : steps between two measurements of the divergence between the policy under the noisy and under
@@ -68,14 +108,6 @@ class OCRGRPOConfig(GRPOConfig):
     timestep_midpoint: float = field(default=40.0, metadata={"help": "noisy_rollout: of the sigmoid, in steps"})
     temporal_bonus: float = field(default=0.3, metadata={"help": "t_grpo: reward of ordered frames"})
     temporal_margin: float = field(default=0.8, metadata={"help": "t_grpo: mu"})
-    video_column: str = field(default="vanilla", metadata={"help": "column that holds the clip"})
-    num_frames: int = field(default=16, metadata={"help": "frames sampled evenly from a clip"})
-    min_pixels: int | None = field(default=None, metadata={"help": "least pixels of a frame; default the processor's"})
-    max_pixels: int | None = field(default=None, metadata={"help": "most pixels of a frame; default the processor's"})
-    frame_cache_mb: int = field(default=512, metadata={"help": "decoded frames kept, per data loading process"})
-    on_bad_row: str = field(default="fatal", metadata={"help": "fatal or skip"})
-    check_data: bool = field(default=True, metadata={"help": "open every clip before training"})
-    freeze_vision: bool = field(default=True, metadata={"help": "don't train the vision tower"})
     encode_once: bool | None = field(default=None, metadata={"help": "vision tower once per distinct video"})
     variant_kl_every: int = field(default=10, metadata={"help": "steps between measurements; 0 = never"})
 
@@ -87,13 +119,10 @@ class OCRGRPOConfig(GRPOConfig):
             ("mode", ("gaussian", "geometry")),
             ("schedule", SCHEDULES),
             ("timestep_schedule", SCHEDULES),
-            ("on_bad_row", ON_BAD_ROW),
         ):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} is '{getattr(self, name)}'; choose one of {', '.join(allowed)}")
-        for name, least in (("num_frames", 1), ("max_objects", 0), ("frame_cache_mb", 0), ("variant_kl_every", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}; give {least} or more")
+            _check_choice(self, name, allowed)
+        _check_least(self, "max_objects", 0)
+        _check_least(self, "variant_kl_every", 0)
         if not 0 <= self.timestep <= 999:
             raise ValueError(f"timestep is {self.timestep}; the diffusion schedule has steps 0 to 999")
         self.num_noisy = self._noisy_rollouts()

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from peft import PeftModel
 from trl import GRPOTrainer
 
-from ocr_hf.models.media import check_video_processor, encode_video, media_id, prompt_ids, with_video
+from ocr_hf.models.media import VideoInputs, check_video_processor, encode_video, media_id, prompt_ids, with_video
 from ocr_hf.train import setup
 from ocr_hf.train.batches import drop_rows, mask_rows, split_by_group
 from ocr_hf.train.checkpoints import WholeCheckpoints
@@ -45,6 +46,33 @@ class Rollout:
     generated: MediaId = None
     scored: MediaId = None
     skipped: bool = False
+
+
+@dataclass(frozen=True)
+class ClipEncoder:
+    """Make model inputs of clips with a trainer's processor and sizes, on its device."""
+
+    trainer: OCRGRPOTrainer
+    table: MediaTable
+
+    @property
+    def video_processor(self) -> Any:
+        return self.trainer.processing_class.video_processor
+
+    def encode(self, clip: Clip, frames: np.ndarray) -> VideoInputs:
+        args, several = self.trainer.args, len(clip.times_s) > 1
+        video = encode_video(
+            self.trainer.processing_class,
+            frames,
+            clip.times_s if several else None,
+            fps=None if several else 1.0,
+            min_pixels=args.min_pixels,
+            max_pixels=args.max_pixels,
+        )
+        return video.to(self.trainer.accelerator.device)
+
+    def vanilla(self, clip: Clip) -> VideoInputs:
+        return self.table.videos[self.trainer._show(self.table, clip, Vanilla())]
 
 
 class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
@@ -119,21 +147,8 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
 
     def _show(self, table: MediaTable, clip: Clip, variant: Variant) -> str:
         """Put one variant of a clip in the side table, unless it is there, and return its media id."""
-
-        def make() -> Any:
-            several = len(clip.times_s) > 1
-            video = encode_video(
-                self.processing_class,
-                variant.frames(clip),
-                clip.times_s if several else None,
-                fps=None if several else 1.0,
-                min_pixels=self.args.min_pixels,
-                max_pixels=self.args.max_pixels,
-            )
-            return video.to(self.accelerator.device)
-
         name = media_id(clip.id, variant.settings)
-        table.add(name, make)
+        table.add(name, lambda: variant.video(clip, ClipEncoder(self, table)))
         return name
 
     @property

@@ -9,16 +9,32 @@ from typing import Any, Protocol
 import numpy as np
 
 from ocr_hf.geometry.footprints import Footprints
-from ocr_hf.models.media import VANILLA
+from ocr_hf.models.media import VANILLA, VideoInputs
 from ocr_hf.perturb import rows
 from ocr_hf.perturb.audits import shuffle_frames
-from ocr_hf.perturb.noise import diffuse_frames
 from ocr_hf.perturb.ocr_map import OCRMap, Perturbation
+from ocr_hf.perturb.patch_space import gaussian_patches
+from ocr_hf.perturb.schedule import DIFFUSION_STEPS
 from ocr_hf.train.clips import Clip
 
 
+class Encoder(Protocol):
+    """What makes model inputs of clips: the trainer, with its processor, sizes and device."""
+
+    def encode(self, clip: Clip, frames: np.ndarray) -> VideoInputs:
+        """Return model inputs for other frames (T, H, W, 3) uint8 at the clip's times."""
+        ...
+
+    def vanilla(self, clip: Clip) -> VideoInputs:
+        """Return the clip's own model inputs."""
+        ...
+
+    @property
+    def video_processor(self) -> Any: ...
+
+
 class Variant(Protocol):
-    """One variant of a clip. `settings` decides its pixels and thereby its media id; the rest is for the logs."""
+    """One variant of a clip. `settings` decides its pixels and thereby its media id; `objects` are those perturbed."""
 
     @property
     def settings(self) -> str | dict[str, Any]: ...
@@ -26,8 +42,8 @@ class Variant(Protocol):
     @property
     def objects(self) -> tuple[int, ...]: ...
 
-    def frames(self, clip: Clip) -> np.ndarray:
-        """Return the (T, H, W, 3) uint8 frames to show."""
+    def video(self, clip: Clip, encoder: Encoder) -> VideoInputs:
+        """Return the model inputs to show."""
         ...
 
     def area(self, clip: Clip) -> float:
@@ -42,8 +58,8 @@ class Vanilla:
     settings: str = VANILLA
     objects: tuple[int, ...] = ()
 
-    def frames(self, clip: Clip) -> np.ndarray:
-        return clip.array
+    def video(self, clip: Clip, encoder: Encoder) -> VideoInputs:
+        return encoder.encode(clip, clip.array)
 
     def area(self, clip: Clip) -> float:
         return 0.0
@@ -51,7 +67,11 @@ class Vanilla:
 
 @dataclass(frozen=True, eq=False)
 class RegionNoise:
-    """Object-Centric 3D Rollout: noise on the footprints of the chosen objects."""
+    """Object-Centric 3D Rollout: noise on the footprints of the chosen objects.
+
+    Gaussian noise goes straight into the vanilla clip's patches, on their device: no second resizing and
+    normalising, and no blurring of the noise. Geometry moves pixels, so its frames are encoded anew.
+    """
 
     ocr_map: OCRMap
     plan: Perturbation
@@ -67,19 +87,29 @@ class RegionNoise:
     def objects(self) -> tuple[int, ...]:
         return self.plan.object_ids
 
-    def frames(self, clip: Clip) -> np.ndarray:
-        cameras = rows.cameras_of(self.row) if self.plan.mode == "geometry" else {}
-        if "camera_to_world" in cameras:
+    def video(self, clip: Clip, encoder: Encoder) -> VideoInputs:
+        if self.plan.mode == "gaussian":
+            shown = self.footprints.select(clip.indices)
+            return _noisy_patches(
+                clip,
+                encoder,
+                lambda height, width: shown.resized(height, width).region(self.objects),
+                self.plan.strength,
+                self.plan.key,
+            )
+        cameras = rows.cameras_of(self.row)
+        if cameras:
             cameras["camera_to_world"] = cameras["camera_to_world"][list(clip.indices)]
-        return self.ocr_map.perturb(
+        frames = self.ocr_map.perturb(
             clip.array,
             self.footprints,
-            self.plan.object_ids,
+            self.objects,
             row_id=self.row["id"],
             step=self.step,
             frame_indices=clip.indices,
             **cameras,
         )
+        return encoder.encode(clip, frames)
 
     def area(self, clip: Clip) -> float:
         return float(self.footprints.region(self.objects, clip.indices).mean())
@@ -87,7 +117,7 @@ class RegionNoise:
 
 @dataclass(frozen=True)
 class FrameNoise:
-    """NoisyRollout: diffusion noise of one timestep on whole frames."""
+    """NoisyRollout: diffusion noise of one timestep on whole frames, made where and as region noise is."""
 
     timestep: int
     key: int
@@ -97,8 +127,14 @@ class FrameNoise:
     def settings(self) -> dict[str, Any]:
         return {"noise": "frames", "timestep": self.timestep, "key": str(self.key)}
 
-    def frames(self, clip: Clip) -> np.ndarray:
-        return diffuse_frames(clip.array, self.timestep, self.key, clip.indices)
+    def video(self, clip: Clip, encoder: Encoder) -> VideoInputs:
+        return _noisy_patches(
+            clip,
+            encoder,
+            lambda height, width: np.ones((len(clip.indices), height, width), dtype=bool),
+            self.timestep / DIFFUSION_STEPS,
+            self.key,
+        )
 
     def area(self, clip: Clip) -> float:
         return 1.0
@@ -115,8 +151,28 @@ class Shuffled:
     def settings(self) -> dict[str, Any]:
         return {"noise": "shuffled", "key": str(self.key)}
 
-    def frames(self, clip: Clip) -> np.ndarray:
-        return shuffle_frames(clip.array, self.key)
+    def video(self, clip: Clip, encoder: Encoder) -> VideoInputs:
+        return encoder.encode(clip, shuffle_frames(clip.array, self.key))
 
     def area(self, clip: Clip) -> float:
         return 1.0
+
+
+def _noisy_patches(clip: Clip, encoder: Encoder, region_at: Any, strength: float, key: int) -> VideoInputs:
+    """The clip's own patches with noise where `region_at(height, width)`, at the processed size, says."""
+    video, processor = encoder.vanilla(clip), encoder.video_processor
+    _, rows_, columns = video.video_grid_thw[0].tolist()
+    return video.with_pixels(
+        gaussian_patches(
+            video.pixel_values_videos,
+            region_at(rows_ * processor.patch_size, columns * processor.patch_size),
+            strength,
+            key,
+            clip.indices,
+            image_mean=processor.image_mean,
+            image_std=processor.image_std,
+            patch_size=processor.patch_size,
+            temporal_patch_size=processor.temporal_patch_size,
+            merge_size=processor.merge_size,
+        )
+    )

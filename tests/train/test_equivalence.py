@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from conftest import history, make_config, make_rows, vowel_reward
+from clips import make_rows
+from conftest import history, make_config, vowel_reward
 from datasets import Dataset
 from PIL import Image
 from trl import GRPOConfig, GRPOTrainer
