@@ -43,7 +43,7 @@ def camera_path(config: BuildConfig, plan: ScenePlan, clip: ClipPlan, scene: Sce
         from ocr_hf.data.video import uniform_indices
         from ocr_hf.scenes.trajectories import read_trajectory
 
-        poses = read_trajectory(Path(config.trajectory), config.trajectory_format)
+        poses = read_trajectory(Path(config.trajectory), config.trajectory_format).camera_to_world
         if len(poses) < config.frames:
             raise ValueError(
                 f"{config.trajectory} has {len(poses)} poses, a clip {config.frames} frames; use --frames {len(poses)}"
