@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -22,10 +24,10 @@ class Block:
     z0: float
     z1: float
 
-    @property
+    @cached_property
     def axes(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Unit vectors along width and depth."""
-        cos, sin = float(np.cos(self.yaw)), float(np.sin(self.yaw))
+        cos, sin = math.cos(self.yaw), math.sin(self.yaw)
         return (cos, sin), (-sin, cos)
 
     def corners(self) -> np.ndarray:
@@ -34,8 +36,9 @@ class Block:
         signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2.0
         return np.array([self.x, self.y]) + signs * (self.width, self.depth) @ np.array([[ux, uy], [vx, vy]])
 
+    @cached_property
     def half_extent(self) -> tuple[float, float]:
-        """Return half the extents of its bounds along world x and y."""
+        """Half the extents of its bounds along world x and y."""
         (ux, uy), (vx, vy) = self.axes
         return (
             (abs(ux) * self.width + abs(vx) * self.depth) / 2.0,
@@ -57,8 +60,8 @@ def overlap(a: Block, b: Block) -> bool:
     if a.z1 <= b.z0 + TOUCH_M or b.z1 <= a.z0 + TOUCH_M:
         return False
     dx, dy = b.x - a.x, b.y - a.y
-    ax, ay = a.half_extent()
-    bx, by = b.half_extent()
+    ax, ay = a.half_extent
+    bx, by = b.half_extent
     if abs(dx) >= ax + bx - TOUCH_M or abs(dy) >= ay + by - TOUCH_M:
         return False
     for one, other in ((a, b), (b, a)):

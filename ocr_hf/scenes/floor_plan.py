@@ -6,6 +6,7 @@ Walls run along x or y. Plans are drawn on the walls' centre lines; a room's pol
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -24,9 +25,9 @@ class RoomNeeds:
 
 NEEDS = {
     "living room": RoomNeeds(3.7, (17.0, 30.0)),
-    "bedroom": RoomNeeds(3.1, (11.0, 18.0)),
-    "kitchen": RoomNeeds(2.7, (9.0, 17.0)),
-    "bathroom": RoomNeeds(2.1, (5.0, 9.0)),
+    "bedroom": RoomNeeds(3.2, (12.0, 19.0)),
+    "kitchen": RoomNeeds(2.9, (11.0, 20.0)),
+    "bathroom": RoomNeeds(2.2, (5.5, 9.0)),
     "office": RoomNeeds(2.9, (9.5, 18.0)),
     "meeting room": RoomNeeds(3.6, (16.0, 28.0)),
 }
@@ -68,23 +69,23 @@ class Wall:
     end: np.ndarray
     line: float
 
-    @property
+    @cached_property
     def length(self) -> float:
         """Length of the face, metres."""
         return float(np.abs(self.end - self.start).sum())
 
-    @property
+    @cached_property
     def along(self) -> np.ndarray:
         """Unit vector from start to end."""
         return (self.end - self.start) / self.length
 
-    @property
+    @cached_property
     def inward(self) -> np.ndarray:
         """Unit vector into the room."""
         x, y = self.along
         return np.array([-y, x])
 
-    @property
+    @cached_property
     def axis(self) -> int:
         """The axis the wall runs along: 0 = x, 1 = y."""
         return int(abs(self.along[1]) > 0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class Placement:
         center = self.position + (0.0, 0.0, self.model.size[2] / 2.0)
         return OrientedBox.upright(center, self.model.size, self.yaw)
 
-    @property
+    @cached_property
     def block(self) -> Block:
         """The space it takes."""
         x, y, z = (float(value) for value in self.position)

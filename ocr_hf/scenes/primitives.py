@@ -7,6 +7,7 @@ doubled where it has an edge, so that smooth normals come out right.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -38,10 +39,13 @@ def join(shapes: list[Shape]) -> Shape:
     """Return several shapes as one."""
     if len(shapes) == 1:
         return shapes[0]
-    offsets = np.cumsum([0] + [len(shape.vertices) for shape in shapes[:-1]])
+    faces, offset = [], 0
+    for shape in shapes:
+        faces.append(shape.faces + np.int32(offset))
+        offset += len(shape.vertices)
     return Shape(
         np.concatenate([shape.vertices for shape in shapes]),
-        np.concatenate([shape.faces + offset for shape, offset in zip(shapes, offsets, strict=True)]).astype(np.int32),
+        np.concatenate(faces),
         np.concatenate([shape.uv for shape in shapes]),
     )
 
@@ -61,7 +65,7 @@ _SIDES = (  # (normal axis, sign, axis along u, axis along v)
 
 @lru_cache
 def _grid_box(cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (vertices in [-1, 1]^3, faces, (V, 3) columns: axis along u, axis along v, side) of a box of grids."""
+    """Return (vertices in [-1, 1]^3, faces, (V, 2) axes along u and v) of a box of grids."""
     steps = np.linspace(-1.0, 1.0, cells + 1)
     u, v = (grid.ravel() for grid in np.meshgrid(steps, steps, indexing="ij"))
     corner = (np.arange(cells)[:, None] * (cells + 1) + np.arange(cells)).ravel()
@@ -74,24 +78,35 @@ def _grid_box(cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         outward = np.cross(np.eye(3)[along_u], np.eye(3)[along_v])[normal] * sign > 0
         faces.append((triangles if outward else triangles[:, ::-1]) + side * len(u))
         vertices.append(points)
-        axes.append(np.tile([along_u, along_v, side], (len(u), 1)))
+        axes.append(np.tile([along_u, along_v], (len(u), 1)))
     return np.concatenate(vertices), np.concatenate(faces).astype(np.int32), np.concatenate(axes)
 
 
-def _box_uv(points: np.ndarray, axes: np.ndarray, size: tuple[float, float, float]) -> np.ndarray:
-    """Return texture coordinates in metres; u follows the longest side so that wood grain does."""
-    rows = np.arange(len(points))
-    u, v = points[rows, axes[:, 0]], points[rows, axes[:, 1]]
-    lengths = np.asarray(size)
-    swap = lengths[axes[:, 1]] > lengths[axes[:, 0]]
-    return np.stack([np.where(swap, v, u), np.where(swap, u, v)], axis=1).astype(np.float32)
+@lru_cache
+def _uv_columns(cells: int, x_to_y: int, x_to_z: int, y_to_z: int) -> np.ndarray:
+    """Return for each vertex of a grid box which coordinates are its u and v: u is the longer side.
+
+    x_to_y ... : 1 where the box is longer along the second axis named than along the first
+    """
+    axes = _grid_box(cells)[2]
+    second_longer = {(0, 1): x_to_y, (0, 2): x_to_z, (1, 2): y_to_z}
+    swap = np.array([second_longer[(int(u), int(v))] for u, v in axes], dtype=bool)
+    columns = np.where(swap[:, None], axes[:, ::-1], axes) + 3 * np.arange(len(axes))[:, None]
+    columns.setflags(write=False)
+    return columns
+
+
+def _box_uv(points: np.ndarray, cells: int, size: tuple[float, float, float]) -> np.ndarray:
+    """Return texture coordinates in metres; u follows the longer side of each face so that wood grain does."""
+    x, y, z = size
+    return points.take(_uv_columns(cells, y > x, z > x, z > y)).astype(np.float32)
 
 
 def box(size: tuple[float, float, float], center: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Shape:
     """Return a box of full extents `size` about `center`."""
-    unit, faces, axes = _grid_box(1)
+    unit, faces, _ = _grid_box(1)
     points = unit * (size[0] / 2.0, size[1] / 2.0, size[2] / 2.0)
-    return Shape(points + center, faces, _box_uv(points, axes, size))
+    return Shape(points + center, faces, _box_uv(points, 1, size))
 
 
 def block(x0: float, x1: float, y0: float, y1: float, z0: float, z1: float) -> Shape:
@@ -103,16 +118,23 @@ def rounded_box(
     size: tuple[float, float, float], radius: float, center: tuple[float, float, float] = (0.0, 0.0, 0.0), arc: int = 2
 ) -> Shape:
     """Return a box of full extents `size` whose edges are rounded with `radius`: cushions, mattresses, appliances."""
-    unit, faces, axes = _grid_box(2 * arc + 1)
+    sign, direction, faces = _rounding(arc)
     half = np.asarray(size) / 2.0
     radius = min(radius, float(half.min()) * 0.999)
+    points = sign * (half - radius) + radius * direction
+    return Shape(points + center, faces, _box_uv(points, 2 * arc + 1, size))
+
+
+@lru_cache
+def _rounding(arc: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (signs (V, 3), directions from the rounding's centre (V, 3), faces) of a rounded box."""
+    unit, faces, _ = _grid_box(2 * arc + 1)
     # Of the 2 arc + 2 grid lines the two middle ones bound the flat part; the others lie on the rounding.
     width = 1.0 / (2 * arc + 1)
     sign = np.sign(unit)
     direction = sign * np.tan((np.abs(unit) - width) / (1.0 - width) * (np.pi / 4.0))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    points = sign * (half - radius) + radius * direction
-    return Shape(points + center, faces, _box_uv(points, axes, size))
+    return sign, direction, faces
 
 
 def pillow_shape(width: float, depth: float, height: float, cells: int = 8) -> Shape:
@@ -146,12 +168,15 @@ def _circle(segments: int) -> np.ndarray:
 
 
 @lru_cache
-def _strip_faces(rows: int, columns: int, first_is_point: bool = False, last_is_point: bool = False) -> np.ndarray:
+def _strip_faces(
+    rows: int, columns: int, first_is_point: bool = False, last_is_point: bool = False, apart: bool = False
+) -> np.ndarray:
     """Return the triangles of a (rows, columns) grid of vertices, looking towards +(column x row).
 
     Where the first or last row is one and the same point, the triangles without an area are left out.
+    apart : only every second strip is there; each has two rows of its own
     """
-    corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
+    corner = (np.arange(0, rows - 1, 2 if apart else 1)[:, None] * columns + np.arange(columns - 1)).ravel()
     quads = np.stack([corner, corner + 1, corner + columns + 1, corner + columns], axis=1)
     lower, upper = quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]
     if first_is_point:
@@ -163,10 +188,10 @@ def _strip_faces(rows: int, columns: int, first_is_point: bool = False, last_is_
     return faces
 
 
-def _surface(points: np.ndarray, uv: np.ndarray, poles: tuple[bool, bool] = (False, False)) -> Shape:
+def _surface(points: np.ndarray, uv: np.ndarray) -> Shape:
     """Return the open surface through a (rows, columns, 3) grid of points."""
     rows, columns = points.shape[:2]
-    return Shape(points.reshape(-1, 3), _strip_faces(rows, columns, *poles), uv.reshape(-1, 2).astype(np.float32))
+    return Shape(points.reshape(-1, 3), _strip_faces(rows, columns), uv.reshape(-1, 2).astype(np.float32))
 
 
 def lathe(profile: list[tuple[float, float]] | np.ndarray, segments: int = 20, smooth: bool = False) -> Shape:
@@ -175,35 +200,41 @@ def lathe(profile: list[tuple[float, float]] | np.ndarray, segments: int = 20, s
     The ends are closed by discs where their radius is not 0; a profile that returns to its start is a ring. `smooth` shares vertices between the bands.
     """
     profile = np.asarray(profile, dtype=np.float64)
-    circle = _circle(segments)
-    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(profile, axis=0), axis=1))])
-    turn = np.linspace(0.0, 2.0 * np.pi * max(float(profile[:, 0].max()), 1e-6), segments + 1)
-
-    def band(rows: slice) -> Shape:
-        part = profile[rows]
-        points = np.empty((len(part), segments + 1, 3))
-        points[..., :2] = part[:, None, 0:1] * circle
-        points[..., 2] = part[:, None, 1]
-        uv = np.stack(np.broadcast_arrays(turn[None, :], length[rows][:, None]), axis=-1)
-        return _surface(points, uv, (part[0, 0] == 0.0, part[-1, 0] == 0.0))
-
-    count = len(profile)
-    shapes = [band(slice(0, count))] if smooth else [band(slice(i, i + 2)) for i in range(count - 1)]
+    step = profile[1:] - profile[:-1]
+    length = np.concatenate([[0.0], np.cumsum(np.sqrt((step**2).sum(axis=1)))])
+    if not smooth:
+        # Each band has its own two rows of vertices.
+        twice = np.repeat(np.arange(len(profile)), 2)[1:-1]
+        profile, length = profile[twice], length[twice]
+    rows, radius = len(profile), profile[:, 0]
+    points = np.empty((rows, segments + 1, 3))
+    points[..., :2] = radius[:, None, None] * _circle(segments)
+    points[..., 2] = profile[:, 1:]
+    uv = np.empty((rows, segments + 1, 2))
+    uv[..., 0] = _turns(segments) * max(float(radius.max()), 1e-6)
+    uv[..., 1] = length[:, None]
+    faces = _strip_faces(rows, segments + 1, bool(radius[0] == 0.0), bool(radius[-1] == 0.0), not smooth)
+    shapes = [Shape(points.reshape(-1, 3), faces, uv.reshape(-1, 2).astype(np.float32))]
     if (profile[0] == profile[-1]).all():
-        return join(shapes)
-    if profile[0, 0] > 0.0:
-        shapes.append(_disc(profile[0, 0], profile[0, 1], segments, up=False))
-    if profile[-1, 0] > 0.0:
-        shapes.append(_disc(profile[-1, 0], profile[-1, 1], segments, up=True))
+        return shapes[0]
+    if radius[0] > 0.0:
+        shapes.append(_disc(radius[0], profile[0, 1], segments, up=False))
+    if radius[-1] > 0.0:
+        shapes.append(_disc(radius[-1], profile[-1, 1], segments, up=True))
     return join(shapes)
 
 
+@lru_cache
+def _turns(segments: int) -> np.ndarray:
+    return np.linspace(0.0, 2.0 * np.pi, segments + 1)
+
+
 def _disc(radius: float, z: float, segments: int, up: bool) -> Shape:
-    ring = _circle(segments)[:-1] * radius
-    vertices = np.column_stack([np.vstack([[0.0, 0.0], ring]), np.full(segments + 1, z)])
-    around = np.arange(segments)
-    faces = np.stack([np.zeros(segments, dtype=np.int64), 1 + around, 1 + (around + 1) % segments], axis=1)
-    return Shape(vertices, (faces if up else faces[:, ::-1]).astype(np.int32), vertices[:, :2].astype(np.float32))
+    vertices = np.empty((segments, 3))
+    vertices[:, :2] = _circle(segments)[:-1] * radius
+    vertices[:, 2] = z
+    faces = _fan_faces(segments)
+    return Shape(vertices, faces if up else faces[:, ::-1], vertices[:, :2].astype(np.float32))
 
 
 def cylinder(
@@ -227,28 +258,38 @@ def ellipsoid(
 def tube(path: list[tuple[float, float, float]] | np.ndarray, radius: float, segments: int = 8) -> Shape:
     """Return a round bar along a polyline (N, 3): handles, taps, chair frames, cables."""
     path = np.asarray(path, dtype=np.float64)
-    step = np.diff(path, axis=0)
-    step /= np.linalg.norm(step, axis=1, keepdims=True)
-    tangent = np.vstack([step[:1], step[:-1] + step[1:], step[-1:]])
-    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
-    side = np.cross(tangent[0], np.eye(3)[int(np.abs(tangent[0]).argmin())])
-    circle = _circle(segments)
-    points = np.empty((len(path), segments + 1, 3))
+    step = path[1:] - path[:-1]
+    lengths = np.sqrt((step**2).sum(axis=1))
+    step /= lengths[:, None]
+    tangent = np.concatenate([step[:1], step[:-1] + step[1:], step[-1:]])
+    tangent /= np.sqrt((tangent**2).sum(axis=1))[:, None]
+    side = np.zeros(3)
+    side[int(np.abs(tangent[0]).argmin())] = 1.0
+    sides = np.empty_like(tangent)
     for i, forward in enumerate(tangent):
         side = side - forward * (side @ forward)
-        side /= np.linalg.norm(side)
-        points[i] = path[i] + radius * (circle[:, :1] * side + circle[:, 1:] * np.cross(forward, side))
-    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
-    turn = np.linspace(0.0, 2.0 * np.pi * radius, segments + 1)
-    body = _surface(points, np.stack(np.broadcast_arrays(turn[None, :], length[:, None]), axis=-1))
-    return join([body, _fan(points[0, :-1][::-1]), _fan(points[-1, :-1])])
+        side /= math.sqrt(side @ side)
+        sides[i] = side
+    up = tangent[:, [1, 2, 0]] * sides[:, [2, 0, 1]] - tangent[:, [2, 0, 1]] * sides[:, [1, 2, 0]]
+    circle = radius * _circle(segments)
+    points = path[:, None] + circle[:, :1] * sides[:, None] + circle[:, 1:] * up[:, None]
+    uv = np.empty((len(path), segments + 1, 2))
+    uv[..., 0] = np.linspace(0.0, 2.0 * np.pi * radius, segments + 1)
+    uv[0, :, 1], uv[1:, :, 1] = 0.0, np.cumsum(lengths)[:, None]
+    return join([_surface(points, uv), _fan(points[0, :-1][::-1]), _fan(points[-1, :-1])])
 
 
 def _fan(ring: np.ndarray) -> Shape:
     """Return the flat convex polygon (N, 3), counter-clockwise seen from where it faces."""
-    middle = np.arange(1, len(ring) - 1)
-    faces = np.stack([np.zeros_like(middle), middle, middle + 1], axis=1).astype(np.int32)
-    return Shape(ring.copy(), faces, ring[:, :2].astype(np.float32))
+    return Shape(ring.copy(), _fan_faces(len(ring)), ring[:, :2].astype(np.float32))
+
+
+@lru_cache
+def _fan_faces(count: int) -> np.ndarray:
+    middle = np.arange(1, count - 1, dtype=np.int32)
+    faces = np.stack([np.zeros_like(middle), middle, middle + 1], axis=1)
+    faces.setflags(write=False)
+    return faces
 
 
 # --- prisms and sheets ---------------------------------------------------------------------------------------------

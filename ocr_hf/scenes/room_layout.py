@@ -59,7 +59,7 @@ class RoomLayout:
 
     def fits(self, block: Block, ignore_kept_free: bool = False, on: Placement | None = None) -> bool:
         """Return True if a block lies in the room and runs into nothing."""
-        half_x, half_y = block.half_extent()
+        half_x, half_y = block.half_extent
         if block.x - half_x < self.low[0] or block.x + half_x > self.high[0]:
             return False
         if block.y - half_y < self.low[1] or block.y + half_y > self.high[1] or block.z1 > self.plan.height_m:
@@ -150,8 +150,8 @@ class RoomLayout:
     def _draw_wall(self, wall: Wall | None) -> Wall:
         if wall is not None:
             return wall
-        lengths = np.array([face.length for face in self.room.walls])
-        return self.room.walls[int(self.rng.choice(len(lengths), p=lengths / lengths.sum()))]
+        ends = np.cumsum([face.length for face in self.room.walls])
+        return self.room.walls[int(np.searchsorted(ends, self.rng.random() * ends[-1], side="right"))]
 
     def _draw_along(self, low: float, high: float, where: str) -> float:
         if where == "corner":
@@ -176,14 +176,17 @@ class RoomLayout:
         placement = Placement(model, np.array([position[0], position[1], z]), anchor.yaw + turn, on)
         return self.take(placement, walk) if self.fits(placement.block, ignore_kept_free, on) else None
 
-    def put_anywhere(self, model: Model, turn: str = "any", margin: float = 0.05, tries: int = 20) -> Placement | None:
-        """Stand a model on free floor; turn is "any" or "right" (right angles)."""
+    def put_anywhere(self, model: Model, sides: float, ends: float, tries: int = 60) -> Placement | None:
+        """Stand a model on free floor, along x or y, with `sides` metres free before and behind, `ends` left and right."""
         for _ in range(tries):
-            x, y = self.rng.uniform(self.low + 0.2, self.high - 0.2)
-            yaw = float(self.rng.uniform(0, 2 * np.pi)) if turn == "any" else float(self.rng.integers(4)) * np.pi / 2
+            yaw = float(self.rng.integers(4)) * np.pi / 2
+            around = Placement(model, np.zeros(3), yaw).block.grown(ends, ends, sides, sides)
+            half = np.array(around.half_extent)
+            if (half * 2.0 > self.high - self.low).any():
+                continue
+            x, y = self.rng.uniform(self.low + half, self.high - half)
             placement = Placement(model, np.array([x, y, 0.0]), yaw)
-            block = placement.block.grown(margin, margin, margin, margin)
-            if self.fits(block) and (taken := self.take(placement)):
+            if self.fits(placement.block.grown(ends, ends, sides, sides)) and (taken := self.take(placement)):
                 return taken
         return None
 

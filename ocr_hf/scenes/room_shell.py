@@ -29,7 +29,7 @@ def _fill(layout: RoomLayout, opening: Opening) -> None:
     model = make(layout.rng, layout.style, opening.high - opening.low - 0.004, opening.z1 - opening.z0 - 0.004)
     x, y = opening.center
     layout.placements.append(Placement(model, np.array([x, y, opening.z0 + 0.002]), yaw_at(wall)))
-    if opening.kind == "window" and layout.room.kind != "bathroom" and layout.rng.random() < 0.55:
+    if opening.kind == "window" and layout.room.kind not in ("bathroom", "kitchen") and layout.rng.random() < 0.55:
         _hang_curtains(layout, wall, opening)
 
 

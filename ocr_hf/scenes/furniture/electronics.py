@@ -137,7 +137,7 @@ def tower(rng: Rng, style: Style) -> Model:
 
 def printer(rng: Rng, style: Style) -> Model:
     """A desktop printer with paper in its trays."""
-    width, depth, height = rng.uniform(0.40, 0.50), rng.uniform(0.33, 0.42), rng.uniform(0.22, 0.32)
+    width, depth, height = rng.uniform(0.38, 0.46), rng.uniform(0.28, 0.34), rng.uniform(0.22, 0.30)
     body, second = pick(rng, ((WHITE, GREY), (DARK, BLACK), (plain((0.82, 0.82, 0.80)), DARK)))
     x, y = width / 2, depth / 2
     paper = plain((0.97, 0.97, 0.96))
@@ -146,8 +146,8 @@ def printer(rng: Rng, style: Style) -> Model:
     parts.add(body, rounded_box((width, depth * 0.72, height * 0.5), 0.02, (0, depth * 0.14, height * 0.67)))
     parts.add(second, block(-x + 0.02, x - 0.02, -y + 0.02, y - 0.03, height * 0.88, height * 0.95))
     parts.add(BLACK, block(-x + 0.05, x - 0.05, -y - 0.002, -y + 0.02, height * 0.2, height * 0.36))
-    parts.add(second, block(-0.12, 0.12, -y - 0.1, -y + 0.02, height * 0.17, height * 0.2))
-    parts.add(paper, block(-0.105, 0.105, -y - 0.09, -y + 0.02, height * 0.2, height * 0.225))
+    parts.add(second, block(-0.12, 0.12, -y - 0.06, -y + 0.02, height * 0.17, height * 0.2))
+    parts.add(paper, block(-0.105, 0.105, -y - 0.055, -y + 0.02, height * 0.2, height * 0.225))
     parts.add(
         plain((0.35, 0.6, 0.9), 0.6),
         block(x - 0.13, x - 0.06, -depth * 0.22 - 0.004, -depth * 0.22 + 0.01, height * 0.72, height * 0.82),

@@ -32,7 +32,7 @@ def counter(rng: Rng, style: Style, width: float = 1.2) -> Model:
     front = (-x + 0.004, x - 0.004)
     fronts(parts, body, style.metal, front, (0.10, split), -y + 0.04, 1, columns)
     fronts(parts, body, style.metal, front, (split, COUNTER_HEIGHT_M - TOP_M - 0.004), -y + 0.04, 1, columns)
-    parts.surface("counter", COUNTER_HEIGHT_M, -x + 0.03, x - 0.03, -y + 0.05, y - 0.03)
+    parts.surface("counter", COUNTER_HEIGHT_M, -x + 0.01, x - 0.01, -y + 0.03, y - 0.02)
     return parts.model("counter")
 
 
@@ -195,7 +195,7 @@ def dishwasher(rng: Rng, style: Style) -> Model:
             0.009,
         ),
     )
-    parts.surface("counter", COUNTER_HEIGHT_M, -x + 0.03, x - 0.03, -y + 0.05, y - 0.03)
+    parts.surface("counter", COUNTER_HEIGHT_M, -x + 0.01, x - 0.01, -y + 0.03, y - 0.02)
     return parts.model("dishwasher")
 
 

@@ -16,11 +16,11 @@ PILLOW_DEPTH_M = 0.42
 """Room kept for pillows at the head of a bed."""
 
 
-def bed(rng: Rng, style: Style, width: float | None = None) -> Model:
-    """A single or double bed with a headboard, a mattress and a duvet."""
+def bed(rng: Rng, style: Style, width: float | None = None, low: bool = False) -> Model:
+    """A single or double bed with a headboard, a mattress and a duvet; a low one fits below a window."""
     width = pick(rng, (0.95, 1.25, 1.45, 1.65, 1.85)) if width is None else width
     length, mattress_top = rng.uniform(1.98, 2.12), rng.uniform(0.46, 0.58)
-    head = rng.uniform(0.85, 1.2)
+    head = 0.74 if low else rng.uniform(0.85, 1.2)
     frame = pick(rng, (style.wood, style.wood, style.paint, style.cloth))
     sheet_finish = Finish("fabric", (0.94, 0.93, 0.91))
     duvet = Finish(

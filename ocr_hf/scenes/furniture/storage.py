@@ -36,7 +36,7 @@ def bookshelf(rng: Rng, style: Style) -> Model:
             books(parts, rng, -x + board + 0.01, end, -y + 0.02, depth - 0.08, z + board, clearance)
         if x - board - end > 0.15:
             parts.surface("shelf", z + board, end + 0.02, x - board - 0.01, -y + 0.02, y - 0.03, clearance - 0.01)
-    parts.surface("top", height, -x + 0.02, x - 0.02, -y + 0.02, y - 0.02)
+    parts.surface("top", height, -x + 0.01, x - 0.01, -y + 0.02, y - 0.01)
     return parts.model("bookshelf")
 
 
@@ -63,7 +63,7 @@ def sideboard(rng: Rng, style: Style, width: float | None = None) -> Model:
         columns,
         pick(rng, ("bar", "knob", "none")),
     )
-    parts.surface("top", height, -x + 0.03, x - 0.03, -y + 0.03, y - 0.02)
+    parts.surface("top", height, -x + 0.01, x - 0.01, -y + 0.02, y - 0.01)
     return parts.model("cabinet")
 
 
@@ -87,7 +87,7 @@ def dresser(rng: Rng, style: Style) -> Model:
         2 if width > 0.95 else 1,
         pick(rng, ("bar", "knob")),
     )
-    parts.surface("top", height, -x + 0.03, x - 0.03, -y + 0.03, y - 0.02)
+    parts.surface("top", height, -x + 0.01, x - 0.01, -y + 0.02, y - 0.01)
     return parts.model("cabinet")
 
 
@@ -101,7 +101,7 @@ def filing_cabinet(rng: Rng, style: Style) -> Model:
         steel, block(-x, x, -y + 0.018, y, 0.03, height), block(-x + 0.03, x - 0.03, -y + 0.05, y - 0.03, 0.0, 0.03)
     )
     fronts(parts, steel, DARK, (-x + 0.008, x - 0.008), (0.035, height - 0.01), -y + 0.018, round(height / 0.34), 1)
-    parts.surface("top", height, -x + 0.02, x - 0.02, -y + 0.03, y - 0.02)
+    parts.surface("top", height, -x + 0.01, x - 0.01, -y + 0.02, y - 0.01)
     return parts.model("cabinet")
 
 

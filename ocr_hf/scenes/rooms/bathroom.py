@@ -23,14 +23,17 @@ def furnish_bathroom(room: RoomLayout) -> None:
     room.put_at_wall(
         bathroom.bathtub(rng, style, min(rng.uniform(1.5, 1.75), shortest - 0.1)), where="corner", clear=(0, 0, 0.55)
     )
-    basin = room.put_at_wall(bathroom.bathroom_sink(rng, style), clear=(0.05, 0.05, 0.6))
+    model = bathroom.toilet(rng, style)
+    seat = room.put_at_wall(model, clear=(0.15, 0.15, 0.5)) or room.put_at_wall(
+        model, clear=(0.05, 0.05, 0.45), tries=60
+    )
+    if seat:
+        room.keep_free(seat, 0.4)
+    basin = room.put_at_wall(bathroom.bathroom_sink(rng, style), clear=(0.02, 0.02, 0.55), tries=40)
     if basin:
-        room.keep_free(basin, 0.5)
+        room.keep_free(basin, 0.45)
         mirror = bathroom.mirror(rng, style)
         room.hang(mirror, z=1.15 if mirror.size[2] > 0.7 else 1.25, above=basin)
-    seat = room.put_at_wall(bathroom.toilet(rng, style), clear=(0.15, 0.15, 0.55))
-    if seat:
-        room.keep_free(seat, 0.45)
     if chance(room, 0.6):
         washer = room.put_at_wall(bathroom.washer(rng, style), clear=(0.0, 0.0, 0.55), where="corner")
         if washer:

@@ -29,7 +29,11 @@ def furnish_bedroom(room: RoomLayout) -> None:
     rng, style = room.rng, room.style
     radiators_below_windows(room)
     bed = _bed_group(room)
-    closet = room.put_at_wall(storage.closet(rng, style), clear=(0.0, 0.0, 0.6), where=pick(rng, ("corner", "any")))
+    for _ in range(3):
+        if closet := room.put_at_wall(
+            storage.closet(rng, style), clear=(0.0, 0.0, 0.55), where=pick(rng, ("corner", "any"))
+        ):
+            break
     if closet:
         room.keep_free(closet, 0.5)
         scatter(room, closet, "top", some(room, {storage.basket: 0.2, storage.crate: 0.15}))
@@ -57,11 +61,11 @@ def furnish_bedroom(room: RoomLayout) -> None:
 def _bed_group(room: RoomLayout) -> Placement | None:
     """Stand a bed with its head to a wall, with nightstands, pillows, and lamps."""
     rng, style = room.rng, room.style
-    for attempt in range(4):
-        model = sleeping.bed(rng, style, width=None if attempt < 2 else 0.95)
+    for attempt in range(7):
+        model = sleeping.bed(rng, style, width=None if attempt < 4 else 0.95, low=attempt % 2 == 1)
         sides = 0.55 if model.size[0] > 1.2 and attempt < 3 else 0.0
-        where = "middle" if sides else "corner"
-        if bed := room.put_at_wall(model, clear=(sides, sides, 0.65), where=where):
+        where = "middle" if sides else pick(rng, ("corner", "any"))
+        if bed := room.put_at_wall(model, clear=(sides, sides, 0.6 if attempt < 5 else 0.4), where=where):
             break
     else:
         return None

@@ -62,16 +62,21 @@ def dining_group(room: RoomLayout, tries: int = 3) -> Placement | None:
     area = float((room.high - room.low).prod())
     for _ in range(tries):
         if chance(room, 0.3) and area > 12.0:
-            table = room.put_anywhere(tables.round_table(rng, style), turn="right", margin=0.6)
-            sides = {"front": 1, "back": 1, "left": 1, "right": 1}
+            table = room.put_anywhere(tables.round_table(rng, style), sides=0.55, ends=0.5)
+            seats = {"front": 1, "back": 1, "left": 1, "right": 1}
         else:
-            model = tables.dining_table(rng, style, width=rng.uniform(1.0, 1.3) if area < 13.0 else None)
-            table = room.put_anywhere(model, turn="right", margin=0.6)
-            along = 1 if model.size[0] < 1.15 else 2 if model.size[0] < 1.75 else 3
+            model = tables.dining_table(rng, style, width=rng.uniform(0.8, 1.25) if area < 14.0 else None)
+            table = room.put_anywhere(model, sides=0.55, ends=0.25)
+            along = 1 if model.size[0] < 1.1 else 2 if model.size[0] < 1.75 else 3
             ends = int(chance(room, 0.4))
-            sides = {"front": along, "back": along, "left": ends, "right": ends}
+            seats = {"front": along, "back": along, "left": ends, "right": ends}
+        if table is None and area < 14.0:
+            table = room.put_at_wall(
+                tables.dining_table(rng, style, width=rng.uniform(0.8, 1.1)), clear=(0.3, 0.3, 0.6)
+            )
+            seats = {"front": 1, "left": 1, "right": 1}
         if table:
-            chairs_around(room, table, chair, sides)
+            chairs_around(room, table, chair, seats)
             center = pick(rng, (kitchen.bowl, decor_plant_small, None))
             if center:
                 room.put_on(table, "table", center(rng, style), turn=None, at="center")
@@ -169,7 +174,7 @@ def rug_below(room: RoomLayout, placement: Placement, grow_m: float) -> None:
     )
     width, depth = placement.model.size[:2] + 2.0 * grow_m
     rug = placement.block.grown(grow_m, grow_m, grow_m, grow_m)
-    half_x, half_y = rug.half_extent()
+    half_x, half_y = rug.half_extent
     inside = (rug.x - half_x > room.low[0]) and (rug.x + half_x < room.high[0])
     if inside and rug.y - half_y > room.low[1] and rug.y + half_y < room.high[1]:
         shape = block(-width / 2, width / 2, -depth / 2, depth / 2, 0.0005, 0.009)

@@ -31,8 +31,11 @@ UPPER_Z_M = 1.45
 def furnish_kitchen(room: RoomLayout) -> None:
     """Furnish a kitchen."""
     rng, style = room.rng, room.style
-    counters = _units(room)
+    runs = _units(room)
     dining_group(room) or _bar(room)
+    for placement in runs:
+        room.keep_free(placement, 0.4)
+    counters = [p for p in runs if p.model.label in ("counter", "dishwasher")]
     radiators_below_windows(room, 0.4)
     if chance(room, 0.35):
         placed = room.put_at_wall(storage.dresser(rng, style), clear=(0.0, 0.0, 0.6))
@@ -48,13 +51,12 @@ def furnish_kitchen(room: RoomLayout) -> None:
         kitchen.microwave: 0.75, kitchen.kettle: 0.7, kitchen.cutting_board: 0.6, kitchen.bowl: 0.4, kitchen.cup: 0.6,
         kitchen.bottle: 0.4, decor_plant_small: 0.25, electronics.telephone: 0.1,
     }  # fmt: skip
-    makers = some(room, things)
-    makers += [kitchen.cup] * int(rng.integers(0, 3))
-    for make in makers:
-        if counters:
-            turn = 0.0 if make is kitchen.microwave else float(rng.uniform(-0.4, 0.4))
-            at = "back" if make is kitchen.microwave else "any"
-            room.put_on(counters[int(rng.integers(len(counters)))], "counter", make(rng, style), turn=turn, at=at)
+    for make in [*some(room, things), *[kitchen.cup] * int(rng.integers(0, 3))]:
+        turn, at = (0.0, "back") if make is kitchen.microwave else (float(rng.uniform(-0.4, 0.4)), "any")
+        model = make(rng, style)
+        for i in rng.permutation(len(counters)):
+            if room.put_on(counters[i], "counter", model, turn=turn, at=at):
+                break
     clutter(
         room,
         {
@@ -69,7 +71,7 @@ def furnish_kitchen(room: RoomLayout) -> None:
 
 
 def _units(room: RoomLayout) -> list[Placement]:
-    """Set a run of units along the longest free stretches of wall; return the counters."""
+    """Set a run of units along the longest free stretches of wall; return the units."""
     rng, style = room.rng, room.style
     fridge = kitchen.refrigerator(rng, style)
     middle = ["counter", "sink", "counter", "stove", "counter"]
@@ -90,7 +92,7 @@ def _units(room: RoomLayout) -> list[Placement]:
     if chance(room, 0.2):
         units.append("oven")
         made["oven"] = kitchen.oven_tower(rng, style)
-    counters: list[Placement] = []
+    wanted = set(units) - {"counter"}
     runs: list[Placement] = []
     while units:
         spans = [
@@ -105,11 +107,12 @@ def _units(room: RoomLayout) -> list[Placement]:
         if not placed:
             break
         runs += placed
-        counters += [p for p in placed if p.model.label in ("counter", "dishwasher")]
+    for name in sorted(wanted - {p.model.label for p in runs}):
+        if placement := room.put_at_wall(made[name], clear=(0.0, 0.0, 0.6), where="corner", tries=40):
+            runs.append(placement)
     for placement in runs:
-        room.keep_free(placement, 0.6)
         _above(room, placement)
-    return counters
+    return runs
 
 
 def _fill_run(
@@ -123,7 +126,10 @@ def _fill_run(
         if widths > high - low:
             break
         taken.append(name)
+    left = units[len(taken) :] if taken else []
     spare = high - low - sum(fixed.get(unit, 0.0) for unit in taken)
+    while taken.count("counter") > 1 and spare / taken.count("counter") < 0.55:
+        taken.remove("counter")
     count = sum(unit == "counter" for unit in taken)
     width = min(spare / count - 0.004, float(room.rng.uniform(0.6, 1.3))) if count else 0.0
     s = low if chance(room, 0.5) else high - sum(fixed.get(unit, width + 0.004) for unit in taken)
@@ -135,7 +141,7 @@ def _fill_run(
         s += step
         if placement:
             placed.append(placement)
-    return placed, units[len(taken) :] if taken else []
+    return placed, left
 
 
 def _above(room: RoomLayout, placement: Placement) -> None:

@@ -72,8 +72,8 @@ def decor_plant_tall_again(rng: np.random.Generator, style):
 def _sofa_group(room: RoomLayout) -> Placement | None:
     """Stand a sofa at a wall with a coffee table before it and sometimes an armchair or a second sofa beside that."""
     rng, style = room.rng, room.style
-    for seats in (int(rng.integers(2, 4)), 2):
-        sofa = room.put_at_wall(seating.sofa(rng, style, seats), clear=(0.05, 0.05, 1.6), where="middle")
+    for seats, front in ((int(rng.integers(2, 4)), 1.6), (2, 1.4), (2, 1.2), (1, 1.0)):
+        sofa = room.put_at_wall(seating.sofa(rng, style, seats), clear=(0.05, 0.05, front), where="middle", tries=32)
         if sofa:
             break
     else:

@@ -90,17 +90,13 @@ def _long_table(room: RoomLayout) -> Placement | None:
     rng, style = room.rng, room.style
     span = np.sort(room.high - room.low)[::-1]
     chair = pick(rng, (seating.office_chair, seating.padded_chair, seating.shell_chair))(rng, style)
-    for shrink in (1.0, 0.85, 0.7, 0.55):
+    for shrink in (1.0, 0.85, 0.7, 0.55, 0.45):
         model = tables.dining_table(rng, style, width=min(3.2, float(span[0]) - 2.2) * shrink)
-        along_x = (room.high - room.low).argmax() == 0
-        for _ in range(6):
-            center = (room.low + room.high) / 2.0 + rng.uniform(-0.3, 0.3, 2)
-            placement = Placement(model, np.array([center[0], center[1], 0.0]), 0.0 if along_x else np.pi / 2)
-            if room.fits(placement.block.grown(0.3, 0.3, 0.7, 0.7)) and room.take(placement):
-                count = max(1, int(model.size[0] / 0.72))
-                ends = int(chance(room, 0.5))
-                chairs_around(room, placement, chair, {"front": count, "back": count, "left": ends, "right": ends})
-                return placement
+        if table := room.put_anywhere(model, sides=0.65, ends=0.5):
+            count = max(1, int(model.size[0] / 0.72))
+            ends = int(chance(room, 0.5))
+            chairs_around(room, table, chair, {"front": count, "back": count, "left": ends, "right": ends})
+            return table
     return None
 
 
