@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,12 +43,14 @@ def load_model(
     dtype: str = "auto",
     device: str | torch.device | None = None,
     attn_implementation: str | None = None,
+    families: Sequence[str] | None = FAMILIES,
 ) -> LoadedModel:
     """Load a model for inference by Hub id or folder; a folder or repository with a LoRA adapter loads its base too.
 
     revision : branch, tag or commit of the Hub repository
     dtype : "auto", "float32", "bfloat16" or "float16"
     device : None = CUDA where there is one, else CPU
+    families : model types to accept; None = every image-and-text-to-text model, as evaluation does
     Raises ModelLoadError in one sentence for a missing model, weights that are not safetensors, a model family that
     is not supported, and a processor without video.
     """
@@ -56,7 +59,7 @@ def load_model(
 
     source = str(source)
     base, base_revision = _adapter_base(source, revision) or (source, revision)
-    check_config(base, base_revision)
+    check_config(base, base_revision, families)
     processor = load_processor(base, base_revision)
     arguments: dict[str, Any] = {"attn_implementation": attn_implementation} if attn_implementation else {}
     try:
@@ -96,9 +99,10 @@ def load_processor(source: str | Path, revision: str | None = None) -> Processor
     return processor
 
 
-def check_config(source: str | Path, revision: str | None = None) -> Any:
+def check_config(source: str | Path, revision: str | None = None, families: Sequence[str] | None = FAMILIES) -> Any:
     """Return a model's configuration; raise ModelLoadError where it is missing or of a family that is not supported."""
     from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
     try:
         config = AutoConfig.from_pretrained(str(source), revision=revision, trust_remote_code=False)
@@ -107,10 +111,15 @@ def check_config(source: str | Path, revision: str | None = None) -> Any:
             f"there is no model at '{source}' ({_first_line(error)}); give a Hub id, as in "
             "'Qwen/Qwen2.5-VL-3B-Instruct', or a folder with a config.json"
         ) from error
-    if config.model_type not in FAMILIES:
+    if families is None and config.model_type not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
+        raise ModelLoadError(
+            f"'{source}' is a model of type '{config.model_type}', which transformers does not load for image and text "
+            "to text; use a video language model"
+        )
+    if families is not None and config.model_type not in families:
         raise ModelLoadError(
             f"'{source}' is a model of type '{config.model_type}', whose video input is not supported; "
-            f"use one of {', '.join(FAMILIES)}"
+            f"use one of {', '.join(families)}"
         )
     return config
 

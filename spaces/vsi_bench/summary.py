@@ -93,7 +93,7 @@ def _table(
     types = np.array([_TYPE_INDEX[name] for name in scored.question_types])[keep]
     tenths, unparsed = scored.tenths[keep], ~scored.parsed[keep]
     clusters = _own_clusters(types, tenths) if scenes is None else cluster_codes(scenes)[keep]
-    totals, counts = _cluster_sums(types, tenths, clusters)
+    totals, counts = cluster_sums(types, tenths, clusters)
     tasks, levels, macro, micro = averages(totals.sum(axis=0), counts.sum(axis=0))
     bounds: list[np.ndarray | None] = [None] * 4
     if draws:
@@ -139,7 +139,7 @@ def _entries(
     return entries
 
 
-def _cluster_sums(types: np.ndarray, tenths: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def cluster_sums(types: np.ndarray, tenths: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return (clusters, 10) float64 sums of tenths and counts; clusters without a row are left out."""
     names, rows = np.unique(clusters, return_inverse=True)
     cells = rows.reshape(-1) * len(QUESTION_TYPES) + types

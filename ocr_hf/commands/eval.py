@@ -1,0 +1,98 @@
+"""`ocr-hf eval`: run a model on VSI-Bench or ocr-vsi, or score predictions made elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ocr_hf.commands._dataclass_options import given_options, options_of
+from ocr_hf.vsi_bench.config import EvalConfig
+
+
+@options_of(EvalConfig)
+def main(
+    out: Annotated[Path, typer.Option(help="folder for answers, results and report; an earlier run is continued")] = (
+        Path("eval")
+    ),
+    predictions: Annotated[
+        Path | None, typer.Option(help="score this file (.jsonl .json .csv .parquet) instead of asking a model")
+    ] = None,
+    **options: Any,
+) -> None:
+    """Ask a video language model the questions of VSI-Bench, or score its predictions.
+
+    Scores are VSI-Bench's official ones. OCR means Object-Centric 3D Rollout, not text recognition.
+    """
+    from rich.console import Console
+
+    config = EvalConfig(**given_options(options))
+    results = _score(predictions, config, out) if predictions else _run(config, out)
+    if results is None:
+        return
+    console = Console()
+    console.print(_table(results))
+    for name, audit in results["audits"].items():
+        console.print(f"audit {name}: {audit['macro']:.1f}, {audit['difference']:+.1f} to vanilla (n = {audit['n']:,})")
+    lock = results["query_lock"]
+    if lock and lock["index"] is not None:
+        console.print(f"query-lock index {lock['index']:+.1f} (n = {lock['n']:,})")
+    console.print(f"Everything is in {out}: report.md, results.json", soft_wrap=True, highlight=False)
+
+
+def _table(results: dict) -> Any:
+    """Return a table of the tasks, with chance beside them where it is known."""
+    from rich.table import Table
+
+    from ocr_hf.vsi_bench.tasks import TASKS
+
+    average = results["average"]
+    chance = results["references"].get("random")
+    title = f"VSI-Bench, {results['extraction']} extraction, {average} average"
+    table = Table("", "score", "95 % interval", "chance", "n", "unread", title=title)
+    entries = [("overall", {**results, "score": results["overall"]}, chance and chance[average])]
+    if results["interval"]:
+        entries[0][1]["interval"] = results["interval"][average]
+    for task in TASKS:
+        if task.name in results["tasks"]:
+            entries.append((task.title, results["tasks"][task.name], chance and chance["tasks"][task.name]))
+    for name, entry, guess in entries:
+        interval = entry["interval"]
+        table.add_row(
+            name,
+            f"{entry['score']:.1f}",
+            f"{interval[0]:.1f} – {interval[1]:.1f}" if interval else "–",
+            f"{guess:.1f}" if guess is not None else "–",
+            f"{entry['n']:,}",
+            f"{entry['n_unparsed']:,}",
+            end_section=name == "overall",
+        )
+    return table
+
+
+def _run(config: EvalConfig, out: Path) -> dict | None:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ocr_hf.vsi_bench.processes import current_processes
+    from ocr_hf.vsi_bench.runner import run
+
+    columns = (TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TextColumn("batches"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=current_processes().rank > 0) as progress:
+        task = progress.add_task("batches", total=None)
+        return run(config, out, lambda done, total: progress.update(task, completed=done, total=total))
+
+
+def _score(path: Path, config: EvalConfig, out: Path) -> dict:
+    from ocr_hf.vsi_bench.benchmark import open_benchmark
+    from ocr_hf.vsi_bench.predictions import pair, read_rows
+    from ocr_hf.vsi_bench.results import score_predictions
+
+    questions = None
+    settings: dict[str, Any] = {"predictions": str(path), "extraction": config.extraction, "seed": config.seed}
+    if config.data is not None:
+        benchmark = open_benchmark(config.data, config.data_revision)
+        questions = benchmark.select(config.split)
+        settings |= {"data": config.data, "data_revision": benchmark.revision, "split": config.split}
+    return score_predictions(pair(read_rows(path), questions), config, out, settings)

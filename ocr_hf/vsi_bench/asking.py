@@ -1,0 +1,143 @@
+"""Asking a model: from a question to sampled frames, an audit's change to them, inputs, and the text it answers."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ocr_hf.data.video import probe, read_frames, uniform_indices
+from ocr_hf.models.media import FrameCache, sampled_fps
+from ocr_hf.perturb.rows import footprints_of
+from ocr_hf.vsi_bench.audits import NEED_OBJECTS, Changed, apply_audit
+from ocr_hf.vsi_bench.benchmark import Benchmark, Row
+from ocr_hf.vsi_bench.config import EvalConfig
+from ocr_hf.vsi_bench.encoding import Encoder, encoder_for
+from ocr_hf.vsi_bench.prompts import build_prompt
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ocr_hf.models.load import LoadedModel
+
+FRAME_CACHE_BYTES = 512 * 1024**2
+_ENCODED_KEPT = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Frames of one video as they were sampled: (T, H, W, 3) uint8, (T,) seconds, (T,) frame numbers."""
+
+    frames: np.ndarray
+    timestamps_s: np.ndarray
+    indices: np.ndarray
+
+    @property
+    def fps(self) -> float:
+        """Rate of the sampled frames; a single frame has none and stands at time 0 whatever is said, so 1."""
+        return sampled_fps(self.timestamps_s) if len(self.timestamps_s) > 1 else 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One question ready for the model: its chat, its encoded video, and what to record beside the answer."""
+
+    row: Row
+    messages: list[dict[str, Any]]
+    video: Any
+    record: dict[str, Any]
+
+
+class Asker:
+    """Prepares and asks questions of one benchmark with one model."""
+
+    def __init__(self, benchmark: Benchmark, config: EvalConfig, loaded: LoadedModel) -> None:
+        self.benchmark = benchmark
+        self.config = config
+        self.model = loaded.model
+        self.tokenizer = loaded.processor.tokenizer
+        self.encoder: Encoder = encoder_for(loaded, config.min_pixels, config.max_pixels)
+        self._frames = FrameCache(FRAME_CACHE_BYTES)
+        self._encoded: OrderedDict[tuple[str, str], Any] = OrderedDict()
+
+    def sample(self, row: Row) -> Sampled:
+        """Return the frames of a question's video; decoded once for questions that follow each other."""
+
+        def decode() -> tuple[np.ndarray, Any]:
+            source = self.benchmark.video(row)
+            indices = uniform_indices(probe(source).num_frames, self.config.frames)
+            frames, times = read_frames(source, indices)
+            return frames, (times, indices)
+
+        frames, (times, indices) = self._frames.get(self.benchmark.video_key(row), decode)
+        return Sampled(frames, times, indices)
+
+    def prepare(self, row: Row, audit: str) -> Prepared:
+        """Return a question as an audit asks it; raise VideoError where its video can't be decoded."""
+        messages = [{"role": "user", "content": [{"type": "text", "text": build_prompt(row, self.config.prompt)}]}]
+        if audit == "text_only":
+            return Prepared(row, messages, None, {"num_frames": 0})
+        sampled = self.sample(row)
+        record = {"num_frames": len(sampled.frames), "sampled_fps": round(sampled.fps, 6)}
+        if audit in NEED_OBJECTS:
+            changed = self.change(row, audit, sampled)
+            record |= {"changed_px": changed.changed_px, "asked_px": changed.asked_px}
+            video = self.encoder.encode(changed.frames, sampled.fps)
+        else:
+            video = self._encode_once(row, audit, sampled)
+        return Prepared(row, messages, video, record | self.encoder.facts(video))
+
+    def change(self, row: Row, audit: str, sampled: Sampled) -> Changed:
+        """Return the sampled frames as an audit that needs objects shows them."""
+        full = self.benchmark.objects(row)
+        footprints = footprints_of(full).select(sampled.indices)
+        seed, strength = self.config.seed, self.config.strength
+        numbers = sampled.indices.tolist()
+        return apply_audit(
+            audit, sampled.frames, row["id"], seed, strength, footprints, full["queried_objects"], numbers
+        )
+
+    def applies(self, row: Row, audit: str) -> bool:
+        """Return whether an audit can be asked of a question: it names an object that a sampled frame shows."""
+        if audit not in NEED_OBJECTS:
+            return True
+        full = self.benchmark.objects(row)
+        if not full["queried_objects"]:
+            return False
+        footprints = footprints_of(full)
+        indices = uniform_indices(footprints.num_frames, self.config.frames)
+        return any(footprints.areas(item)[indices].any() for item in full["queried_objects"])
+
+    def ask(self, batch: Sequence[Prepared]) -> list[str]:
+        """Return the model's answers, greedily decoded; special tokens are left out, white space is kept."""
+        import torch
+
+        inputs = self.encoder.batch([(question.messages, question.video) for question in batch])
+        inputs = {
+            # Only pixels take the model's number type: seconds per grid step would be rounded by it.
+            name: value.to(self.model.device, self.model.dtype if name.startswith("pixel_values") else None)
+            for name, value in inputs.items()
+        }
+        with torch.inference_mode():
+            output = self.model.generate(**inputs, **generation_arguments(self.config))
+        new = output[:, inputs["input_ids"].shape[1] :]
+        return self.tokenizer.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+    def _encode_once(self, row: Row, audit: str, sampled: Sampled) -> Any:
+        """Encode frames that all questions about a video share."""
+        key = (self.benchmark.video_key(row), audit)
+        if key not in self._encoded:
+            changed = apply_audit(audit, sampled.frames, key[0], self.config.seed)
+            # The cached frames are read-only, and torch shares their memory.
+            self._encoded[key] = self.encoder.encode(changed.frames.copy(), sampled.fps)
+            while len(self._encoded) > _ENCODED_KEPT:
+                self._encoded.popitem(last=False)
+        self._encoded.move_to_end(key)
+        return self._encoded[key]
+
+
+def generation_arguments(config: EvalConfig) -> dict[str, Any]:
+    """Return what `generate` is told beside the inputs: greedy, and else the model's own generation config."""
+    greedy = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    return {"max_new_tokens": config.max_new_tokens, **greedy}

@@ -1,0 +1,43 @@
+"""Several processes, started by torchrun or `accelerate launch`, that share the questions of one run."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process's number among `count`, and its device (None = choose)."""
+
+    rank: int
+    count: int
+    device: str | None
+
+    def wait(self) -> None:
+        """Return when every process has come here."""
+        if self.count > 1:
+            from accelerate import PartialState
+
+            PartialState().wait_for_everyone()
+
+    def close(self) -> None:
+        """Leave the group of processes."""
+        if self.count > 1:
+            from accelerate import PartialState
+
+            PartialState().destroy_process_group()
+
+
+def current_processes() -> Processes:
+    """Return the group this process belongs to, by the launcher's WORLD_SIZE; a group of one without a launcher.
+
+    `accelerate launch --cpu --num_processes 2` starts one process only; on CPUs take
+    `ACCELERATE_USE_CPU=true torchrun --standalone --nproc_per_node 2 -m ocr_hf.cli eval ...`.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return Processes(0, 1, None)
+    from accelerate import PartialState
+
+    state = PartialState()
+    return Processes(state.process_index, state.num_processes, str(state.device))

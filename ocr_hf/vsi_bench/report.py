@@ -1,0 +1,229 @@
+"""report.md: the results of a run for people, rendered from results.json alone."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ocr_hf.vsi_bench.tasks import TASKS
+
+_REFERENCES = {
+    "random": "chance (expected)",
+    "most_frequent": "most frequent answer",
+    "always_a": 'best constant, always "A"',
+}
+_AUDITS = {
+    "text_only": "no video",
+    "black": "black frames",
+    "shuffled": "frames in random order",
+    "queried_erased": "queried objects erased",
+    "queried_noised": "queried objects noised",
+    "context_noised": "as many context pixels noised",
+}
+_FLAGS = (
+    "model",
+    "revision",
+    "data",
+    "data_revision",
+    "split",
+    "limit",
+    "frames",
+    "max_pixels",
+    "min_pixels",
+    "prompt",
+    "extraction",
+    "max_new_tokens",
+    "batch_size",
+    "dtype",
+    "audit",
+    "strength",
+    "seed",
+)
+
+
+def render_report(results: Mapping[str, Any]) -> str:
+    """Return the report as Markdown."""
+    settings = results["settings"]
+    parts = [
+        f"# VSI-Bench: {settings.get('model') or settings.get('predictions')}",
+        _headline(results),
+        *_warnings(results),
+        _scores(results),
+        _audits(results),
+        _query_lock(results),
+        _published(results),
+        _settings(settings),
+        "Made by ocr-hf, the toolkit for Object-Centric 3D Rollout (OCR; not text recognition).",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a Markdown table; all columns but the first are right-aligned."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _headline(results: Mapping[str, Any]) -> str:
+    average = results["average"]
+    interval = _interval(results["interval"] and results["interval"][average])
+    other = "micro" if average == "macro" else "macro"
+    text = (
+        f"**{results['overall']:.1f}** {interval} · {average} average, {results['extraction']} extraction, "
+        f"n = {results['n']:,}. {other.capitalize()} average {results[other]:.1f}."
+    )
+    debiased = results["debiased"]
+    if debiased and debiased["n"] and debiased["n"] < results["n"]:
+        text += f" Debiased ({debiased['n']:,} questions) {debiased[average]:.1f}."
+    return text
+
+
+def _warnings(results: Mapping[str, Any]) -> list[str]:
+    notes = []
+    if results["missing"]:
+        notes.append(f"no question of {', '.join(results['missing'])}: the macro average is over the other tasks")
+    if results["n_unparsed"]:
+        notes.append(f"{results['n_unparsed']:,} answers could not be read and score 0")
+    if results.get("n_errors"):
+        notes.append(f"{results['n_errors']:,} questions have a video that could not be read; they score 0")
+    if results.get("n_unanswered"):
+        notes.append(f"{results['n_unanswered']:,} questions have no prediction and are left out")
+    if results["extraction"] != "official":
+        notes.append("the extraction is not the benchmark's own: not comparable with official scores")
+    asked = results["settings"].get("frames")
+    if asked and any(given < asked for given in results.get("frames_given", [])):
+        notes.append(f"some videos have fewer than {asked} frames: given were {results['frames_given']}")
+    if results["clustered_by"] != "scene":
+        notes.append("no scene is known, so questions were drawn one by one and intervals are too narrow")
+    return ["\n".join(f"> {note[0].upper()}{note[1:]}.  " for note in notes)] if notes else []
+
+
+def _scores(results: Mapping[str, Any]) -> str:
+    header = ["", "Overall", *(task.title for task in TASKS)]
+    rows = [
+        ["**this run**", *_cells(results["overall"], results["tasks"], bold=True)],
+        ["95 % interval", _bounds(results["interval"] and results["interval"][results["average"]])]
+        + [_bounds((results["tasks"].get(task.name) or {}).get("interval")) for task in TASKS],
+        ["n (unread)", _counts(results), *(_counts(results["tasks"].get(task.name)) for task in TASKS)],
+    ]
+    debiased = results["debiased"]
+    if debiased and debiased["n"]:
+        rows.append(["debiased", *_cells(debiased[results["average"]], debiased["tasks"])])
+    for name, reference in results["references"].items():
+        rows.append([_REFERENCES[name], *_cells(reference[results["average"]], reference["tasks"])])
+    levels = ", ".join(
+        f"{name.rsplit('_', 1)[1]} {entry['score']:.1f} (n = {entry['n']:,})"
+        for name, entry in results["levels"].items()
+        if name.startswith("object_rel_direction")
+    )
+    note = f"\n\nRelative direction: {levels}." if levels else ""
+    return f"## Scores\n\n{table(header, rows)}{note}"
+
+
+def _cells(overall: float, tasks: Mapping[str, Any], bold: bool = False) -> list[str]:
+    scores = [tasks.get(task.name) for task in TASKS]
+    plain = [None if score is None else score["score"] if isinstance(score, Mapping) else score for score in scores]
+    shown = ["–" if score is None else f"{score:.1f}" for score in [overall, *plain]]
+    return [f"**{text}**" for text in shown] if bold else shown
+
+
+def _audits(results: Mapping[str, Any]) -> str:
+    if not results["audits"]:
+        return ""
+    rows = []
+    for name, audit in results["audits"].items():
+        rows.append(
+            [
+                f"{name}: {_AUDITS[name]}",
+                f"{audit['vanilla_macro']:.1f}",
+                f"{audit['macro']:.1f}",
+                f"{audit['difference']:+.1f}",
+                _bounds(audit["difference_interval"]),
+                f"{audit['n']:,}",
+            ]
+        )
+    text = (
+        "Macro averages on the questions that the audit can be asked of. A model that looks at the scene loses score "
+        "without it; one that keeps its score answers from the question alone."
+    )
+    header = ["audit", "vanilla", "audited", "difference", "95 % interval", "n"]
+    return f"## Audits\n\n{text}\n\n{table(header, rows)}"
+
+
+def _query_lock(results: Mapping[str, Any]) -> str:
+    lock = results["query_lock"]
+    if not lock:
+        return ""
+    if lock["index"] is None:
+        return "## Query lock\n\nNo question has enough context pixels to compare with."
+    text = (
+        f"**Query-lock index {lock['index']:+.1f}** {_interval(lock['interval'])}: answers change by "
+        f"{lock['change_queried']:.1f} % when the queried objects are noised and by {lock['change_context']:.1f} % "
+        f"when as many context pixels are (n = {lock['n']:,}; {lock['n_unmatched']:,} questions without enough context "
+        "are left out). Definition: docs/query_lock.md."
+    )
+    rows = [
+        [task.title, *(f"{lock['tasks'][task.name][key]:.1f}" for key in ("change_queried", "change_context", "index"))]
+        + [lock["tasks"][task.name]["n"]]
+        for task in TASKS
+        if task.name in lock["tasks"]
+    ]
+    return f"## Query lock\n\n{text}\n\n{table(['task', 'queried, %', 'context, %', 'index', 'n'], rows)}"
+
+
+def _published(results: Mapping[str, Any]) -> str:
+    if not results["published"]:
+        return ""
+    rows = [
+        [row["system"], row["score"], row["frames"] or "not stated here", row["source"], row.get("note", "")]
+        for row in results["published"]
+    ]
+    text = "As published; frames, resolution, prompt and extraction differ, so small differences mean nothing."
+    return f"## Published averages\n\n{text}\n\n{table(['system', 'overall', 'frames', 'source', 'note'], rows)}"
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    rows = [[name, f"`{_plain(value)}`"] for name, value in settings.items() if value not in (None, [], {})]
+    text = f"## Settings\n\n{table(['setting', 'value'], rows)}"
+    if settings.get("model"):
+        text += f"\n\nTo ask again:\n\n```\nocr-hf eval {_command(settings)} --out OUT\n```"
+    return text
+
+
+def _command(settings: Mapping[str, Any]) -> str:
+    words: list[str] = []
+    pinned = {"revision": settings.get("model_revision"), "data_revision": settings.get("data_revision")}
+    for name in _FLAGS:
+        # A folder's hash tells whether it is the same, but nothing can be fetched by it.
+        value = settings.get(name) if name not in pinned else pinned[name] if _is_commit(pinned[name]) else None
+        for item in value if isinstance(value, list | tuple) else [value]:
+            if item is not None:
+                words += [f"--{name.replace('_', '-')}", str(item)]
+    return shlex.join(words)
+
+
+def _is_commit(revision: Any) -> bool:
+    return isinstance(revision, str) and len(revision) == 40 and set(revision) <= set("0123456789abcdef")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_plain(item)}" for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_plain, value))
+    return str(value)
+
+
+def _interval(bounds: Sequence[float] | None) -> str:
+    return f"[{bounds[0]:.1f}, {bounds[1]:.1f}]" if bounds else "(no interval)"
+
+
+def _bounds(bounds: Sequence[float] | None) -> str:
+    return f"{bounds[0]:.1f} – {bounds[1]:.1f}" if bounds else "–"
+
+
+def _counts(entry: Mapping[str, Any] | None) -> str:
+    if not entry:
+        return "0"
+    return f"{entry['n']:,}" + (f" ({entry['n_unparsed']:,})" if entry["n_unparsed"] else "")

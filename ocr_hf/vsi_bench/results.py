@@ -1,0 +1,200 @@
+"""From answers to the files of a finished run: predictions.parquet, report.md, results.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ocr_hf.data.atomic import replacing, write_json
+from ocr_hf.vsi_bench.audits import VANILLA
+from ocr_hf.vsi_bench.benchmark import Row
+from ocr_hf.vsi_bench.compare import paired_difference
+from ocr_hf.vsi_bench.config import EvalConfig
+from ocr_hf.vsi_bench.predictions import Run
+from ocr_hf.vsi_bench.prompts import build_prompt
+from ocr_hf.vsi_bench.query_lock import query_lock
+from ocr_hf.vsi_bench.references import published_rows, reference_rows
+from ocr_hf.vsi_bench.report import render_report
+from ocr_hf.vsi_bench.scoring import Scored, score_answers
+from ocr_hf.vsi_bench.summary import summarize
+
+FORMAT_VERSION = 1
+VSI_BENCH_SIZE = 5130
+Answers = Mapping[tuple[str, Any], Mapping[str, Any]]
+
+SCHEMA = pa.schema(
+    [
+        ("audit", pa.string()),
+        ("id", pa.int64()),
+        ("dataset", pa.string()),
+        ("scene_name", pa.string()),
+        ("question_type", pa.string()),
+        ("question", pa.string()),
+        ("options", pa.list_(pa.string())),
+        ("ground_truth", pa.string()),
+        ("pruned", pa.bool_()),
+        ("prompt", pa.string()),
+        ("prediction", pa.string()),
+        ("answer", pa.string()),
+        ("score", pa.float64()),
+        ("num_frames", pa.int32()),
+        ("sampled_fps", pa.float64()),
+        ("grid_thw", pa.list_(pa.int32())),
+        ("changed_px", pa.int64()),
+        ("asked_px", pa.int64()),
+        ("error", pa.string()),
+    ]
+)
+"""Columns of predictions.parquet; `audit` is "vanilla" for the plain run, `answer` what the extraction read."""
+
+
+def write_results(
+    out: Path,
+    rows: Sequence[Row],
+    batches: Sequence[tuple[str, Sequence[Row]]],
+    answers: Answers,
+    config: EvalConfig,
+    settings: Mapping[str, Any],
+) -> dict:
+    """Score all answers, write the three files (results.json last) and return the results."""
+    asked: dict[str, set] = {}
+    for audit, batch in batches:
+        asked.setdefault(audit, set()).update(row["id"] for row in batch)
+    tables: list[dict] = []
+    scored: dict[str, tuple[list[Row], Scored]] = {}
+    for audit, ids in asked.items():
+        part = [row for row in rows if row["id"] in ids]
+        given = [answers[audit, row["id"]] for row in part]
+        scored[audit] = part, _score(part, given, config)
+        tables += _prediction_rows(audit, part, given, scored[audit][1], config)
+    results = {
+        "format_version": FORMAT_VERSION,
+        **_summary(*scored[VANILLA], config),
+        "frames_given": sorted({answers[VANILLA, row["id"]].get("num_frames", 0) for row in rows}),
+        "n_errors": sum("error" in answers[VANILLA, row["id"]] for row in rows),
+        "references": reference_rows(rows),
+        "published": published_rows() if _is_full_vsi_bench(rows) else [],
+        "audits": {audit: _audit(audit, scored, config) for audit in asked if audit != VANILLA},
+        "query_lock": _query_lock(scored, answers, config),
+        "settings": dict(settings),
+    }
+    with replacing(out / "predictions.parquet") as temporary:
+        pq.write_table(pa.Table.from_pylist(tables, SCHEMA), temporary, compression="zstd")
+    _write_report(out, results)
+    return results
+
+
+def score_predictions(run: Run, config: EvalConfig, out: Path, settings: Mapping[str, Any]) -> dict:
+    """Score predictions that another harness made; write results.json and report.md and return the results."""
+    scored = score_answers(run.predictions, run.references, run.question_types, str(config.extraction), run.ids)
+    summary = summarize(scored, run.pruned, run.scenes, config.average, config.draws, seed=config.seed)
+    del summary["scores"]
+    results = {
+        "format_version": FORMAT_VERSION,
+        **summary,
+        "n_unanswered": len(run.unanswered),
+        "references": {},
+        "published": published_rows() if len(run.predictions) == VSI_BENCH_SIZE else [],
+        "audits": {},
+        "query_lock": None,
+        "settings": dict(settings),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    _write_report(out, results)
+    return results
+
+
+def _write_report(out: Path, results: dict) -> None:
+    with replacing(out / "report.md") as temporary:
+        temporary.write_text(render_report(results), encoding="utf-8")
+    write_json(out / "results.json", results)
+
+
+def _score(rows: Sequence[Row], answers: Sequence[Mapping[str, Any]], config: EvalConfig) -> Scored:
+    return score_answers(
+        [answer["prediction"] for answer in answers],
+        [row["ground_truth"] for row in rows],
+        [row["question_type"] for row in rows],
+        str(config.extraction),
+        [row["id"] for row in rows],
+    )
+
+
+def _scenes(rows: Sequence[Row]) -> list[str]:
+    return [f"{row['dataset']}/{row['scene_name']}" for row in rows]
+
+
+def _summary(rows: Sequence[Row], scored: Scored, config: EvalConfig) -> dict:
+    pruned = [row.get("pruned") for row in rows]
+    known = None if any(flag is None for flag in pruned) else [bool(flag) for flag in pruned]
+    summary = summarize(scored, known, _scenes(rows), config.average, config.draws, seed=config.seed)
+    del summary["scores"]  # they are in predictions.parquet
+    return summary
+
+
+def _audit(audit: str, scored: Mapping[str, tuple[list[Row], Scored]], config: EvalConfig) -> dict:
+    """Return an audit's table and its paired difference to the plain run on the same questions."""
+    rows, changed = scored[audit]
+    plain = _subset(scored[VANILLA], {row["id"] for row in rows})
+    summary = _summary(rows, changed, config)
+    difference = paired_difference(plain, changed, _scenes(rows), config.draws, seed=config.seed)
+    return {
+        **{name: summary[name] for name in ("macro", "micro", "interval", "n", "n_unparsed", "tasks", "missing")},
+        "n_not_asked": len(scored[VANILLA][0]) - len(rows),
+        "vanilla_macro": difference["first"],
+        "difference": difference["difference"],
+        "difference_interval": difference["interval"],
+    }
+
+
+def _subset(run: tuple[list[Row], Scored], ids: set) -> Scored:
+    rows, scored = run
+    kept = [number for number, row in enumerate(rows) if row["id"] in ids]
+    return Scored(
+        scored.tenths[kept],
+        scored.parsed[kept],
+        tuple(scored.answers[number] for number in kept),
+        tuple(scored.question_types[number] for number in kept),
+        scored.extraction,
+    )
+
+
+def _query_lock(scored: Mapping[str, tuple[list[Row], Scored]], answers: Answers, config: EvalConfig) -> dict | None:
+    if "queried_noised" not in scored or "context_noised" not in scored:
+        return None
+    rows, context = scored["context_noised"]
+    given = [answers["context_noised", row["id"]] for row in rows]
+    usable = [number for number, answer in enumerate(given) if "error" not in answer]
+    parts = (_subset(scored[VANILLA], {row["id"] for row in rows}), scored["queried_noised"][1], context)
+    return query_lock(
+        [rows[number]["question_type"] for number in usable],
+        [_scenes(rows)[number] for number in usable],
+        *([part.answers[number] for number in usable] for part in parts),
+        [given[number]["changed_px"] / given[number]["asked_px"] for number in usable],
+        config.draws,
+        seed=config.seed,
+    )
+
+
+def _prediction_rows(
+    audit: str, rows: Sequence[Row], answers: Sequence[Mapping[str, Any]], scored: Scored, config: EvalConfig
+) -> list[dict]:
+    return [
+        {
+            **{name: row.get(name) for name in SCHEMA.names if name in row},
+            **{name: value for name, value in answer.items() if name in SCHEMA.names},
+            "audit": audit,
+            "prompt": build_prompt(row, config.prompt),
+            "answer": text,
+            "score": float(score),
+        }
+        for row, answer, text, score in zip(rows, answers, scored.answers, scored.scores, strict=True)
+    ]
+
+
+def _is_full_vsi_bench(rows: Sequence[Row]) -> bool:
+    return len(rows) == VSI_BENCH_SIZE and {row["dataset"] for row in rows} == {"arkitscenes", "scannet", "scannetpp"}

@@ -1,0 +1,177 @@
+"""A run: every question of a benchmark, plain and under each audit, asked once, whatever happens in between.
+
+    OUT/run.json               settings and revisions, written first; a continued run must have the same
+    OUT/answers/rank0000.jsonl one row per question, appended and synced batch by batch, one file per process
+    OUT/predictions.parquet    every question with prompt, answer and score
+    OUT/results.json           all figures and everything needed to reproduce them; written last
+    OUT/report.md              the same for people
+
+Batches are cut before they are dealt out to processes, so neither their number nor a kill changes what is asked
+together, and the files at the end are equal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ocr_hf.data.atomic import write_json
+from ocr_hf.data.video import VideoError
+from ocr_hf.vsi_bench.answers import AnswerLog, read_answers
+from ocr_hf.vsi_bench.archives import ArchiveError
+from ocr_hf.vsi_bench.asking import Asker, Prepared
+from ocr_hf.vsi_bench.audits import VANILLA, check_audits
+from ocr_hf.vsi_bench.benchmark import Benchmark, Row, open_benchmark, take
+from ocr_hf.vsi_bench.config import EvalConfig
+from ocr_hf.vsi_bench.processes import Processes, current_processes
+from ocr_hf.vsi_bench.provenance import describe_model, library_versions
+from ocr_hf.vsi_bench.results import write_results
+
+RUN = "run.json"
+Batch = tuple[str, tuple[Row, ...]]
+"""(audit, questions asked together)"""
+
+
+def run(config: EvalConfig, out: str | Path, on_progress: Callable[[int, int], None] | None = None) -> dict | None:
+    """Ask a model all questions, or what is left of an earlier run in `out`; return the results.
+
+    on_progress : called with (batches done, batches in all) of this process
+    Returns None in all processes but the first. Raises ValueError for settings, data or an `out` that can't be used,
+    and for a video that is missing or can't be decoded (`bad_video="zero"` scores its questions 0 instead).
+    """
+    from ocr_hf.models.load import load_model
+
+    if config.model is None or config.data is None:
+        raise ValueError("a run needs a model and data; give --model and --data, or --predictions to score a file")
+    out = Path(out)
+    processes = current_processes()
+    benchmark = open_benchmark(config.data, config.data_revision)
+    config = replace(config, audit=check_audits(config.audit, benchmark.knows_objects, benchmark.name))
+    rows = take(benchmark.select(config.split), config.limit)
+    if config.bad_video == "stop":
+        check_videos(benchmark, rows)
+    loaded = load_model(
+        config.model, config.revision, dtype=config.dtype, device=config.device or processes.device, families=None
+    )
+    facts = {"data_revision": benchmark.revision, **describe_model(loaded)}
+    _open_run(out, config, facts, processes)
+    asker = Asker(benchmark, config, loaded)
+    batches = plan_batches(benchmark, rows, (VANILLA, *config.audit), config.batch_size, asker.applies)
+    answered = read_answers(out)
+    processes.wait()  # nobody writes before everybody has read what is there
+    pending = [batch for batch in batches if any((batch[0], row["id"]) not in answered for row in batch[1])]
+    _ask(asker, pending[processes.rank :: processes.count], AnswerLog(out, processes.rank), on_progress)
+    processes.wait()
+    results = None
+    if processes.rank == 0:
+        settings = {**config.identity(), **facts, "libraries": library_versions()}
+        results = write_results(out, rows, batches, read_answers(out), config, settings)
+    processes.wait()
+    processes.close()
+    return results
+
+
+def check_videos(benchmark: Benchmark, rows: Sequence[Row]) -> None:
+    """Raise ValueError, naming the first questions, if videos are missing."""
+    missing = benchmark.missing_videos(rows)
+    if missing:
+        named = ", ".join(f"{benchmark.video_key(row)} (question {row['id']})" for row in missing[:3])
+        raise ValueError(
+            f"{len(missing)} of {len(rows)} questions have no video in {benchmark.name}: {named}"
+            f"{' ...' if len(missing) > 3 else ''}; download the archives, or give --bad-video zero to score them 0"
+        )
+
+
+def plan_batches(
+    benchmark: Benchmark,
+    rows: Sequence[Row],
+    audits: Sequence[str],
+    batch_size: int,
+    applies: Callable[[Row, str], bool],
+) -> list[Batch]:
+    """Return all batches of a run: audit by audit, questions about one video together."""
+    order: dict[str, list[Row]] = {}
+    for row in rows:
+        order.setdefault(benchmark.video_key(row), []).append(row)
+    by_video = [row for group in order.values() for row in group]
+    batches: list[Batch] = []
+    for audit in audits:
+        asked = [row for row in by_video if applies(row, audit)]
+        batches += [(audit, tuple(asked[i : i + batch_size])) for i in range(0, len(asked), batch_size)]
+    return batches
+
+
+def _open_run(out: Path, config: EvalConfig, facts: dict[str, Any], processes: Processes) -> None:
+    """Begin a run in `out`, or check that the one there is the same; it may be continued on another machine."""
+    facts = {name: value for name, value in facts.items() if name != "hardware"}
+    wanted = json.loads(json.dumps({**config.identity(), **facts}))
+    path = out / RUN
+    if processes.rank == 0:
+        if path.is_file():
+            _check_same(json.loads(path.read_text(encoding="utf-8")), wanted, out)
+        elif out.exists() and any(out.iterdir()):
+            raise ValueError(f"{out} is not empty and holds no run; choose another --out")
+        else:
+            out.mkdir(parents=True, exist_ok=True)
+            write_json(path, wanted)
+    processes.wait()
+
+
+def _check_same(found: dict[str, Any], wanted: dict[str, Any], out: Path) -> None:
+    different = [name for name in {**found, **wanted} if found.get(name) != wanted.get(name)]
+    if different:
+        name = different[0]
+        raise ValueError(
+            f"{out} holds a run with {name} = {found.get(name)!r}, now it is {wanted.get(name)!r}"
+            f"{f' (and {len(different) - 1} more differ)' if len(different) > 1 else ''}; choose another --out"
+        )
+
+
+def _ask(
+    asker: Asker, batches: Sequence[Batch], log: AnswerLog, on_progress: Callable[[int, int], None] | None
+) -> None:
+    """Ask batch after batch; the next one's frames are read while the model answers."""
+    for done, (audit, prepared) in enumerate(_prepared(asker, batches), 1):
+        good = [question for question in prepared if isinstance(question, Prepared)]
+        texts = iter(asker.ask(good) if good else [])
+        answers = []
+        for question in prepared:
+            if isinstance(question, Prepared):
+                answers.append({"audit": audit, "id": question.row["id"], "prediction": next(texts), **question.record})
+            else:
+                row, error = question
+                answers.append({"audit": audit, "id": row["id"], "prediction": None, "error": error})
+        log.append(answers)
+        if on_progress is not None:
+            on_progress(done, len(batches))
+
+
+Failed = tuple[Row, str]
+"""(question, why its video could not be used)"""
+
+
+def _prepared(asker: Asker, batches: Sequence[Batch]) -> Iterator[tuple[str, list[Prepared | Failed]]]:
+    """Yield each batch ready for the model, prepared one ahead in another thread."""
+    with ThreadPoolExecutor(1) as pool:
+        ahead = [pool.submit(_prepare, asker, batch) for batch in batches[:1]]
+        for number, (audit, _) in enumerate(batches):
+            current = ahead.pop()
+            ahead += [pool.submit(_prepare, asker, batch) for batch in batches[number + 1 : number + 2]]
+            yield audit, current.result()
+
+
+def _prepare(asker: Asker, batch: Batch) -> list[Prepared | Failed]:
+    audit, rows = batch
+    prepared: list[Prepared | Failed] = []
+    for row in rows:
+        try:
+            prepared.append(asker.prepare(row, audit))
+        except (VideoError, ArchiveError, OSError) as error:
+            if asker.config.bad_video == "stop":
+                raise ValueError(f"question {row['id']}: {error}; or give --bad-video zero to score it 0") from error
+            prepared.append((row, str(error)))
+    return prepared
