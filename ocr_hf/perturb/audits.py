@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
+from ocr_hf.perturb.fill import fill_holes
 from ocr_hf.perturb.keys import generator, stable_key
 
 
@@ -28,15 +30,13 @@ def erase_region(
 ) -> UInt8[np.ndarray, "t h w 3"]:
     """Return a copy of `frames` with the region filled in from around it, as if the object were not there.
 
-    The fill is OpenCV's Navier-Stokes inpainting, frame by frame; it reads no pixel of the grown region, so nothing
-    of the object is left. A frame that is all region becomes mid-grey.
+    The fill is `fill.fill_holes`, frame by frame: smooth, and it reads no pixel of the grown region, so nothing of
+    the object is left. A frame that is all region becomes mid-grey.
 
     region : (T, H, W) bool, e.g. `Footprints.region([object_id])`
     grow_px : the region is first grown by this many pixels (in the 8 directions), because the object's colours
         bleed over its outline in anti-aliased and compressed video; outside the grown region nothing changes
     """
-    import cv2
-
     if region.shape != frames.shape[:3]:
         raise ValueError(f"region has shape {region.shape}, the frames {frames.shape[:3]}; they must be equal")
     if grow_px < 0:
@@ -46,6 +46,5 @@ def erase_region(
     for frame, inside in zip(out, region, strict=True):
         if not inside.any():
             continue
-        hole = cv2.dilate(inside.astype(np.uint8), kernel)
-        frame[...] = 128 if hole.all() else cv2.inpaint(frame, hole, 3, cv2.INPAINT_NS)
+        frame[...] = fill_holes(frame, cv2.dilate(inside.astype(np.uint8), kernel).astype(bool))
     return out

@@ -42,6 +42,27 @@ def test_the_fill_continues_what_is_around():
     assert np.abs(filled.astype(int) - [10, 120, 200]).max() <= 1
 
 
+@pytest.mark.parametrize("size", [(1, 7), (5, 5), (37, 64), (63, 41)])
+def test_any_hole_in_a_picture_of_any_size_is_filled_within_the_range_of_its_surroundings(size):
+    random = np.random.default_rng(size[0])
+    for _ in range(20):
+        frames = random.integers(100, 140, (1, *size, 3), dtype=np.uint8)
+        region = random.random((1, *size)) < random.random()
+        frames[region] = 255
+        if not region.all():
+            filled = erase_region(frames, region, grow_px=0)
+            assert filled.min() >= 100 and filled.max() < 140
+
+
+def test_the_fill_follows_a_gradient_across_the_hole():
+    ramp = np.broadcast_to(np.arange(80, dtype=np.uint8)[:, None, None] * 3, (80, 80, 3))[None].copy()
+    region = np.zeros((1, 80, 80), dtype=bool)
+    region[0, 30:50, 30:50] = True
+    filled = erase_region(ramp, region, grow_px=0)
+    assert np.abs(filled[region].astype(int) - ramp[region]).mean() < 8
+    assert (np.diff(filled[0, 28:52, 40, 0].astype(int)) >= 0).all()
+
+
 def test_a_frame_that_is_all_object_becomes_grey_and_one_without_it_stays():
     clip = box_clip(num_frames=2)
     region = np.zeros(clip.instances.shape, dtype=bool)
