@@ -40,14 +40,14 @@ def corner_normals(corners: np.ndarray, faces: np.ndarray, part: np.ndarray) -> 
     # On flat ground the mean is the answer; only the rest is compared pair by pair.
     uneven = np.flatnonzero(np.einsum("ij,ij->i", normal, flat) < 0.9999)
     pairs = np.cumsum(size[group[uneven]])
-    for chunk in np.split(uneven, np.searchsorted(pairs, np.arange(PAIRS, pairs[-1] if len(pairs) else 0, PAIRS))):
+    for chunk in np.split(uneven, np.searchsorted(pairs, np.arange(PAIRS, pairs[-1], PAIRS))) if len(uneven) else ():
         count = size[group[chunk]]
         begin = np.cumsum(count) - count
         mine = np.repeat(chunk, count)
         other = np.arange(len(mine)) - np.repeat(begin, count) + np.repeat(start[group[chunk]], count)
         smooth = np.einsum("ij,ij->i", flat[mine], flat[other]) > np.cos(np.radians(CREASE_DEG))
-        total = np.add.reduceat(flat[other] * (weight[other] * smooth)[:, None], begin, axis=0) if len(chunk) else 0.0
-        normal[chunk] = total / np.maximum(np.linalg.norm(total, axis=-1, keepdims=True), np.float32(1e-12))
+        total = np.add.reduceat(flat[other] * (weight[other] * smooth)[:, None], begin, axis=0)
+        normal[chunk] = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), np.float32(1e-12))
     answer = np.empty_like(normal)
     answer[order] = normal
     return answer.reshape(-1, 3, 3)

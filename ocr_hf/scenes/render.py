@@ -84,10 +84,11 @@ class Renderer:
     threads : processor threads for casting; 1 is best where several processes render
     edge_samples : rays through each pixel on an edge, against jagged outlines; 1 for none. Depth and instances
         always belong to the pixel's centre.
+    light_rays : directions in which light is gathered at each corner; fewer bake faster and look rougher
     Raises ValueError if the scene has nothing to render or a mesh is malformed.
     """
 
-    def __init__(self, scene: Scene, threads: int = 1, edge_samples: int = 4) -> None:
+    def __init__(self, scene: Scene, threads: int = 1, edge_samples: int = 4, light_rays: int = 64) -> None:
         self._edge_samples = edge_samples
         surfaces = gather_surfaces(scene)
         lamps = lamps_of(scene, surfaces.origin)
@@ -97,7 +98,8 @@ class Renderer:
         self._caster = RayCaster(surfaces.vertices, surfaces.faces, threads)
         self._texture = self._atlas.index[surfaces.part]
         self._instance = np.append(surfaces.instance[surfaces.part], np.uint16(0))
-        self._corners = _corner_table(surfaces, bake(surfaces, self._atlas, self._caster, lamps), self._atlas)
+        gain = bake(surfaces, self._atlas, self._caster, lamps, light_rays)
+        self._corners = _corner_table(surfaces, gain, self._atlas)
 
     def render(
         self, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int

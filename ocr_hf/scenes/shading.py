@@ -19,8 +19,6 @@ from ocr_hf.scenes.scene import Light
 from ocr_hf.scenes.surfaces import Surfaces
 from ocr_hf.scenes.textures import TextureAtlas
 
-RAYS = 64
-"""Rays per light point."""
 BOUNCES = 3
 GAMMA = 2.2
 LAMP_SAMPLES = 12
@@ -39,19 +37,20 @@ VISIBLE_M = 0.5
 """What is seen from this far counts for the exposure; the insides of cabinets don't."""
 
 
-def bake(surfaces: Surfaces, atlas: TextureAtlas, caster: RayCaster, lamps: list[Light]) -> np.ndarray:
+def bake(surfaces: Surfaces, atlas: TextureAtlas, caster: RayCaster, lamps: list[Light], rays: int) -> np.ndarray:
     """Return (2, F, 3, 3) float32 gains on sRGB values: side (front, back) x triangle x corner x colour.
 
     caster : casts at exactly `surfaces`; lamps : relative to the surfaces' origin
+    rays : directions in which each light point looks
     """
     points = light_points(surfaces)
     visible = np.zeros(2 * len(surfaces.faces), dtype=np.int64)
-    seen, hidden = _look_around(caster, points.place, points.normal, visible)
+    seen, hidden = _look_around(caster, points.place, points.normal, visible, rays)
     backs = _seen_from_behind(surfaces, visible)
     if backs.any():
         count = len(points.place)
         points = with_backs(points, backs)
-        more, more_hidden = _look_around(caster, points.place[count:], points.normal[count:], visible)
+        more, more_hidden = _look_around(caster, points.place[count:], points.normal[count:], visible, rays)
         seen, hidden = np.concatenate([seen, more], axis=1), np.append(hidden, more_hidden)
     light = lamp_light(without_emitters(surfaces, caster), points, lamps, LAMP_SAMPLES)
     light = _with_bounces(light, seen, points, _albedo(surfaces, atlas), hidden)
@@ -60,18 +59,18 @@ def bake(surfaces: Surfaces, atlas: TextureAtlas, caster: RayCaster, lamps: list
 
 
 def _look_around(
-    caster: RayCaster, place: np.ndarray, normal: np.ndarray, visible: np.ndarray
+    caster: RayCaster, place: np.ndarray, normal: np.ndarray, visible: np.ndarray, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Look at the hemisphere above each point (P, 3); count in `visible` (2 F,) what is seen from some distance.
 
-    Returns (seen (RAYS, P) int32: 2 face + (1 from behind), or -1 - (elevation in 0 ... 255) for the sky;
+    Returns (seen (count, P) int32: 2 face + (1 from behind), or -1 - (elevation in 0 ... 255) for the sky;
     hidden (P,) float32: 1 inside solids, ENCLOSED in the narrowest gaps, else 0).
     """
-    seen = np.empty((RAYS, len(place)), dtype=np.int32)
+    seen = np.empty((count, len(place)), dtype=np.int32)
     inside, near = np.zeros(len(place), dtype=np.uint8), np.zeros(len(place), dtype=np.uint8)
     rays = np.empty((len(place), 6), dtype=np.float32)
     rays[:, :3] = place + normal * np.float32(LIFT_M)
-    for number, direction in enumerate(hemisphere(normal, RAYS)):
+    for number, direction in enumerate(hemisphere(normal, count)):
         rays[:, 3:] = direction
         hits = caster.cast(rays)
         behind = np.einsum("ij,ij->i", hits.normal, direction) > 0.0
@@ -83,8 +82,8 @@ def _look_around(
         near += close
         inside += behind & close
         visible += np.bincount(surface[~sky & (hits.distance > VISIBLE_M)], minlength=len(visible))
-    hidden = np.where(near > 0.88 * RAYS, np.float32(ENCLOSED), np.float32(0.0))
-    return seen, np.where(inside > RAYS // 2, np.float32(1.0), hidden)
+    hidden = np.where(near > 0.88 * count, np.float32(ENCLOSED), np.float32(0.0))
+    return seen, np.where(inside > count // 2, np.float32(1.0), hidden)
 
 
 def _seen_from_behind(surfaces: Surfaces, visible: np.ndarray) -> np.ndarray:
@@ -117,7 +116,7 @@ def _with_bounces(
         table = np.concatenate([leaving, sky])
         light = lamp_light.copy()
         for ray in seen:
-            light += table[ray] * np.float32(1.0 / RAYS)
+            light += table[ray] * np.float32(1.0 / len(seen))
         light = _filled(light, points, hidden)
     return light
 
@@ -141,7 +140,9 @@ def _filled(light: np.ndarray, points: LightPoints, hidden: np.ndarray) -> np.nd
 
 def _typical(light: np.ndarray, visible: np.ndarray, points: LightPoints, surfaces: Surfaces) -> float:
     """Return the median brightness over the area of the `visible` (2 F,) surfaces."""
-    area = np.repeat(triangle_areas(surfaces.corners()), 2) * (visible > 0)
+    area = np.repeat(triangle_areas(surfaces.corners()), 2)
+    if visible.any():
+        area *= visible > 0
     brightness = light.mean(axis=1)[points.of_corner].mean(axis=2).T.reshape(-1)
     order = np.argsort(brightness, kind="stable")
     total = np.cumsum(area[order], dtype=np.float64)
