@@ -25,6 +25,7 @@ from ocr_hf.perturb.schedule import SCHEDULES, Schedule, diffusion_timestep, obj
 from ocr_hf.perturb.select import POLICIES, Policy, candidates, draw, visible_objects
 
 Mode = Literal["gaussian", "geometry"]
+Output = Literal["auto", "frames", "video"]
 DEFAULT_STRENGTH: dict[str, float] = {"gaussian": 0.5, "geometry": 0.1}
 """Ours: 0.5 is NoisyRollout's t0 = 500; 0.1 displaces points by a tenth of the box's diagonal."""
 
@@ -66,13 +67,14 @@ class OCRMap:
     schedule, total_steps : how the number of objects falls over training; without `total_steps` it stays
     seed : of every random choice
     min_visible : an object counts as visible if it fills more than this share of the pixels of some frame
-    output : what `noisy` holds after mapping rows: "frames" (T, H, W, 3) uint8, or "video", the bytes of a lossless
-        MP4 file as `datasets.Video` stores them: then `.cast_column("noisy", Video())` makes it a video column
+    output : what `noisy` holds after a call on rows: "frames" (T, H, W, 3) uint8; "video", the bytes of a lossless MP4
+        file as `datasets.Video` stores them; "auto" (default): video in `Dataset.map`, whose Arrow tables are slow to
+        read frames from, and frames otherwise
 
     Use it on arrays (`perturb`), on a row (`ocr_map(row)`), in `Dataset.map(ocr_map, num_proc=N)`, as
     `dataset.with_transform(ocr_map)`, or in a streaming dataset's `map`; at a training step,
     `functools.partial(ocr_map, step=step)`. With `cast_column("vanilla", Video(decode=False))` workers need no torch.
-    `Dataset.map` keeps its result in Arrow, whose nested lists are slow to read: there `output="video"` serves better.
+    Where the data set had no `noisy` video column before, `.cast_column("noisy", Video())` makes it one.
     """
 
     select: Policy = "visible"
@@ -83,7 +85,7 @@ class OCRMap:
     total_steps: int | None = None
     seed: int = 0
     min_visible: float | int = 0.002
-    output: Literal["frames", "video"] = "frames"
+    output: Output = "auto"
 
     def __post_init__(self) -> None:
         if self.select not in POLICIES:
@@ -98,8 +100,8 @@ class OCRMap:
             raise ValueError(f"total_steps is {self.total_steps}; give the number of training steps, or None")
         if not 0.0 <= self.min_visible < 1.0:
             raise ValueError(f"min_visible is {self.min_visible}; give a share of a frame's pixels, 0 up to 1")
-        if self.output not in ("frames", "video"):
-            raise ValueError(f"output is '{self.output}'; choose frames or video")
+        if self.output not in get_args(Output):
+            raise ValueError(f"output is '{self.output}'; choose one of {', '.join(get_args(Output))}")
         most = 1.0 if self.mode == "gaussian" else sys.float_info.max
         if self.strength is not None and not 0.0 <= self.strength <= most:
             raise ValueError(f"strength is {self.strength}; gaussian takes 0 to 1, geometry box diagonals from 0")
@@ -198,23 +200,26 @@ class OCRMap:
         """Return a row, or a batch (dict of lists), with its noisy frames and what made them.
 
         Reads the columns id, vanilla, footprints, queried_objects (and objects, camera_to_world, intrinsics for
-        `geometry`; fps for output "video"); writes noisy, noisy_objects, mode, strength, seed.
+        `geometry`, fps for a video); writes noisy, noisy_objects, mode, strength, seed.
         A plain dict comes back whole; the lazy rows of `Dataset.map` get the new columns only, as map adds them.
         """
+        # datasets hands lazy rows, which are no dicts, to Dataset.map's functions and plain dicts to all others
+        lazy = not isinstance(row, dict)
+        as_video = self.output == "video" or (self.output == "auto" and lazy)
         if isinstance(row["id"], list):
-            made = [self._noisy_columns(single, step) for single in rows.split_batch(row)]
+            made = [self._noisy_columns(single, step, as_video) for single in rows.split_batch(row)]
             new = {name: [columns[name] for columns in made] for name in rows.NOISY_COLUMNS}
         else:
-            new = self._noisy_columns(row, step)
-        return {**row, **new} if isinstance(row, dict) else new
+            new = self._noisy_columns(row, step, as_video)
+        return new if lazy else {**row, **new}
 
-    def _noisy_columns(self, row: Mapping[str, Any], step: int) -> dict[str, Any]:
+    def _noisy_columns(self, row: Mapping[str, Any], step: int, as_video: bool) -> dict[str, Any]:
         frames, _ = decode_frames(row["vanilla"])
         footprints, row_id = rows.footprints_of(row), row["id"]
         plan = self.plan(row, step)
         noisy = self.perturb(frames, footprints, plan.object_ids, row_id=row_id, step=step, **rows.cameras_of(row))
         return {
-            "noisy": noisy if self.output == "frames" else {"path": None, "bytes": encode_lossless(noisy, row["fps"])},
+            "noisy": {"path": None, "bytes": encode_lossless(noisy, row["fps"])} if as_video else noisy,
             "noisy_objects": list(plan.object_ids),
             "mode": plan.mode,
             "strength": plan.strength,

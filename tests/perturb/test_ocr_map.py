@@ -14,13 +14,14 @@ from box_scene import box_clip
 from ocr_hf import OCRMap
 from ocr_hf.geometry.visibility import Footprints, footprints_from_instances
 from ocr_hf.perturb.frames import decode_frames, encode_lossless
+from ocr_hf.perturb.ocr_map import DEFAULT_STRENGTH
 from ocr_hf.perturb.rows import NOISY_COLUMNS, boxes_of
 
 datasets = pytest.importorskip("datasets")
 
 CLIP = box_clip()
 FOOTPRINTS = footprints_from_instances(CLIP.instances)
-MODES = ["gaussian", "geometry"]
+MODES = list(DEFAULT_STRENGTH)
 
 
 def row(row_id: int = 3, **changes: object) -> dict:
@@ -55,10 +56,8 @@ def dataset():
 
 
 def arrays(mapped) -> list[np.ndarray]:
-    column = mapped.data.column("noisy").combine_chunks()
-    for _ in range(4):  # rows, frames, lines, pixels: reading nested lists any other way takes seconds
-        column = column.flatten()
-    return list(column.to_numpy().reshape(len(mapped), *CLIP.frames.shape))
+    """The noisy clips of a mapped data set, decoded from the lossless videos that it holds."""
+    return [decode_frames(made["noisy"])[0] for made in mapped.cast_column("noisy", datasets.Video(decode=False))]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -68,7 +67,7 @@ def test_the_noise_is_exactly_on_the_chosen_objects(mode):
     assert len(noisy["noisy_objects"]) == 2
     np.testing.assert_array_equal(noisy["noisy"][~region], CLIP.frames[~region])
     assert (noisy["noisy"][region] != CLIP.frames[region]).any(axis=-1).mean() > 0.8
-    assert noisy["mode"] == mode and noisy["strength"] == {"gaussian": 0.5, "geometry": 0.1}[mode]
+    assert noisy["mode"] == mode and noisy["strength"] == DEFAULT_STRENGTH[mode]
     assert {**row(), **{name: noisy[name] for name in NOISY_COLUMNS}}.keys() == noisy.keys()
 
 
@@ -213,10 +212,29 @@ def test_batched_mapping_gives_the_same(dataset):
         np.testing.assert_array_equal(a, b)
 
 
-def test_noisy_clips_can_be_kept_as_video(dataset):
-    mapped = dataset.map(OCRMap(output="video")).cast_column("noisy", datasets.Video(decode=False))
-    for row_id, made in enumerate(mapped):
-        np.testing.assert_array_equal(decode_frames(made["noisy"])[0], OCRMap()(row(row_id))["noisy"])
+def test_mapping_can_keep_frames_and_streams_can_keep_videos(dataset):
+    expected = OCRMap()(row(0))["noisy"]
+    column = dataset.select([0]).map(OCRMap(output="frames")).data.column("noisy").combine_chunks()
+    for _ in range(4):  # rows, frames, lines, pixels
+        column = column.flatten()
+    np.testing.assert_array_equal(column.to_numpy().reshape(expected.shape), expected)
+    streamed = next(iter(dataset.to_iterable_dataset().map(OCRMap(output="video"))))
+    np.testing.assert_array_equal(decode_frames(streamed["noisy"])[0], expected)
+
+
+@pytest.mark.parametrize("config", ["pairs", "recipes"])
+def test_rows_with_the_data_set_s_own_columns_can_be_mapped(config):
+    pytest.importorskip("torchcodec.decoders", exc_type=(ImportError, RuntimeError))
+    from ocr_hf.data.schema import features
+
+    columns = features(config)
+    filled = {**dict.fromkeys(columns), **row(5)}
+    if config == "pairs":
+        filled["noisy"] = filled["vanilla"]
+    mapped = datasets.Dataset.from_list([filled], features=columns).map(OCRMap())
+    again = mapped.cast_column("noisy", datasets.Video())[0]
+    assert again["noisy_objects"] == [1, 2, 3]
+    np.testing.assert_array_equal(decode_frames(again["noisy"])[0], OCRMap()(row(5))["noisy"])
 
 
 def test_decoded_video_columns_work_too(dataset):
@@ -259,7 +277,7 @@ def test_geometry_without_cameras_says_what_is_missing():
         ({"select": "all"}, "choose one of visible, queried, context"),
         ({"mode": "blur"}, "choose one of gaussian, geometry"),
         ({"schedule": "step"}, "choose one of linear"),
-        ({"output": "gif"}, "choose frames or video"),
+        ({"output": "gif"}, "choose one of auto, frames, video"),
         ({"strength": 1.5}, "gaussian takes 0 to 1"),
         ({"strength": -1.0, "mode": "geometry"}, "geometry box diagonals"),
         ({"strength": float("nan"), "mode": "geometry"}, "geometry box diagonals"),
