@@ -41,10 +41,10 @@ def walk_through(
     rng = np.random.default_rng(np.random.SeedSequence([seed, 0 if room is None else room + 1]))
     floor = _walkable(scene, None if room is None else scene.rooms[room])
     times = np.arange(count) / fps
-    steps = max(int(np.ceil(times[-1] * SIM_FPS)) + 1, 2)
+    steps = int(np.ceil(seconds * SIM_FPS)) + 2
     track = _track(floor, scene, seconds, steps, rng)
     yaw = _gaze(scene, floor, track, rng)
-    frames = np.minimum(times * SIM_FPS, steps - 1)
+    frames = times * SIM_FPS
     x, y, yaw = (np.interp(frames, np.arange(steps), values) for values in (*track.T, yaw))
     level = min((item.floor_z for item in scene.rooms), default=0.0)
     return _poses(np.stack([x, y, np.full(count, level + eye_height_m)], axis=1), yaw)
