@@ -1,246 +1,286 @@
-"""Where a walker can be: a grid of the floor, free of walls and furniture."""
+"""The floor on which a person, or a camera at eye height, can be: a grid seen from above."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
-from ocr_hf.scenes.scene import Scene
+from ocr_hf.scenes.scene import Mesh, Scene
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
-
-LOW_M, HIGH_M = 0.12, 1.8
-"""What lies between these heights above the floor stands in a walker's way: not rugs, not ceiling lights."""
-_STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
-MAX_CELLS = 25_000_000
+LOW_M, HIGH_M = 0.1, 1.8
+"""What lies between these heights above the floor stands in the way."""
+FLOOR_TOLERANCE_M = 0.08
+"""Level triangles this near to the floor's height are floor."""
+THRESHOLD_M = 0.2
+"""Gaps in the floor up to about this wide (door thresholds) are walked over."""
 
 
 @dataclass(frozen=True, eq=False)
 class FreeFloor:
-    """Cells of the floor where the centre of a walker of some radius can be.
+    """A grid of the floor.
 
-    grid : (rows, columns) bool; cell (r, c) covers origin + cell_m * [c ... c + 1, r ... r + 1]
-    clearance : (rows, columns) float32, metres from a cell's centre to the nearest obstacle
-    origin : (2,) x and y, metres; cell_m : edge of a cell, metres
+    grid : (rows, columns) bool, True where the walker's centre can be; row r and column c cover the world square
+        origin + cell_m * ([c, c + 1], [r, r + 1])
+    origin : (2,) world x, y of the grid's corner, metres; cell_m : side of a cell
     """
 
     grid: np.ndarray
-    clearance: np.ndarray
     origin: np.ndarray
     cell_m: float
 
-    @property
-    def area_m2(self) -> float:
-        """Area of the free cells."""
-        return float(self.grid.sum()) * self.cell_m**2
-
     def cells(self, points: np.ndarray) -> np.ndarray:
-        """Return the (..., 2) int (row, column) of points (..., 2) in metres; may lie outside the grid."""
-        return np.floor((np.asarray(points) - self.origin) / self.cell_m).astype(int)[..., ::-1]
+        """Return (N, 2) int row and column of points (N, 2); they may lie outside the grid."""
+        return np.floor((np.asarray(points, dtype=np.float64)[:, ::-1] - self.origin[::-1]) / self.cell_m).astype(int)
 
     def centers(self, cells: np.ndarray) -> np.ndarray:
-        """Return the (..., 2) centres in metres of cells (..., 2) given as (row, column)."""
-        return self.origin + (np.asarray(cells)[..., ::-1] + 0.5) * self.cell_m
+        """Return the (N, 2) world x, y of the centres of cells (N, 2) given as row and column."""
+        return self.origin + (np.asarray(cells)[:, ::-1] + 0.5) * self.cell_m
 
     def contains(self, points: np.ndarray) -> np.ndarray:
-        """Return (N,) bool: which points (N, 2) lie in free cells."""
-        return self._values(self.grid, points, False)
+        """Return (N,) bool: which points (N, 2) lie on free floor."""
+        cells = self.cells(points)
+        inside = (cells >= 0).all(axis=1) & (cells < self.grid.shape).all(axis=1)
+        answer = np.zeros(len(cells), dtype=bool)
+        answer[inside] = self.grid[tuple(cells[inside].T)]
+        return answer
 
-    def clearance_at(self, points: np.ndarray) -> np.ndarray:
-        """Return (N,) metres from points (N, 2) to the nearest obstacle, 0 outside the grid."""
-        return self._values(self.clearance, points, 0.0)
+    def sees(self, start: np.ndarray, goal: np.ndarray) -> bool:
+        """Return True if the straight line between two points (2,) stays on free floor."""
+        count = max(2, int(np.ceil(np.linalg.norm(np.subtract(goal, start)) / (0.4 * self.cell_m))) + 1)
+        line = np.linspace(start, goal, count)
+        return bool(self.contains(line).all())
 
     def nearest(self, point: np.ndarray) -> np.ndarray:
-        """Return the (2,) centre of the free cell nearest to a point (2,); raise ValueError if no cell is free."""
-        free = np.argwhere(self.grid)
+        """Return the free point (2,) nearest to a point (2,); ValueError where no floor is free."""
+        if self.contains(np.asarray(point)[None])[0]:
+            return np.array(point, dtype=np.float64)
+        free = self.free_points
         if len(free) == 0:
-            raise ValueError("no cell of the floor is free; use a smaller radius or another scene")
-        centers = self.centers(free)
-        return centers[int(((centers - point) ** 2).sum(axis=1).argmin())]
-
-    def reachable(self, point: np.ndarray) -> FreeFloor:
-        """Return the part that can be walked to from the free cell nearest to a point (2,)."""
-        regions, _ = ndimage.label(self.grid, structure=np.ones((3, 3)))
-        row, column = self.cells(self.nearest(point))
-        return FreeFloor(regions == regions[row, column], self.clearance, self.origin, self.cell_m)
-
-    def largest(self) -> FreeFloor:
-        """Return the largest connected part."""
-        regions, count = ndimage.label(self.grid, structure=np.ones((3, 3)))
-        sizes = np.bincount(regions.ravel(), minlength=count + 1)
-        sizes[0] = 0
-        return FreeFloor((regions == sizes.argmax()) & self.grid, self.clearance, self.origin, self.cell_m)
-
-    def within(self, polygon: np.ndarray) -> FreeFloor:
-        """Return the part inside an outline (N, 2)."""
-        return FreeFloor(self.grid & self._inside(polygon), self.clearance, self.origin, self.cell_m)
-
-    def sees(self, start: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """Return (N,) bool: whether the straight walk from `start` (2,) to each of `ends` (N, 2) stays free."""
-        ends = np.atleast_2d(ends)
-        steps = max(2, int(np.ceil(np.linalg.norm(ends - start, axis=1).max(initial=0.0) / self.cell_m * 2)) + 1)
-        along = np.linspace(0.0, 1.0, steps)[:, None, None]
-        return self.contains((start + along * (ends - start)).reshape(-1, 2)).reshape(steps, -1).all(axis=0)
-
-    def shortest_path(self, start: np.ndarray, goal: np.ndarray) -> np.ndarray | None:
-        """Return the (N, 2) corners of a short walk between the free cells nearest to two points, or None.
-
-        Walks keep away from obstacles where there is room: a cell costs more the nearer it is to one.
-        """
-        return self.paths(start, np.atleast_2d(goal))[0]
-
-    def paths(self, start: np.ndarray, goals: np.ndarray) -> list[np.ndarray | None]:
-        """Return `shortest_path` from `start` (2,) to each of `goals` (N, 2), at the price of one search."""
-        from scipy.sparse.csgraph import dijkstra
-
-        number, graph = self._graph
-        begin = number[tuple(self.cells(self.nearest(np.asarray(start))))]
-        _, before = dijkstra(graph, directed=False, indices=begin, return_predecessors=True)
-        return [self._walk(begin, number[tuple(self.cells(self.nearest(goal)))], before) for goal in goals]
-
-    def _walk(self, begin: int, end: int, before: np.ndarray) -> np.ndarray | None:
-        steps = [end]
-        while steps[-1] != begin:
-            if before[steps[-1]] < 0:
-                return None
-            steps.append(int(before[steps[-1]]))
-        points = self.centers(np.argwhere(self.grid)[steps[::-1]])
-        return self._straightened(points)
-
-    def _straightened(self, points: np.ndarray) -> np.ndarray:
-        """Return the points (N, 2) without those that a straight, free walk can leave out."""
-        kept, last = [0], len(points) - 1
-        while kept[-1] < last:
-            free = self.sees(points[kept[-1]], points[kept[-1] + 1 :])
-            blocked = np.flatnonzero(~free)
-            # The first hidden point ends the stretch that is looked at: later ones may be seen round a corner.
-            kept.append(kept[-1] + max(1, int(blocked[0]) if len(blocked) else len(free)))
-        return points[kept]
+            raise ValueError("no floor is free here; make the walker's radius smaller or check the scene's floor")
+        return free[int(((free - point) ** 2).sum(axis=1).argmin())]
 
     @cached_property
-    def _graph(self) -> tuple[np.ndarray, csr_matrix]:
-        """The (rows, columns) number of each free cell, -1 elsewhere, and the graph of steps between neighbours."""
+    def free_points(self) -> np.ndarray:
+        """(N, 2) centres of all free cells, metres."""
+        return self.centers(np.argwhere(self.grid))
+
+    @cached_property
+    def clearance_m(self) -> np.ndarray:
+        """(rows, columns) distance of each free cell to the nearest cell that is not free, metres."""
+        return ndimage.distance_transform_edt(np.pad(self.grid, 1))[1:-1, 1:-1] * self.cell_m
+
+    def largest_region(self) -> FreeFloor:
+        """Return the largest connected part of this floor."""
+        regions, count = ndimage.label(self.grid, np.ones((3, 3)))
+        if count < 2:
+            return self
+        main = 1 + int(np.bincount(regions.ravel())[1:].argmax())
+        return FreeFloor(regions == main, self.origin, self.cell_m)
+
+    def within(self, polygon: np.ndarray) -> FreeFloor:
+        """Return the part of this floor that lies inside a polygon (N, 2)."""
+        mask = fill_polygon(polygon, self.origin, self.cell_m, self.grid.shape)
+        return FreeFloor(self.grid & mask, self.origin, self.cell_m)
+
+    def shortest_path(self, start: np.ndarray, goal: np.ndarray) -> np.ndarray | None:
+        """Return the corners (N, 2) of a short way between two points, both included, or None where there is none.
+
+        Start and goal are moved to the nearest free floor; the way keeps some distance to obstacles where it can.
+        """
+        if not self.grid.any():
+            return None
+        start, goal = self.nearest(start), self.nearest(goal)
+        source, target = (int(self._number[tuple(cell)]) for cell in self.cells(np.array([start, goal])))
+        before = self._ways(source)
+        if source != target and before[target] < 0:
+            return None
+        chain = [target]
+        while chain[-1] != source:
+            chain.append(int(before[chain[-1]]))
+        corners = self.free_points[chain[::-1]]
+        corners = np.vstack([start, corners[1:-1], goal]) if len(corners) > 1 else np.vstack([start, goal])
+        return self._straightened(corners)
+
+    def _straightened(self, path: np.ndarray) -> np.ndarray:
+        """Leave out corners where the straight line is free as well."""
+        kept = [0]
+        while kept[-1] < len(path) - 1:
+            ahead = len(path) - 1
+            while ahead > kept[-1] + 1 and not self.sees(path[kept[-1]], path[ahead]):
+                ahead = kept[-1] + max(1, (ahead - kept[-1]) * 3 // 4)
+            kept.append(ahead)
+        return path[kept]
+
+    @cached_property
+    def _number(self) -> np.ndarray:
+        """(rows, columns) index of each free cell in `free_points`, -1 elsewhere."""
+        number = np.full(self.grid.shape, -1)
+        number[self.grid] = np.arange(int(self.grid.sum()))
+        return number
+
+    @cached_property
+    def _graph(self):
+        """Sparse matrix of step costs between neighbouring free cells: length, more where it is narrow."""
         from scipy.sparse import csr_matrix
 
-        number = np.full(self.grid.shape, -1, dtype=np.int64)
-        number[self.grid] = np.arange(self.grid.sum())
-        price = 1.0 + 0.5 / np.maximum(self.clearance / 0.3, 0.2) ** 2
+        narrow = 1.0 + 0.6 * np.exp(-self.clearance_m / 0.15)
         rows, columns, costs = [], [], []
-        height, width = self.grid.shape
-        for down, right in _STEPS:
-            here = (slice(0, height - down), slice(max(0, -right), width - max(0, right)))
-            there = (slice(down, height), slice(max(0, right), width - max(0, -right)))
-            both = self.grid[here] & self.grid[there]
-            rows.append(number[here][both])
-            columns.append(number[there][both])
-            costs.append(np.hypot(down, right) * (price[here][both] + price[there][both]))
+        for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
+            a = (slice(0, self.grid.shape[0] - dy), slice(max(0, -dx), self.grid.shape[1] - max(0, dx)))
+            b = (slice(dy, None), slice(max(0, dx), self.grid.shape[1] + min(0, dx)))
+            both = self.grid[a] & self.grid[b]
+            rows.append(self._number[a][both])
+            columns.append(self._number[b][both])
+            costs.append((np.hypot(dx, dy) * self.cell_m * (narrow[a] + narrow[b]) / 2.0)[both])
         count = int(self.grid.sum())
-        cells = (np.concatenate(rows), np.concatenate(columns))
-        return number, csr_matrix((np.concatenate(costs), cells), shape=(count, count))
+        return csr_matrix((np.concatenate(costs), (np.concatenate(rows), np.concatenate(columns))), (count, count))
 
-    def _values(self, array: np.ndarray, points: np.ndarray, outside: float | bool) -> np.ndarray:
-        row, column = np.moveaxis(self.cells(points), -1, 0)
-        inside = (row >= 0) & (column >= 0) & (row < array.shape[0]) & (column < array.shape[1])
-        return np.where(inside, array[np.where(inside, row, 0), np.where(inside, column, 0)], outside)
+    def _ways(self, source: int) -> np.ndarray:
+        """Return for every free cell the one before it on the cheapest way from `source`, negative where none leads."""
+        from scipy.sparse.csgraph import dijkstra
 
-    def _inside(self, polygon: np.ndarray) -> np.ndarray:
-        filled = np.zeros(self.grid.shape, dtype=np.uint8)
-        _fill(filled, polygon, self.origin, self.cell_m, 1)
-        return filled.astype(bool)
+        return dijkstra(self._graph, directed=False, indices=source, return_predecessors=True)[1]
+
+    def distances(self, start: np.ndarray) -> np.ndarray:
+        """Return the cost (N,) of the cheapest way from a point (2,) to each of `free_points`; inf where none leads."""
+        from scipy.sparse.csgraph import dijkstra
+
+        cell = self.cells(self.nearest(start)[None])[0]
+        return dijkstra(self._graph, directed=False, indices=int(self._number[tuple(cell)]))
 
 
-def free_floor(scene: Scene, radius_m: float = 0.25, cell_m: float = 0.05) -> FreeFloor:
-    """Return where the centre of a walker of `radius_m` can be.
+def free_floor(
+    scene: Scene, radius_m: float = 0.25, cell_m: float = 0.05, ignore_labels: frozenset[str] = frozenset()
+) -> FreeFloor:
+    """Return where a walker of this radius can stand.
 
-    The floor is the rooms' outlines and the thresholds between them (what the structure's floor covers near them), or
-    everything between the walls where rooms are unknown. Obstacles are the structure's triangles and the objects'
-    boxes between LOW_M and HIGH_M above the floor. A scene of boxes alone is taken to have its floor around them.
-    Raises ValueError for a scene without extent, or one too large for the grid.
+    Where the scene has meshes, floor is level structure at floor height (or the rooms' outlines) and everything
+    between LOW_M and HIGH_M above it blocks; otherwise the rooms' outlines less the objects' boxes.
+    ignore_labels : objects that don't block, such as {"door"} where a scene's doors are closed
+    Raises ValueError for a scene that has neither meshes nor rooms.
     """
-    level = min((room.floor_z for room in scene.rooms), default=0.0)
-    outlines = [room.polygon for room in scene.rooms]
-    corners = [mesh.vertices[mesh.faces] for mesh in scene.structure if len(mesh.faces)]
-    plan = [
-        *outlines,
-        *(item.box.corners()[:, :2] for item in scene.objects),
-        *(c[..., :2].reshape(-1, 2) for c in corners),
-    ]
-    if not plan:
-        raise ValueError(f"scene '{scene.name}' has no rooms, objects or structure; there is no floor to walk on")
-    reach = np.concatenate(outlines or plan)
-    origin = reach.min(axis=0) - 0.5
-    shape = tuple(np.ceil((reach.max(axis=0) + 0.5 - origin) / cell_m).astype(int)[::-1])
-    if shape[0] * shape[1] > MAX_CELLS:
-        raise ValueError(
-            f"scene '{scene.name}' is {shape[1] * cell_m:.0f} x {shape[0] * cell_m:.0f} m, too large for cells of "
-            f"{cell_m} m; use larger cells, and check that the scene is in metres"
-        )
-    floor = _floor_cells(outlines, corners, level, shape, origin, cell_m)
-    solid = np.zeros(shape, dtype=np.uint8)
-    for triangles in corners:
-        _draw_triangles(solid, triangles, level, origin, cell_m)
-    for item in scene.objects:
-        z = item.box.corners()[:, 2] - level
-        if z.min() < HIGH_M and z.max() > LOW_M and len(outline := item.box.floor_polygon()):
-            _fill(solid, outline, origin, cell_m, 1)
-    clearance = ndimage.distance_transform_edt(floor & ~solid.astype(bool)).astype(np.float32) * cell_m
-    # A cell's own half counts as well: the distance transform measures from centre to centre.
-    return FreeFloor(clearance >= radius_m + 0.5 * cell_m, clearance, origin, cell_m)
+    objects = [item for item in scene.objects if item.label not in ignore_labels]
+    meshes = [mesh for item in objects for mesh in item.meshes] + list(scene.structure)
+    if not meshes and not scene.rooms:
+        raise ValueError(f"scene '{scene.name}' has neither meshes nor rooms, so its floor is unknown; give it rooms")
+    floor_z = scene.rooms[0].floor_z if scene.rooms else _floor_height(meshes)
+    low, high = _bounds(scene, meshes)
+    origin = low - 2.0 * cell_m
+    shape = tuple(int(n) for n in np.ceil((high - low) / cell_m + 4.0))[::-1]
+    floor = np.zeros(shape, dtype=bool)
+    for room in scene.rooms:
+        floor |= fill_polygon(room.polygon, origin, cell_m, shape)
+    blocked = np.zeros(shape, dtype=bool)
+    if scene.structure:
+        level = _level_points(scene.structure, floor_z, cell_m)
+        _mark(floor, level, origin, cell_m)
+        steps = int(round(THRESHOLD_M / cell_m / 2.0)) + 1
+        floor = ndimage.binary_closing(np.pad(floor, steps), iterations=steps)[steps:-steps, steps:-steps]
+        _mark(blocked, _surface_points(scene.structure, floor_z, cell_m), origin, cell_m)
+    for item in objects:
+        blocked |= _taken(item, floor_z, origin, cell_m, shape)
+    # The distance between cell centres understates that between their contents by up to a cell's half diagonal.
+    margin = radius_m + (0.5 * np.sqrt(2.0) * cell_m if meshes else 0.0)
+    distance = ndimage.distance_transform_edt(np.pad(floor & ~blocked, 1))[1:-1, 1:-1] * cell_m
+    return FreeFloor(distance > margin, origin, cell_m)
 
 
-def _floor_cells(
-    outlines: list[np.ndarray], corners: list[np.ndarray], level: float, shape: tuple, origin: np.ndarray, cell_m: float
+def _bounds(scene: Scene, meshes: list[Mesh]) -> tuple[np.ndarray, np.ndarray]:
+    outlines = [room.polygon for room in scene.rooms] or [mesh.vertices[:, :2] for mesh in meshes if len(mesh.vertices)]
+    points = np.concatenate(outlines)
+    return points.min(axis=0), points.max(axis=0)
+
+
+def _floor_height(meshes: list[Mesh]) -> float:
+    """Return the height of the lowest large level surface."""
+    heights, areas = [], []
+    for mesh in meshes:
+        corners = mesh.vertices[mesh.faces]
+        normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) / 2.0
+        level = np.abs(normal[:, 2]) > 0.98 * np.linalg.norm(normal, axis=1)
+        heights.append(corners[level, :, 2].mean(axis=1))
+        areas.append(np.abs(normal[level, 2]))
+    height, area = np.concatenate(heights), np.concatenate(areas)
+    if len(height) == 0:
+        return float(min(mesh.vertices[:, 2].min() for mesh in meshes))
+    bins = np.round(height / FLOOR_TOLERANCE_M).astype(int)
+    total = np.bincount(bins - bins.min(), weights=area)
+    lowest = int(np.flatnonzero(total > 0.3 * total.max())[0]) + bins.min()
+    chosen = bins == lowest
+    return float(np.average(height[chosen], weights=area[chosen]))
+
+
+def _sample(corners: np.ndarray, step: float) -> np.ndarray:
+    """Return points (N, 3) on triangles (F, 3, 3), at most about `step` apart."""
+    longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1, initial=0.0)
+    cuts = np.maximum(1, np.ceil(longest / step)).astype(int)
+    points = []
+    for count in np.unique(cuts):
+        i, j = np.meshgrid(np.arange(count + 1), np.arange(count + 1))
+        inside = i + j <= count
+        a, b = i[inside] / count, j[inside] / count
+        weights = np.stack([1.0 - a - b, a, b], axis=1)
+        points.append((weights @ corners[cuts == count]).reshape(-1, 3))
+    return np.concatenate(points) if points else np.zeros((0, 3))
+
+
+def _level_points(meshes: tuple[Mesh, ...], floor_z: float, cell_m: float) -> np.ndarray:
+    """Return points (N, 3) on level triangles at floor height."""
+    found = []
+    for mesh in meshes:
+        corners = np.asarray(mesh.vertices)[mesh.faces]
+        near = np.abs(corners[..., 2] - floor_z).max(axis=1) < FLOOR_TOLERANCE_M
+        found.append(corners[near])
+    return _sample(np.concatenate(found), 0.7 * cell_m)
+
+
+def _surface_points(meshes: tuple[Mesh, ...], floor_z: float, cell_m: float) -> np.ndarray:
+    """Return points (N, 3) on the surfaces that stand in the way."""
+    low, high = floor_z + LOW_M, floor_z + HIGH_M
+    found = []
+    for mesh in meshes:
+        corners = np.asarray(mesh.vertices)[mesh.faces]
+        z = corners[..., 2]
+        found.append(corners[(z.max(axis=1) > low) & (z.min(axis=1) < high)])
+    points = _sample(np.concatenate(found), 0.7 * cell_m)
+    return points[(points[:, 2] > low) & (points[:, 2] < high)]
+
+
+def _taken(item, floor_z: float, origin: np.ndarray, cell_m: float, shape: tuple[int, int]) -> np.ndarray:
+    """Return the cells that an object takes, its hollows included."""
+    taken = np.zeros(shape, dtype=bool)
+    z = item.box.corners()[:, 2]
+    if z.max() < floor_z + LOW_M or z.min() > floor_z + HIGH_M:
+        return taken
+    if item.meshes:
+        _mark(taken, _surface_points(item.meshes, floor_z, cell_m), origin, cell_m)
+    else:
+        outline = item.box.floor_polygon()
+        if len(outline):
+            taken |= fill_polygon(outline, origin, cell_m, shape, grow=0.5)
+    window = ndimage.find_objects(taken.astype(np.uint8))
+    if window:
+        taken[window[0]] = ndimage.binary_fill_holes(taken[window[0]])
+    return taken
+
+
+def _mark(grid: np.ndarray, points: np.ndarray, origin: np.ndarray, cell_m: float) -> None:
+    cells = np.floor((points[:, 1::-1] - origin[::-1]) / cell_m).astype(int)
+    inside = (cells >= 0).all(axis=1) & (cells < grid.shape).all(axis=1)
+    grid[tuple(cells[inside].T)] = True
+
+
+def fill_polygon(
+    polygon: np.ndarray, origin: np.ndarray, cell_m: float, shape: tuple[int, int], grow: float = 0.0
 ) -> np.ndarray:
-    inside = np.zeros(shape, dtype=np.uint8)
-    if not outlines:
-        return np.ones(shape, dtype=bool)
-    for outline in outlines:
-        _fill(inside, outline, origin, cell_m, 1)
-    # Thresholds: between outlines that lie a wall's thickness apart.
-    near = np.ones((3, 3), dtype=bool)
-    steps = int(np.ceil(0.2 / cell_m))
-    return ndimage.binary_closing(np.pad(inside.astype(bool), steps), near, iterations=steps)[
-        steps:-steps, steps:-steps
-    ]
+    """Return (rows, columns) bool: cells whose centre lies in a polygon (N, 2), or within `grow` cells of it."""
+    from shapely import Polygon, contains_xy
 
-
-def _draw_triangles(cells: np.ndarray, corners: np.ndarray, level: float, origin: np.ndarray, cell_m: float) -> None:
-    """Mark what triangles (F, 3, 3) cover between LOW_M and HIGH_M above the floor."""
-    import cv2
-
-    z = corners[..., 2] - level
-    inside = (z.min(axis=1) < HIGH_M) & (z.max(axis=1) > LOW_M)
-    for triangle, heights in zip(corners[inside], z[inside], strict=True):
-        piece = triangle
-        if heights.min() < LOW_M or heights.max() > HIGH_M:
-            piece = _clipped(_clipped(triangle, level + LOW_M, above=True), level + HIGH_M, above=False)
-        if len(piece):
-            points = np.rint((piece[:, :2] - origin) / cell_m * 16 - 8).astype(np.int32)
-            cv2.fillConvexPoly(cells, points, 1, shift=4)
-
-
-def _clipped(polygon: np.ndarray, height: float, above: bool) -> np.ndarray:
-    """Return the part of a convex polygon (N, 3) above or below a height."""
-    if len(polygon) == 0:
-        return polygon
-    side = polygon[:, 2] - height if above else height - polygon[:, 2]
-    kept = []
-    for i in range(len(polygon)):
-        a, b, u, v = polygon[i - 1], polygon[i], side[i - 1], side[i]
-        if (u >= 0) != (v >= 0):
-            kept.append(a + (b - a) * (u / (u - v)))
-        if v >= 0:
-            kept.append(b)
-    return np.array(kept).reshape(-1, 3)
-
-
-def _fill(cells: np.ndarray, outline: np.ndarray, origin: np.ndarray, cell_m: float, value: int) -> None:
-    import cv2
-
-    points = np.rint((outline - origin) / cell_m * 16 - 8).astype(np.int32)
-    cv2.fillPoly(cells, [points], value, shift=4)
+    x = origin[0] + (np.arange(shape[1]) + 0.5) * cell_m
+    y = origin[1] + (np.arange(shape[0]) + 0.5) * cell_m
+    area = Polygon(polygon).buffer(grow * cell_m) if grow else Polygon(polygon)
+    xs, ys = np.meshgrid(x, y)
+    return contains_xy(area, xs, ys)
