@@ -2,8 +2,8 @@
 
     python benchmarks/perturb.py [--quick]
 
-Everything runs in one process and one thread, in turns, so that a busy machine slows all alike; each row is the best
-of its rounds. Input: 32 frames of 392x280 with two objects that fill about a tenth of the pixels. Rivals:
+Everything runs in one process and one thread, in turns; each row is the best of its rounds, in processor time, so that
+a busy machine hardly matters. Input: 32 frames of 392x280 with two objects that fill about a tenth of the pixels. Rivals:
 
 - whole frame, NoisyRollout's way: uint8 -> float tensor, randn_like, clamp, uint8, in PyTorch, frame by frame. Its
   schedule is computed once here, which its code does anew for every picture.
@@ -101,9 +101,9 @@ def fastest(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, flo
     best = dict.fromkeys(ways, float("inf"))
     for _ in range(rounds + 1):  # one more, as the first warms up
         for name, run in ways.items():
-            start = time.perf_counter()
+            start = time.process_time()
             run()
-            best[name] = min(best[name], time.perf_counter() - start)
+            best[name] = min(best[name], time.process_time() - start)
     return {name: FRAMES / seconds for name, seconds in best.items()}
 
 
