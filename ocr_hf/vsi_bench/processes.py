@@ -33,11 +33,18 @@ def current_processes() -> Processes:
     """Return the group this process belongs to, by the launcher's WORLD_SIZE; a group of one without a launcher.
 
     `accelerate launch --cpu --num_processes 2` starts one process only; on CPUs take
-    `ACCELERATE_USE_CPU=true torchrun --standalone --nproc_per_node 2 -m ocr_hf.cli eval ...`.
+    `torchrun --standalone --nproc_per_node 2 -m ocr_hf.cli eval ...`. Raises RuntimeError where the processes don't
+    find each other.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if started == 1:
         return Processes(0, 1, None)
+    import torch
     from accelerate import PartialState
+    from accelerate.utils import parse_flag_from_env
 
-    state = PartialState()
+    # Left to itself, PartialState takes processes on CPUs for runs of their own, each of which would ask everything.
+    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.cuda.is_available())
+    if state.num_processes != started:
+        raise RuntimeError(f"{started} processes were started but {state.num_processes} found each other; use torchrun")
     return Processes(state.process_index, state.num_processes, str(state.device))

@@ -59,9 +59,9 @@ def render_report(results: Mapping[str, Any]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a Markdown table; all columns but the first are right-aligned."""
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+def table(header: Sequence[str], rows: Sequence[Sequence[object]], align: str = "---:") -> str:
+    """Return a Markdown table; `align` is the rule under all columns but the first."""
+    lines = [header, ["---", *[align] * (len(header) - 1)], *rows]
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
@@ -118,6 +118,8 @@ def _scores(results: Mapping[str, Any]) -> str:
         if name.startswith("object_rel_direction")
     )
     note = f"\n\nRelative direction: {levels}." if levels else ""
+    if results["references"]:
+        note += "\n\nThe last rows are computed from the answers of these very questions, without any model."
     return f"## Scores\n\n{table(header, rows)}{note}"
 
 
@@ -180,12 +182,12 @@ def _published(results: Mapping[str, Any]) -> str:
         for row in results["published"]
     ]
     text = "As published; frames, resolution, prompt and extraction differ, so small differences mean nothing."
-    return f"## Published averages\n\n{text}\n\n{table(['system', 'overall', 'frames', 'source', 'note'], rows)}"
+    return f"## Published averages\n\n{text}\n\n{table(['system', 'overall', 'frames', 'source', 'note'], rows, '---')}"
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
     rows = [[name, f"`{_plain(value)}`"] for name, value in settings.items() if value not in (None, [], {})]
-    text = f"## Settings\n\n{table(['setting', 'value'], rows)}"
+    text = f"## Settings\n\n{table(['setting', 'value'], rows, '---')}"
     if settings.get("model"):
         text += f"\n\nTo ask again:\n\n```\nocr-hf eval {_command(settings)} --out OUT\n```"
     return text
