@@ -3,7 +3,7 @@
     python benchmarks/perturb.py [--quick]
 
 Everything runs in one process and one thread, in turns; each row is the best of its rounds, in processor time, so that
-a busy machine hardly matters. Input: 32 frames of 392x280 with two objects that fill about a tenth of the pixels. Rivals:
+a busy machine hardly matters. Input: 32 frames of 392x280, two objects that fill about a tenth of the pixels. Rivals:
 
 - whole frame, NoisyRollout's way: uint8 -> float tensor, randn_like, clamp, uint8, in PyTorch, frame by frame. Its
   schedule is computed once here, which its code does anew for every picture.
