@@ -47,9 +47,18 @@ def load(
     else:
         check_version(_hub_manifest(source, revision), f"{source}@{revision or 'main'}")
     loaded = datasets.load_dataset(source, config, split=split, streaming=streaming, revision=revision)
-    for column in ("vanilla", "noisy") if config == "pairs" else ("vanilla",):
-        loaded = loaded.cast_column(column, datasets.Video(decode=False))
-    return loaded
+    if isinstance(loaded, dict):
+        return type(loaded)({name: _undecoded(rows) for name, rows in loaded.items()})
+    return _undecoded(loaded)
+
+
+def _undecoded(rows: Any) -> Any:
+    if isinstance(rows, datasets.IterableDataset):  # a cast would come after decoding, which fetches 64 rows' videos
+        return rows.decode(False)
+    for column in rows.column_names:
+        if isinstance(rows.features[column], datasets.Video):
+            rows = rows.cast_column(column, datasets.Video(decode=False))
+    return rows
 
 
 def _hub_manifest(repo: str, revision: str | None) -> dict[str, Any]:

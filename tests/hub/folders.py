@@ -22,8 +22,21 @@ def noise_frames(seed: int, frames: int, side: int = SIDE) -> np.ndarray:
     return np.random.Generator(np.random.Philox(seed)).integers(0, 255, (frames, side, side, 3), dtype=np.uint8)
 
 
-def make_dataset(out: Path, clips: int = 3, frames: int = 2, source: str = "procedural", side: int = SIDE) -> Path:
-    """An ocr-vsi folder with two questions to a clip, assembled by the builder's own code."""
+def make_dataset(
+    out: Path,
+    clips: int = 3,
+    frames: int = 2,
+    source: str = "procedural",
+    side: int = SIDE,
+    video_bytes: int = 0,
+    footprints: int = 8,
+    questions: int = 2,
+) -> Path:
+    """An ocr-vsi folder, assembled by the builder's own code.
+
+    video_bytes : pad each video to this size, as a real one has
+    footprints, questions : per clip
+    """
     config = BuildConfig(scenes=clips, frames=frames, width=side, height=side, rooms=1)
     staging = open_staging(config, out)
     scenes = plan_scenes(config)
@@ -34,42 +47,53 @@ def make_dataset(out: Path, clips: int = 3, frames: int = 2, source: str = "proc
                 path = staging.root / scene.split / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_mp4(path, noise_frames(2 * clip.index + offset, frames, side), 4.0)
-            rows = [_row(clip.index * 1000 + k, k, clip.id, scene.name, source, names, frames, side) for k in range(2)]
+                _pad(path, video_bytes, seed=2 * clip.index + offset)
+            shared = _clip_columns(clip.index, clip.id, scene.name, source, names, frames, side, footprints)
+            rows = [{**shared, **_question(number), "id": clip.index * 1000 + number} for number in range(questions)]
             staging.finish(clip, rows, _record(scene.name, scene.split, source))
     assemble(config, scenes, staging)
     return out
 
 
-def _row(
-    row_id: int, number: int, clip: str, scene: str, source: str, names: dict[str, str], frames: int, side: int
-) -> dict:
-    identity = np.eye(4).tolist()
-    box = {
-        "id": 1,
-        "label": "chair",
-        "center": [0.0, 0.0, 0.5],
-        "size": [0.5, 0.5, 1.0],
-        "rotation": np.eye(3).tolist(),
-    }
+def _pad(path: Path, size: int, seed: int) -> None:
+    """Append an MP4 box that players skip."""
+    missing = size - path.stat().st_size
+    if missing >= 8:
+        filler = np.random.Generator(np.random.Philox(seed)).bytes(missing - 8)
+        with path.open("ab") as file:
+            file.write(missing.to_bytes(4, "big") + b"free" + filler)
+
+
+def _question(number: int) -> dict:
     return {
-        "id": row_id,
-        "dataset": source,
-        "scene_name": scene,
-        "question_type": ("object_counting", "room_size_estimation")[number],
-        "question": ("How many chair(s) are in this room?", "What is the size of this room (in square meters)?")[
-            number
-        ],
+        "question_type": ("object_counting", "room_size_estimation")[number % 2],
+        "question": ("How many chair(s) are in this room?", "What is the size of this room?")[number % 2],
         "options": None,
         "ground_truth": "1",
-        "reasoning": "<think>One chair.</think><answer>1</answer>",
+        "reasoning": "<think>One.</think><answer>1</answer>",
         "queried_objects": [1],
         "context_objects": [],
+    }
+
+
+def _clip_columns(
+    index: int, clip: str, scene: str, source: str, names: dict[str, str], frames: int, side: int, footprints: int
+) -> dict:
+    rng = np.random.Generator(np.random.Philox(index))
+    codes = ["".join(map(chr, rng.integers(48, 112, 100))) for _ in range(footprints)]
+    box = {"id": 1, "label": "chair", "center": [0.0] * 3, "size": [1.0] * 3, "rotation": np.eye(3).tolist()}
+    return {
+        "dataset": source,
+        "scene_name": scene,
         "clip_id": clip,
         "fps": 4.0,
         "objects": [box],
-        "camera_to_world": [identity] * frames,
+        "camera_to_world": rng.standard_normal((frames, 4, 4)).tolist(),
         "intrinsics": np.eye(3).tolist(),
-        "footprints": [{"object_id": 1, "frame": 0, "height": side, "width": side, "counts": "0"}],
+        "footprints": [
+            {"object_id": 1 + i // frames, "frame": i % frames, "height": side, "width": side, "counts": code}
+            for i, code in enumerate(codes)
+        ],
         "vanilla_file_name": names["vanilla"],
         "noisy_file_name": names["noisy"],
         "noisy_objects": [1],
