@@ -106,8 +106,8 @@ class NoisyRollout(Strategy):
             min(step, total_steps),
             total_steps,
             config.timestep_schedule,
-            sharpness=config.timestep_sharpness,
-            midpoint=config.timestep_midpoint,
+            sharpness=float(config.timestep_sharpness),
+            midpoint=float(config.timestep_midpoint),
         )
         timestep = int(config.timestep * left)
         if timestep == 0:
