@@ -38,25 +38,37 @@ def without_emitters(surfaces: Surfaces, caster: RayCaster) -> RayCaster:
     return RayCaster(surfaces.vertices, np.ascontiguousarray(surfaces.faces[dark]))
 
 
-def lamp_light(caster: RayCaster, points: LightPoints, lamps: list[Light], samples: int) -> np.ndarray:
-    """Return what arrives straight from the lamps, (P, 3) float32, linear; `samples` points of each lamp are tested."""
+def lamp_light(caster: RayCaster, points: LightPoints, lamps: list[Light], more: int) -> np.ndarray:
+    """Return what arrives straight from the lamps, (P, 3) float32, linear.
+
+    Four points of each lamp are tested for shadow, and `more` where they disagree: in the edge of a shadow.
+    """
     light = np.zeros((len(points.place), 3), dtype=np.float32)
-    turn, height = spiral(samples)
-    height = 2.0 * height - 1.0
-    radius = np.sqrt(1.0 - height**2)
-    ball = LAMP_RADIUS_M * np.stack([radius * np.cos(turn), radius * np.sin(turn), height], axis=1)
     start = points.place + points.normal * np.float32(LIFT_M)
     for lamp in lamps:
         toward = lamp.position.astype(np.float32) - start
         square = np.einsum("ij,ij->i", toward, toward)
         facing = np.einsum("ij,ij->i", toward, points.normal) / np.sqrt(np.maximum(square, np.float32(1e-12)))
         strength = np.maximum(facing, 0.0) / np.maximum(square, np.float32(NEAR_M**2))
-        lit = np.flatnonzero(strength * lamp.power.max() > 0.002)
-        share = np.zeros(len(lit), dtype=np.float32)
-        rays = np.empty((len(lit), 6), dtype=np.float32)
-        rays[:, :3] = start[lit]
-        for offset in ball.astype(np.float32):
-            rays[:, 3:] = toward[lit] + offset
-            share += ~caster.blocked(rays)
-        light[lit] += (share / samples * strength[lit])[:, None] * lamp.power.astype(np.float32)
+        lit = np.flatnonzero(strength * lamp.power.max() > 0.005)
+        rays = np.concatenate([start[lit], toward[lit]], axis=1)
+        share = _open_share(caster, rays, 4)
+        edge = np.flatnonzero((share > 0.0) & (share < 1.0))
+        if more and len(edge):
+            share[edge] = (4.0 * share[edge] + more * _open_share(caster, rays[edge], more)) / (4.0 + more)
+        light[lit] += (share * strength[lit])[:, None] * lamp.power.astype(np.float32)
     return light
+
+
+def _open_share(caster: RayCaster, rays: np.ndarray, samples: int) -> np.ndarray:
+    """Return the share (N,) float32 of `samples` points of a lamp that the starts of rays (N, 6) to its middle see."""
+    turn, height = spiral(samples)
+    height = 2.0 * height - 1.0
+    radius = np.sqrt(1.0 - height**2)
+    ball = LAMP_RADIUS_M * np.stack([radius * np.cos(turn), radius * np.sin(turn), height], axis=1)
+    middle, share = rays[:, 3:].copy(), np.zeros(len(rays), dtype=np.float32)
+    rays = rays.copy()
+    for offset in ball.astype(np.float32):
+        rays[:, 3:] = middle + offset
+        share += ~caster.blocked(rays)
+    return share / np.float32(samples)

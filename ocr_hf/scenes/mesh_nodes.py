@@ -31,7 +31,7 @@ def read_nodes(path: Path) -> list[tuple[str, Mesh]]:
     try:
         scene = trimesh.load_scene(path, process=False, **options)
     except Exception as error:  # trimesh passes on whatever its parsers stumble over
-        raise ValueError(f"{path} can't be read as a mesh ({type(error).__name__}: {error}); export it again") from error
+        raise ValueError(f"{path} can't be read ({type(error).__name__}: {error}); export it again") from error
     groups = _obj_groups(path) if path.suffix.lower() == ".obj" else []
     textures: dict[bytes, np.ndarray] = {}
     nodes = []

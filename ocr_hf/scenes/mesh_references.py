@@ -43,7 +43,7 @@ def _references(path: Path) -> list[str]:
     if suffix in (".gltf", ".glb"):
         header = gltf_header(path)
         uris = [item.get("uri") for key in ("buffers", "images") for item in header.get(key, [])]
-        return [unquote(uri) for uri in uris if uri and not urlsplit(uri).scheme == "data"]
+        return [unquote(uri) for uri in uris if uri and urlsplit(uri).scheme != "data"]
     return []
 
 

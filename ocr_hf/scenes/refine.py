@@ -14,10 +14,10 @@ from ocr_hf.scenes.surfaces import Surfaces
 MIN_EDGE_M, MIN_AREA_M2 = 0.12, 0.002
 """Edges shorter than this, and the edges of triangles smaller than this, are not cut."""
 ROUNDS = 3
-STEP = 0.12
+STEP = 0.18
 """An edge is cut if the light at its ends differs by more than this share of typical light."""
-NEAR_M, RAYS, LAMP_SAMPLES = 0.5, 24, 4
-"""Niches are probed with so many rays of this length, shadows with so many per lamp: a rough estimate is enough."""
+NEAR_M, RAYS = 0.5, 24
+"""Niches are probed with so many rays of this length."""
 MAX_NEW_FACES = 150_000
 
 
@@ -36,7 +36,7 @@ def refine(surfaces: Surfaces, caster: RayCaster, lamps: list[Light]) -> Surface
         if not keep.any():
             break
         points = light_points(surfaces.with_triangles(active[keep]))
-        light = lamp_light(shadow, points, lamps, LAMP_SAMPLES).mean(axis=1)
+        light = lamp_light(shadow, points, lamps, more=0).mean(axis=1)
         lit = light[light > 0.0]
         typical = typical or (float(np.median(lit)) if len(lit) else 1.0)
         shade = (_openness(caster, points) + light / (light + np.float32(typical)))[points.of_corner[0]]

@@ -88,7 +88,7 @@ class Renderer:
     Raises ValueError if the scene has nothing to render or a mesh is malformed.
     """
 
-    def __init__(self, scene: Scene, threads: int = 1, edge_samples: int = 4, light_rays: int = 64) -> None:
+    def __init__(self, scene: Scene, threads: int = 1, edge_samples: int = 4, light_rays: int = 48) -> None:
         self._edge_samples = edge_samples
         surfaces = gather_surfaces(scene)
         lamps = lamps_of(scene, surfaces.origin)
@@ -97,7 +97,8 @@ class Renderer:
         self._atlas = TextureAtlas(surfaces.texture)
         self._caster = RayCaster(surfaces.vertices, surfaces.faces, threads)
         self._texture = self._atlas.index[surfaces.part]
-        self._instance = np.append(surfaces.instance[surfaces.part], np.uint16(0))
+        self._part = np.append(surfaces.part, np.int32(-1))
+        self._instance = np.append(surfaces.instance, np.uint16(0))
         gain = bake(surfaces, self._atlas, self._caster, lamps, light_rays)
         self._corners = _corner_table(surfaces, gain, self._atlas)
 
@@ -136,9 +137,10 @@ class Renderer:
         hits = self._caster.cast(rays)
         frame = self._shaded(rays, hits, camera.pixel).reshape(*shape, 3)
         face = np.minimum(hits.face, np.uint32(len(self._texture)))
-        depth = np.where(face == len(self._texture), np.float32(0.0), hits.distance).reshape(shape)
+        part = np.take(self._part, face)
+        depth = np.where(part < 0, np.float32(0.0), hits.distance).reshape(shape)
         if self._edge_samples > 1:
-            rows, columns = np.nonzero(_edges(frame, depth, hits.normal.reshape(*shape, 3)))
+            rows, columns = np.nonzero(_edges(frame, depth, part.reshape(shape), hits.normal.reshape(*shape, 3)))
             if len(rows):
                 rays = camera.rays_within(pose[:3, :3], origin, rows, columns, self._edge_samples - 1)
                 colors = self._shaded(rays, self._caster.cast(rays), camera.pixel)
@@ -146,7 +148,7 @@ class Renderer:
                 # Light adds up, sRGB values don't: their squares are near enough.
                 squares = np.square(colors, dtype=np.float32).mean(axis=0)
                 frame[rows, columns] = np.sqrt(squares) + np.float32(0.5)
-        return frame, depth, np.take(self._instance, face).reshape(shape)
+        return frame, depth, np.take(self._instance, part).reshape(shape)
 
     def _shaded(self, rays: np.ndarray, hits: Hits, pixel: float) -> np.ndarray:
         """Return colours (N, 3) uint8 of what rays (N, 6) hit; pixels span `pixel` metres at depth 1."""
@@ -246,7 +248,7 @@ def _corner_table(surfaces: Surfaces, gain: np.ndarray, atlas: TextureAtlas) -> 
     return table.reshape(2 * count, 16)
 
 
-def _edges(frame: np.ndarray, depth: np.ndarray, normal: np.ndarray) -> np.ndarray:
+def _edges(frame: np.ndarray, depth: np.ndarray, part: np.ndarray, normal: np.ndarray) -> np.ndarray:
     """Return the (H, W) bool pixels beside which both the surface and its colour change."""
     edge = np.zeros(depth.shape, dtype=bool)
     planes = [np.ascontiguousarray(frame[..., i]) for i in range(3)]
@@ -254,7 +256,8 @@ def _edges(frame: np.ndarray, depth: np.ndarray, normal: np.ndarray) -> np.ndarr
         a = (slice(None),) * axis + (slice(None, -1),)
         b = (slice(None),) * axis + (slice(1, None),)
         change = np.any([np.maximum(p[a], p[b]) - np.minimum(p[a], p[b]) > EDGE_CONTRAST for p in planes], axis=0)
-        jump = np.abs(depth[a] - depth[b]) > np.float32(0.05) * np.minimum(depth[a], depth[b])
+        jump = part[a] != part[b]
+        jump |= np.abs(depth[a] - depth[b]) > np.float32(0.05) * np.minimum(depth[a], depth[b])
         jump |= np.einsum("ijk,ijk->ij", normal[a], normal[b]) < np.float32(0.95)
         change &= jump
         edge[a] |= change

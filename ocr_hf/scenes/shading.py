@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ocr_hf.scenes.cutting import triangle_areas
 from ocr_hf.scenes.lamps import lamp_light, without_emitters
 from ocr_hf.scenes.light_points import LIFT_M, LightPoints, hemisphere, light_points, with_backs
 from ocr_hf.scenes.ray_caster import RayCaster
@@ -19,20 +18,20 @@ from ocr_hf.scenes.scene import Light
 from ocr_hf.scenes.surfaces import Surfaces
 from ocr_hf.scenes.textures import TextureAtlas
 
-BOUNCES = 3
+BOUNCES = 2
 GAMMA = 2.2
-LAMP_SAMPLES = 12
-"""Points of each lamp that are tested for shadow."""
+EDGE_SAMPLES = 12
+"""Further points of each lamp that are tested in the edges of shadows."""
 SKY_UP, SKY_DOWN = (0.29, 0.30, 0.32), (0.10, 0.10, 0.10)
 """Linear radiance of the sky at the zenith, and of the ground outside."""
 AMBIENT = 0.05
 """Share of the typical light that reaches even the deepest niche."""
-EXPOSURE, WHITE = 0.9, 4.0
+EXPOSURE, WHITE = 1.25, 4.0
 """Typical light is scaled to the first number; the second is shown as pure white."""
-NEAR_M, ENCLOSED = 0.4, 0.75
-"""A point that sees mostly the backs of things nearer than this lies inside them. One that sees hardly anything
-farther, behind a picture or under a sofa, gets at least this share of its neighbours' light: it would be a dark tooth
-at the end of a triangle that reaches out of the gap."""
+NEAR_M, SOLID_M, ENCLOSED = 0.4, 3.0, 0.75
+"""A point that sees mostly the backs of things nearer than the first, or only backs nearer than the second, lies inside
+something solid. One that sees hardly anything farther than the first, behind a picture or under a sofa, gets at least
+this share of its neighbours' light: it would be a dark tooth at the end of a triangle that reaches out of the gap."""
 VISIBLE_M = 0.5
 """What is seen from this far counts for the exposure; the insides of cabinets don't."""
 
@@ -52,9 +51,9 @@ def bake(surfaces: Surfaces, atlas: TextureAtlas, caster: RayCaster, lamps: list
         points = with_backs(points, backs)
         more, more_hidden = _look_around(caster, points.place[count:], points.normal[count:], visible, rays)
         seen, hidden = np.concatenate([seen, more], axis=1), np.append(hidden, more_hidden)
-    light = lamp_light(without_emitters(surfaces, caster), points, lamps, LAMP_SAMPLES)
+    light = lamp_light(without_emitters(surfaces, caster), points, lamps, EDGE_SAMPLES)
     light = _with_bounces(light, seen, points, _albedo(surfaces, atlas), hidden)
-    typical = _typical(light, visible, points, surfaces)
+    typical = _typical(light, visible, points)
     return _gain(light, typical, surfaces.emission[surfaces.part], points)
 
 
@@ -67,7 +66,8 @@ def _look_around(
     hidden (P,) float32: 1 inside solids, ENCLOSED in the narrowest gaps, else 0).
     """
     seen = np.empty((count, len(place)), dtype=np.int32)
-    inside, near = np.zeros(len(place), dtype=np.uint8), np.zeros(len(place), dtype=np.uint8)
+    far = np.empty(seen.shape, dtype=bool)
+    inside, within, near = np.zeros((3, len(place)), dtype=np.uint8)
     rays = np.empty((len(place), 6), dtype=np.float32)
     rays[:, :3] = place + normal * np.float32(LIFT_M)
     for number, direction in enumerate(hemisphere(normal, count)):
@@ -80,10 +80,16 @@ def _look_around(
         seen[number] = np.where(sky, -1 - elevation, surface)
         close = hits.distance < NEAR_M
         near += close
-        inside += behind & close
-        visible += np.bincount(surface[~sky & (hits.distance > VISIBLE_M)], minlength=len(visible))
+        within += behind & close
+        inside += behind & (hits.distance < SOLID_M)
+        far[number] = ~sky & (hits.distance > VISIBLE_M)
+    buried = (within > 0.5 * count) | (inside > 0.95 * count)
+    if buried.mean() > 0.5:  # walls turned inside out: what looks like the inside of a solid is a room
+        buried[:] = False
+    for surface, counts in zip(seen, far & ~buried, strict=True):
+        visible += np.bincount(surface[counts], minlength=len(visible))
     hidden = np.where(near > 0.88 * count, np.float32(ENCLOSED), np.float32(0.0))
-    return seen, np.where(inside > count // 2, np.float32(1.0), hidden)
+    return seen, np.where(buried, np.float32(1.0), hidden)
 
 
 def _seen_from_behind(surfaces: Surfaces, visible: np.ndarray) -> np.ndarray:
@@ -110,15 +116,19 @@ def _with_bounces(
     up = np.clip(1.5 * up - 0.25, 0.0, 1.0)
     # Looked up with negative numbers, counted from the end: -1 is the lowest sky.
     sky = (up * np.array(SKY_UP) + (1.0 - up) * np.array(SKY_DOWN))[::-1].astype(np.float32)
-    light = _filled(lamp_light, points, hidden)
+    light, steps = _filled(lamp_light, points, hidden), []
     for _ in range(BOUNCES):
         leaving = (light[points.of_corner].mean(axis=2) * albedo).transpose(1, 0, 2).reshape(-1, 3)
         table = np.concatenate([leaving, sky])
-        light = lamp_light.copy()
+        arriving = lamp_light.copy()
         for ray in seen:
-            light += table[ray] * np.float32(1.0 / len(seen))
-        light = _filled(light, points, hidden)
-    return light
+            arriving += table[ray] * np.float32(1.0 / len(seen))
+        arriving = _filled(arriving, points, hidden)
+        steps.append(arriving - light)
+        light = arriving
+    # Further bounces are taken to shrink as the last one did: a geometric series.
+    ratio = min(float(steps[-1].mean() / max(steps[-2].mean(), 1e-9)), 0.7)
+    return light + steps[-1] * np.float32(ratio / (1.0 - ratio))
 
 
 def _filled(light: np.ndarray, points: LightPoints, hidden: np.ndarray) -> np.ndarray:
@@ -138,15 +148,11 @@ def _filled(light: np.ndarray, points: LightPoints, hidden: np.ndarray) -> np.nd
     return light
 
 
-def _typical(light: np.ndarray, visible: np.ndarray, points: LightPoints, surfaces: Surfaces) -> float:
-    """Return the median brightness over the area of the `visible` (2 F,) surfaces."""
-    area = np.repeat(triangle_areas(surfaces.corners()), 2)
-    if visible.any():
-        area *= visible > 0
-    brightness = light.mean(axis=1)[points.of_corner].mean(axis=2).T.reshape(-1)
-    order = np.argsort(brightness, kind="stable")
-    total = np.cumsum(area[order], dtype=np.float64)
-    return max(float(brightness[order][np.searchsorted(total, 0.5 * total[-1])]), 1e-3)
+def _typical(light: np.ndarray, visible: np.ndarray, points: LightPoints) -> float:
+    """Return a mean brightness of the surfaces (2 F,), each as important as it is `visible`, dark ones a bit more."""
+    brightness = np.sqrt(light.mean(axis=1))[points.of_corner].mean(axis=2).T.reshape(-1)
+    seen = visible if visible.any() else np.ones_like(visible)
+    return max(float(np.average(brightness, weights=seen)) ** 2, 1e-3)
 
 
 def _gain(light: np.ndarray, typical: float, emission: np.ndarray, points: LightPoints) -> np.ndarray:

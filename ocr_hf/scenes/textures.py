@@ -81,8 +81,8 @@ class TextureAtlas:
         left_low = y - right_low
         right_top = x - right_low
         left_top = np.uint32(256) - y - right_top
-        red_blue = np.zeros(len(row), dtype=np.uint32)
-        green = np.zeros(len(row), dtype=np.uint32)
+        red_blue = np.full(len(row), 0x800080, dtype=np.uint32)
+        green = np.full(len(row), 0x80, dtype=np.uint32)
         for weight, step in ((left_top, 0), (right_top, 1), (left_low, width - 1), (right_low, 1)):
             row += step
             texel = np.take(self._texels, row)
@@ -107,7 +107,7 @@ def _address(coordinate: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.n
     np.minimum(whole, size, out=whole)
     position -= whole
     position *= np.float32(256.0)
-    return whole, np.minimum(position, np.float32(255.0)).astype(np.uint32)
+    return whole, np.rint(position).astype(np.uint32)
 
 
 def _pack(image: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ def room(lights: bool = True) -> Scene:
     wall = OrientedBox.axis_aligned(np.array([2.9, -3.0, 0.0]), np.array([3.0, 3.0, 2.5]))
     boxes = [
         OrientedBox.upright(np.array([1.0, 0.3, 0.4]), np.array([0.6, 0.5, 0.8]), 0.4),
-        OrientedBox.upright(np.array([1.8, -0.2, 0.6]), np.array([0.7, 1.0, 1.2]), -0.7),
+        OrientedBox.upright(np.array([1.9, -0.6, 0.6]), np.array([0.6, 0.9, 1.2]), -0.7),
         OrientedBox.upright(np.array([0.2, -0.8, 0.25]), np.array([0.5, 0.5, 0.5]), 1.1),
     ]
     colors = [Material((0.8, 0.3, 0.3)), Material((0.3, 0.7, 0.4)), Material((0.3, 0.4, 0.8))]
