@@ -1,183 +1,150 @@
-"""Walks through a scene at eye height, smooth and clear of walls and furniture, looking around as people do."""
+"""Camera paths: a walk at eye height through all rooms of a scene, or one, that looks at most of its objects.
+
+First the way (tour.py), then where the eye goes on it (gaze.py), then a filter in time that makes both smooth.
+Averages of a path are never faster than the path, so the bounds on speed and turning hold by construction.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy import ndimage
 
 from ocr_hf.scenes.free_floor import FreeFloor, free_floor
-from ocr_hf.scenes.scene import Room, Scene
+from ocr_hf.scenes.gaze import AHEAD_M, STEP_S, TURN_DEG_S, follow
+from ocr_hf.scenes.randomness import generator
+from ocr_hf.scenes.scene import Scene, SceneObject
+from ocr_hf.scenes.tour import plan_tour
 
-MAX_SPEED_M_S = 1.3
-MAX_TURN_RAD_S = np.radians(75.0)
-SIM_FPS = 30.0
-"""Walks are planned at this rate and then sampled, so that one seed is one walk at any frame rate."""
-RADII_M = (0.3, 0.25, 0.18, 0.1)
-"""Of the walker: the largest that leaves room to walk is taken."""
-MIN_FREE_M2 = 0.4
-PITCH_DOWN_RAD = np.radians(12.0)
-_GAZE_STEP_S = 1.0
-_VIEW_HALF_RAD = np.radians(32.0)
-_VIEW_RANGE_M = 6.0
+LEAST_M_S, SPEED_M_S, MAX_SPEED_M_S = 0.25, 0.6, 0.9
+"""Walking speed: slower walks go on to further places, faster ones visit fewer; the last is never passed."""
+MAX_TURN_DEG_S = max(TURN_DEG_S)
+"""The look never turns faster (degrees a second, about the vertical)."""
+RADIUS_M = 0.25
+"""The camera never comes nearer to an obstacle."""
+COMFORT_M = (0.08, 0.04, 0.0)
+"""Ways are planned to keep so much more distance than that; less where more would close a door."""
+REACHED = 0.6
+"""Share of each room's free floor that must stay near to the part where ways are planned."""
+SMOOTH_S = 0.4
+"""Width of the filter in time (standard deviation)."""
+SMALL_M = 0.12
+"""Objects smaller than this don't get a look of their own."""
 
 
 def walk_through(
-    scene: Scene, seconds: float, fps: float, seed: int, room: int | None = None, eye_height_m: float = 1.5
+    scene: Scene,
+    seconds: float,
+    fps: float,
+    seed: int,
+    room: int | None = None,
+    eye_height_m: float = 1.5,
+    ignore_labels: frozenset[str] = frozenset(),
 ) -> np.ndarray:
-    """Return the (T, 4, 4) camera_to_world poses of a walk, T = round(seconds * fps).
+    """Return the camera poses of a walk through a scene.
 
-    The walk goes from one open spot to the next so as to come near all the furniture, through every room it has time
-    for or within one; the view turns to what has not been seen yet. Speed stays below MAX_SPEED_M_S, turning below
-    MAX_TURN_RAD_S. The same (scene, seconds, seed, room) give the same walk at every fps.
-
-    seconds, fps : length and frame rate; room : index into scene.rooms, None = all; eye_height_m : above the floor
-    Raises ValueError where there is no free floor, for a room that doesn't exist, or for a length of no frame.
+    seconds, fps : round(seconds * fps) poses are returned, at least one
+    room : index into scene.rooms to stay in one room, None to visit all that can be reached
+    ignore_labels : objects that don't stand in the way, see `free_floor`
+    Returns (T, 4, 4) float64 camera_to_world, OpenCV axes, never nearer than RADIUS_M to an obstacle, at most
+    MAX_SPEED_M_S and MAX_TURN_DEG_S. The same arguments give the same path.
+    Raises ValueError for a length that is not above 0, a room that isn't there, or a scene without free floor.
     """
-    count = int(round(seconds * fps))
-    if not (np.isfinite(seconds) and np.isfinite(fps)) or count < 1:
-        raise ValueError(f"{seconds} s at {fps} frames per second is {count} frames; ask for at least one")
+    if not (np.isfinite(seconds) and seconds > 0.0 and np.isfinite(fps) and fps > 0.0):
+        raise ValueError(f"seconds is {seconds} and fps is {fps}; both must be above 0")
     if room is not None and not 0 <= room < len(scene.rooms):
-        raise ValueError(f"scene '{scene.name}' has no room {room}; it has {len(scene.rooms)}, counted from 0")
-    rng = np.random.default_rng(np.random.SeedSequence([seed, 0 if room is None else room + 1]))
-    floor = _walkable(scene, None if room is None else scene.rooms[room])
-    times = np.arange(count) / fps
-    steps = int(np.ceil(seconds * SIM_FPS)) + 2
-    track = _track(floor, scene, seconds, steps, rng)
-    yaw = _gaze(scene, floor, track, rng)
-    frames = times * SIM_FPS
-    x, y, yaw = (np.interp(frames, np.arange(steps), values) for values in (*track.T, yaw))
-    level = min((item.floor_z for item in scene.rooms), default=0.0)
-    return _poses(np.stack([x, y, np.full(count, level + eye_height_m)], axis=1), yaw)
+        raise ValueError(f"room is {room}, but scene '{scene.name}' has {len(scene.rooms)} rooms, counted from 0")
+    floor, comfort = _floors(scene, room, ignore_labels)
+    rng = generator(seed, "walk", scene.name, 0 if room is None else room + 1)
+    lengths = (LEAST_M_S * seconds, SPEED_M_S * seconds, 0.95 * MAX_SPEED_M_S * seconds)
+    way = plan_tour(scene, comfort, lengths, rng)
+    count = max(1, round(seconds * fps))
+    times = np.arange(0.0, max(seconds, count / fps) + STEP_S, STEP_S)
+    places, ahead = _timed(way, times)
+    eye_z = eye_height_m + floor_height(scene)
+    objects = _worth_seeing(scene, room)
+    yaw, pitch = follow(scene, objects, places, ahead, eye_z, _first_look(objects, places, rng))
+    track = _smoothed(np.stack([*places.T, yaw, pitch], axis=1), floor)
+    x, y, yaw, pitch = (np.interp(np.arange(count) / fps, times, values) for values in track.T)
+    return camera_poses(np.stack([x, y, np.full(count, eye_z)], axis=1), yaw, pitch)
 
 
-def _walkable(scene: Scene, room: Room | None) -> FreeFloor:
-    """Return the largest connected free floor for the widest walker that still finds room."""
-    for radius in RADII_M:
-        floor = free_floor(scene, radius)
-        if room is not None:
-            floor = floor.within(room.polygon)
-        if floor.grid.any() and (floor := floor.largest()).area_m2 >= MIN_FREE_M2:
-            return floor
-    place = f"room '{room.name}' of scene '{scene.name}'" if room is not None else f"scene '{scene.name}'"
-    raise ValueError(f"{place} has no free floor to walk on; give it more space or use a camera trajectory of your own")
+def floor_height(scene: Scene) -> float:
+    """Return the height of a scene's floor: its first room's, else the lowest box's lower end."""
+    if scene.rooms:
+        return scene.rooms[0].floor_z
+    return float(min((item.box.corners()[:, 2].min() for item in scene.objects), default=0.0))
 
 
-def _track(floor: FreeFloor, scene: Scene, seconds: float, steps: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the (steps, 2) positions of a walk that eases in and out."""
-    reach = 0.85 * MAX_SPEED_M_S * seconds / 1.5  # the eased speed peaks at 1.5 times its mean
-    corners = _tour(floor, reach, rng)
-    lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(corners, axis=0), axis=1))])
-    share = np.linspace(0.0, 1.0, steps)
-    eased = share * share * (3.0 - 2.0 * share) * min(lengths[-1], reach)
-    track = np.stack([np.interp(eased, lengths, corners[:, axis]) for axis in (0, 1)], axis=1)
-    # Corners are rounded as far as the free floor lets them be.
-    for sigma_s in (0.8, 0.5, 0.3, 0.15, 0.07):
-        smooth = gaussian_filter1d(track, sigma_s * SIM_FPS, axis=0, mode="nearest")
-        if floor.contains(smooth).all():
-            return smooth
-    return track
+def camera_poses(eyes: np.ndarray, yaw: np.ndarray, pitch: np.ndarray) -> np.ndarray:
+    """Return (T, 4, 4) camera_to_world, OpenCV axes, of cameras held level at `eyes` (T, 3).
 
-
-def _tour(floor: FreeFloor, reach: float, rng: np.random.Generator) -> np.ndarray:
-    """Return the (N, 2) corners of a walk of about `reach` metres between open spots that lie far apart."""
-    cells = np.argwhere(floor.grid)
-    centers = floor.centers(cells)
-    open_spots = centers[floor.clearance[floor.grid] >= np.quantile(floor.clearance[floor.grid], 0.4)]
-    here = open_spots[rng.integers(len(open_spots))]
-    # Farthest points first cover the floor; the walk then takes them nearest first.
-    spots = [here]
-    distance = np.linalg.norm(open_spots - here, axis=1)
-    while len(spots) < 24 and distance.max() > 0.9:
-        spots.append(open_spots[int((distance * rng.uniform(0.9, 1.0, len(distance))).argmax())])
-        distance = np.minimum(distance, np.linalg.norm(open_spots - spots[-1], axis=1))
-    corners, left, length = [np.asarray(here)], spots[1:], 0.0
-    while left and length < reach:
-        walks = floor.paths(corners[-1], np.array(left))
-        lengths = [np.inf if w is None else np.linalg.norm(np.diff(w, axis=0), axis=1).sum() for w in walks]
-        # Short steps keep the order of a tour, but a hop of less than a metre shows nothing new.
-        nearest = int(np.argmin([abs(value - 1.5) for value in lengths]))
-        if not np.isfinite(lengths[nearest]):
-            break
-        corners.extend(walks[nearest][1:])
-        length += lengths[nearest]
-        left.pop(nearest)
-    if len(corners) == 1:
-        corners.append(corners[0] + [1e-6, 0.0])
-    return np.array(corners)
-
-
-def _gaze(scene: Scene, floor: FreeFloor, track: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the (steps,) yaw of the view: towards what has been seen least, turning smoothly."""
-    targets = np.array([item.box.center[:2] for item in scene.objects]).reshape(-1, 2)
-    groups = _rooms_of(scene, targets)
-    seen = np.zeros(len(targets))
-    stride = int(_GAZE_STEP_S * SIM_FPS)
-    knots = np.arange(0, len(track) + stride, stride)
-    yaws: list[float] = []
-    options = np.linspace(-np.pi, np.pi, 36, endpoint=False) + rng.uniform(0.0, np.radians(10.0))
-    for knot in knots:
-        at = track[min(knot, len(track) - 1)]
-        ahead = track[min(knot + stride, len(track) - 1)] - at
-        offset = targets - at
-        distance = np.linalg.norm(offset, axis=1)
-        bearing = np.arctan2(offset[:, 1], offset[:, 0])
-        visible = (distance < _VIEW_RANGE_M) & (distance > 0.3)
-        if len(scene.rooms) > 1:
-            mine = _rooms_of(scene, at[None])[0]
-            visible &= (groups == mine) | (mine < 0)
-        worth = np.where(visible, 1.0 / (0.3 + seen), 0.0)
-        inside = np.abs(_wrapped(options[:, None] - bearing)) < _VIEW_HALF_RAD
-        score = (inside * worth).sum(axis=1)
-        score = score / max(score.max(), 1e-9)
-        # Looking at a wall from close by shows nothing; walking backwards looks odd.
-        score += 0.35 * np.minimum(_free_ahead(floor, at, options), 3.0) / 3.0
-        if np.linalg.norm(ahead) > 0.15:
-            score += 0.35 * np.cos(options - np.arctan2(ahead[1], ahead[0]))
-        if yaws:
-            turn = _wrapped(options - yaws[-1])
-            score -= 0.12 * np.abs(turn)
-            score[np.abs(turn) > 0.6 * MAX_TURN_RAD_S * _GAZE_STEP_S] = -np.inf
-            if np.isinf(score).all():
-                score = -np.abs(turn)
-            chosen = yaws[-1] + turn[int(score.argmax())]
-        else:
-            chosen = options[int(score.argmax())]
-        yaws.append(float(chosen))
-        view = visible & (np.abs(_wrapped(chosen - bearing)) < _VIEW_HALF_RAD)
-        seen[view] += _GAZE_STEP_S
-    yaw = np.interp(np.arange(len(track)), knots, yaws)
-    return gaussian_filter1d(yaw, 0.45 * SIM_FPS, mode="nearest")
-
-
-def _rooms_of(scene: Scene, points: np.ndarray) -> np.ndarray:
-    """Return the (N,) index of the room that each point (N, 2) lies in, -1 for none."""
-    from matplotlib.path import Path
-
-    found = np.full(len(points), -1)
-    for index, room in enumerate(scene.rooms):
-        found[Path(room.polygon).contains_points(points, radius=1e-6)] = index
-    return found
-
-
-def _free_ahead(floor: FreeFloor, at: np.ndarray, yaws: np.ndarray) -> np.ndarray:
-    """Return (N,) metres, up to 3, of clear view from `at` along each yaw (walls and furniture count alike)."""
-    steps = np.arange(1, 13) * 0.25
-    points = at + steps[:, None, None] * np.stack([np.cos(yaws), np.sin(yaws)], axis=-1)
-    clear = floor.clearance_at(points.reshape(-1, 2)).reshape(len(steps), -1) > 0.0
-    return 0.25 * np.cumprod(clear, axis=0).sum(axis=0)
-
-
-def _wrapped(angle: np.ndarray) -> np.ndarray:
-    return (angle + np.pi) % (2.0 * np.pi) - np.pi
-
-
-def _poses(eyes: np.ndarray, yaw: np.ndarray) -> np.ndarray:
-    """Return (T, 4, 4) poses at `eyes` (T, 3) that look along `yaw`, slightly down."""
-    cos, sin, zero = np.cos(yaw), np.sin(yaw), np.zeros(len(yaw))
-    down = np.full(len(yaw), PITCH_DOWN_RAD)
-    poses = np.tile(np.eye(4), (len(yaw), 1, 1))
-    right = np.stack([sin, -cos, zero], axis=1)
-    forward = np.stack([cos * np.cos(down), sin * np.cos(down), -np.sin(down)], axis=1)
+    yaw : (T,) radians from +X towards +Y; pitch : (T,) radians, up is positive
+    """
+    forward = np.stack([np.cos(pitch) * np.cos(yaw), np.cos(pitch) * np.sin(yaw), np.sin(pitch)], axis=1)
+    right = np.stack([np.sin(yaw), -np.cos(yaw), np.zeros_like(yaw)], axis=1)
+    poses = np.tile(np.eye(4), (len(eyes), 1, 1))
     poses[:, :3, 0], poses[:, :3, 1], poses[:, :3, 2] = right, np.cross(forward, right), forward
     poses[:, :3, 3] = eyes
     return poses
+
+
+def _floors(scene: Scene, room: int | None, ignore_labels: frozenset[str]) -> tuple[FreeFloor, FreeFloor]:
+    """Return the floor where the camera may be, and the part of it where ways are planned."""
+    floor = free_floor(scene, RADIUS_M, ignore_labels=ignore_labels)
+    if room is not None:
+        floor = floor.within(scene.rooms[room].polygon)
+    floor = floor.largest_region()
+    if not floor.grid.any():
+        raise ValueError(
+            f"scene '{scene.name}' has no free floor for a walker of radius {RADIUS_M} m; "
+            "use a trajectory of your own or ignore some objects"
+        )
+    rooms = [floor.within(outline.polygon).grid for outline in scene.rooms] or [floor.grid]
+    for margin in COMFORT_M:
+        comfort = floor.shrunk(margin).largest_region() if margin else floor
+        near = ndimage.binary_dilation(comfort.grid, iterations=4)
+        if all((near & area).sum() >= REACHED * area.sum() for area in rooms):
+            break
+    return floor, comfort
+
+
+def _worth_seeing(scene: Scene, room: int | None) -> list[SceneObject]:
+    """Return the objects to look at: not the smallest, not the lamps on the ceiling."""
+    objects = [item for item in scene.objects if item.box.size.max() > SMALL_M and item.label != "ceiling light"]
+    if room is not None:
+        from shapely import Polygon, contains_xy
+
+        area = Polygon(scene.rooms[room].polygon).buffer(0.2)
+        objects = [item for item in objects if contains_xy(area, *item.box.center[:2])]
+    return objects
+
+
+def _timed(way: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the walk is at each time, and the point AHEAD_M further, both (N, 2), at constant speed."""
+    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(way, axis=0), axis=1))])
+    at = np.minimum(length[-1] * times / times[-1], 0.97 * MAX_SPEED_M_S * times)
+    return tuple(
+        np.stack([np.interp(at + further, length, way[:, axis]) for axis in (0, 1)], axis=1)
+        for further in (0.0, AHEAD_M)
+    )
+
+
+def _first_look(objects: list[SceneObject], places: np.ndarray, rng: np.random.Generator) -> float:
+    """Return the yaw at which a walk begins: towards the middle of what is near, else anywhere."""
+    offset = np.array([item.box.center[:2] for item in objects]).reshape(-1, 2) - places[0]
+    offset = offset[np.linalg.norm(offset, axis=1) < 4.0]
+    if len(offset) == 0:
+        return float(rng.uniform(-np.pi, np.pi))
+    return float(np.arctan2(*offset.mean(axis=0)[::-1]))
+
+
+def _smoothed(track: np.ndarray, floor: FreeFloor) -> np.ndarray:
+    """Filter a track (N, 4) of x, y, yaw, pitch in time; less where the camera would leave the free floor."""
+    angles = ndimage.gaussian_filter1d(track[:, 2:], SMOOTH_S / STEP_S, axis=0, mode="nearest")
+    for width in (SMOOTH_S, 0.25, 0.15, 0.08):
+        places = ndimage.gaussian_filter1d(track[:, :2], width / STEP_S, axis=0, mode="nearest")
+        if floor.contains(places).all():
+            break
+    else:
+        places = np.array([floor.nearest(place) for place in track[:, :2]])
+    return np.concatenate([places, angles], axis=1)

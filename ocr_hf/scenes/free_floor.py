@@ -80,6 +80,10 @@ class FreeFloor:
         main = 1 + int(np.bincount(regions.ravel())[1:].argmax())
         return FreeFloor(regions == main, self.origin, self.cell_m)
 
+    def shrunk(self, by_m: float) -> FreeFloor:
+        """Return the floor of a walker whose radius is larger by `by_m` metres."""
+        return FreeFloor(self.clearance_m > by_m + 0.5 * self.cell_m, self.origin, self.cell_m)
+
     def within(self, polygon: np.ndarray) -> FreeFloor:
         """Return the part of this floor that lies inside a polygon (N, 2)."""
         mask = fill_polygon(polygon, self.origin, self.cell_m, self.grid.shape)
@@ -93,7 +97,7 @@ class FreeFloor:
         if not self.grid.any():
             return None
         start, goal = self.nearest(start), self.nearest(goal)
-        source, target = (int(self._number[tuple(cell)]) for cell in self.cells(np.array([start, goal])))
+        source, target = (int(self.numbers[tuple(cell)]) for cell in self.cells(np.array([start, goal])))
         before = self._ways(source)
         if source != target and before[target] < 0:
             return None
@@ -115,7 +119,7 @@ class FreeFloor:
         return path[kept]
 
     @cached_property
-    def _number(self) -> np.ndarray:
+    def numbers(self) -> np.ndarray:
         """(rows, columns) index of each free cell in `free_points`, -1 elsewhere."""
         number = np.full(self.grid.shape, -1)
         number[self.grid] = np.arange(int(self.grid.sum()))
@@ -132,8 +136,8 @@ class FreeFloor:
             a = (slice(0, self.grid.shape[0] - dy), slice(max(0, -dx), self.grid.shape[1] - max(0, dx)))
             b = (slice(dy, None), slice(max(0, dx), self.grid.shape[1] + min(0, dx)))
             both = self.grid[a] & self.grid[b]
-            rows.append(self._number[a][both])
-            columns.append(self._number[b][both])
+            rows.append(self.numbers[a][both])
+            columns.append(self.numbers[b][both])
             costs.append((np.hypot(dx, dy) * self.cell_m * (narrow[a] + narrow[b]) / 2.0)[both])
         count = int(self.grid.sum())
         return csr_matrix((np.concatenate(costs), (np.concatenate(rows), np.concatenate(columns))), (count, count))
@@ -149,7 +153,7 @@ class FreeFloor:
         from scipy.sparse.csgraph import dijkstra
 
         cell = self.cells(self.nearest(start)[None])[0]
-        return dijkstra(self._graph, directed=False, indices=int(self._number[tuple(cell)]))
+        return dijkstra(self._graph, directed=False, indices=int(self.numbers[tuple(cell)]))
 
 
 def free_floor(

@@ -71,18 +71,40 @@ def _hang_open_door(layout: RoomLayout, opening: Opening) -> None:
 
 
 def hang_ceiling_lights(layout: RoomLayout) -> list[Placement]:
-    """Hang one light in a small room, a row of equal ones in a large one."""
-    span = layout.high - layout.low
-    area = float(span.prod())
-    count = 1 if area < 14.0 else int(layout.rng.integers(1, 4))
-    if layout.room.kind in ("office", "meeting room"):
-        count = int(layout.rng.integers(2, 5)) if area > 12.0 else 2
+    """Hang one light in a small room, a row of equal ones in a large one, in both arms of an L."""
     model = ceiling_light(layout.rng, layout.style)
-    axis = int(span.argmax())
+    at_work = layout.room.kind in ("office", "meeting room")
     hung = []
-    for i in range(count):
-        at = (layout.low + layout.high) / 2.0
-        at[axis] = layout.low[axis] + span[axis] * (i + 0.5) / count
-        if placement := layout.put_on_ceiling(model, at):
-            hung.append(placement)
+    for low, high in _arms(layout):
+        span = high - low
+        area = float(span.prod())
+        count = 1 + int(area > 14.0 and layout.rng.random() < 0.5) + int(at_work and area > 9.0)
+        axis = int(span.argmax())
+        for i in range(count):
+            at = (low + high) / 2.0
+            at[axis] = low[axis] + span[axis] * (i + 0.5) / count
+            if placement := layout.put_on_ceiling(model, at):
+                hung.append(placement)
     return hung
+
+
+def _arms(layout: RoomLayout) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the room as rectangles (low, high): itself, or the two arms of an L where the second is worth a light."""
+    polygon, low, high = layout.room.polygon, layout.low, layout.high
+    if len(polygon) == 4:
+        return [(low, high)]
+    reflex = next(point for point in polygon if ((point != low) & (point != high)).all())
+    corners = np.array([[low[0], low[1]], [high[0], low[1]], [high[0], high[1]], [low[0], high[1]]])
+    missing = next(corner for corner in corners if np.abs(polygon - corner).sum(axis=1).min() > 1e-9)
+    first_low, first_high, second_low, second_high = low.copy(), high.copy(), low.copy(), high.copy()
+    # The first arm is the part beside the notch along x over the full depth, the second what is left beside it.
+    if missing[0] == low[0]:
+        first_low[0], second_high[0] = reflex[0], reflex[0]
+    else:
+        first_high[0], second_low[0] = reflex[0], reflex[0]
+    if missing[1] == low[1]:
+        second_low[1] = reflex[1]
+    else:
+        second_high[1] = reflex[1]
+    arms = [(first_low, first_high), (second_low, second_high)]
+    return [arm for arm in arms if (arm[1] - arm[0]).min() > 1.0]

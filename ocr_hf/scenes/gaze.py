@@ -1,0 +1,107 @@
+"""Where someone looks who walks through rooms and wants to see everything in them once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ocr_hf.scenes.scene import Scene, SceneObject
+
+NEAR_M, FAR_M = 0.6, 4.2
+"""Objects are looked at from between these distances of their centre, seen from above."""
+CENTRE_DEG, SEEN_S = 18.0, 0.35
+"""An object has been seen when it was this near to the view's middle for so long."""
+AHEAD_M = 0.9
+"""Without anything new to see, the eye rests on the way this far ahead."""
+LOOK_DOWN_DEG = 9.0
+PITCH_DEG = (-34.0, 3.0)
+"""Range of looking down and up."""
+STEP_S = 0.05
+FORGET_S = 16.0
+"""What was seen this long ago may be looked at again."""
+TURN_DEG_S = (18.0, 26.0, 34.0, 42.0)
+"""Rates of turning, from calm to hasty; the calmest is taken that sees nearly as much as the hastiest."""
+NEARLY = 0.95
+
+
+def follow(
+    scene: Scene, objects: list[SceneObject], places: np.ndarray, ahead: np.ndarray, eye_z: float, yaw: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return yaw and pitch (N,), radians, of someone who walks through `places` (N, 2), one every STEP_S.
+
+    ahead : (N, 2) the point of the way that lies ahead at each step; yaw : where the look begins
+    The look goes from one unseen object to the next, whichever asks for the least turning.
+    """
+    centers = np.array([item.box.center for item in objects]).reshape(-1, 3)
+    visible = _in_view(scene, places, centers[:, :2])
+    walks = [_look(centers, visible, places, ahead, eye_z, rate, yaw) for rate in np.radians(TURN_DEG_S[::-1])]
+    most = walks[0][2]
+    yaws, pitches, _ = next(walk for walk in walks[::-1] if walk[2] >= NEARLY * most)
+    return yaws, pitches
+
+
+def _look(
+    centers: np.ndarray,
+    visible: np.ndarray,
+    places: np.ndarray,
+    ahead: np.ndarray,
+    eye_z: float,
+    turn_rad_s: float,
+    yaw: float,
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return yaw (N,), pitch (N,), and how many objects were seen, at this rate of turning."""
+    looked, ever = np.zeros(len(centers)), np.zeros(len(centers), dtype=bool)
+    target, pitch, most = -1, -np.radians(LOOK_DOWN_DEG), turn_rad_s * STEP_S
+    answer = np.empty((len(places), 2))
+    for i, place in enumerate(places):
+        offset = centers[:, :2] - place
+        turn = _wrapped(np.arctan2(offset[:, 1], offset[:, 0]) - yaw)
+        looked *= 1.0 - STEP_S / FORGET_S
+        looked[visible[i] & (np.abs(turn) < np.radians(CENTRE_DEG))] += STEP_S
+        done = looked >= SEEN_S
+        ever |= done
+        looked[done] = np.maximum(looked[done], np.e * SEEN_S)
+        fresh = visible[i] & ~done
+        if target < 0 or not fresh[target]:
+            # Near things slip out of sight first: they go before far ones.
+            cost = np.where(fresh, np.abs(turn) + 0.25 * np.linalg.norm(offset, axis=1), np.inf)
+            target = int(cost.argmin()) if fresh.any() else -1
+        if target >= 0:
+            wanted_turn = float(turn[target])
+            wanted = np.arctan2(centers[target, 2] - eye_z, np.linalg.norm(offset[target]))
+        else:
+            forward = ahead[i] - place
+            is_walking = np.linalg.norm(forward) > 0.1
+            wanted_turn = float(_wrapped(np.arctan2(forward[1], forward[0]) - yaw)) if is_walking else 0.0
+            wanted = -np.radians(LOOK_DOWN_DEG)
+        yaw += float(np.clip(wanted_turn, -most, most))
+        pitch += float(np.clip(np.clip(wanted, *np.radians(PITCH_DEG)) - pitch, -0.6 * most, 0.6 * most))
+        answer[i] = yaw, pitch
+    return answer[:, 0], answer[:, 1], int(ever.sum())
+
+
+def _wrapped(angle: np.ndarray) -> np.ndarray:
+    """Return angles as turns of at most half a circle."""
+    return (angle + np.pi) % (2.0 * np.pi) - np.pi
+
+
+def _in_view(scene: Scene, places: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return (places, targets) bool: near enough and, where rooms are known, in the same one with no corner between."""
+    distance = np.linalg.norm(places[:, None] - targets, axis=2)
+    near = (distance > NEAR_M) & (distance < FAR_M)
+    if not scene.rooms:
+        return near
+    from shapely import Polygon, contains_xy, covers, linestrings
+
+    answer = np.zeros_like(near)
+    for outline in scene.rooms:
+        # Things at a wall lie partly in it or in a doorway: rooms are taken a little larger than they are.
+        room = Polygon(outline.polygon).buffer(0.2, join_style="mitre")
+        here = contains_xy(room, *places.T)
+        there = contains_xy(room, *targets.T)
+        both = near & here[:, None] & there
+        if room.area < 0.999 * room.envelope.area:
+            pairs = np.argwhere(both)
+            lines = linestrings(np.stack([places[pairs[:, 0]], targets[pairs[:, 1]]], axis=1))
+            both[tuple(pairs.T)] = covers(room, lines)
+        answer |= both
+    return answer
