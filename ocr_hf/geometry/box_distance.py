@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from ocr_hf.geometry.boxes import EDGES, OrientedBox
+from ocr_hf.geometry.boxes import CORNER_SIGNS, EDGES, OrientedBox
 
 CHUNK = 512
 """Pairs worked on at once: bounds the memory of the edge-edge distances (144 a pair) to some tens of megabytes."""
@@ -20,25 +21,71 @@ def closest_points(
 
     Returns (points on `first` (N, 3), points on `second` (N, 3), distances (N,)), metres. Boxes that touch or
     intersect have distance 0. Two disjoint boxes are closest at a corner and a box, or at two edges; all of these are
-    compared.
+    compared. Pairs of upright boxes, the usual furniture, are compared as rectangles and heights, many times faster.
     """
     if len(first) != len(second):
         raise ValueError(f"{len(first)} boxes cannot be paired with {len(second)}; give lists of equal length")
     points_a, points_b, distance = np.zeros((len(first), 3)), np.zeros((len(first), 3)), np.zeros(len(first))
-    for start in range(0, len(first), CHUNK):
-        part = slice(start, start + CHUNK)
-        points_a[part], points_b[part], distance[part] = _closest(_Stack(first[part]), _Stack(second[part]))
+    if len(first) == 0:
+        return points_a, points_b, distance
+    a, b = _Stack.of(first), _Stack.of(second)
+    upright = a.upright() & b.upright()
+    for rows, measure in ((np.flatnonzero(upright), _closest_upright), (np.flatnonzero(~upright), _closest)):
+        for start in range(0, len(rows), CHUNK):
+            part = rows[start : start + CHUNK]
+            points_a[part], points_b[part], distance[part] = measure(a.take(part), b.take(part))
     return points_a, points_b, distance
 
 
+@dataclass(frozen=True)
 class _Stack:
-    """Several boxes as arrays: center (N, 3), half (N, 3), axes (N, 3, 3) columns, corners (N, 8, 3)."""
+    """Several boxes: center (N, 3), half (N, 3) half extents, axes (N, 3, 3) columns."""
 
-    def __init__(self, boxes: Sequence[OrientedBox]) -> None:
-        self.center = np.stack([box.center for box in boxes])
-        self.half = np.stack([box.size for box in boxes]) / 2.0
-        self.axes = np.stack([box.rotation for box in boxes])
-        self.corners = np.stack([box.corners() for box in boxes])
+    center: np.ndarray
+    half: np.ndarray
+    axes: np.ndarray
+
+    @classmethod
+    def of(cls, boxes: Sequence[OrientedBox]) -> _Stack:
+        center = np.array([box.center for box in boxes])
+        return cls(center, np.array([box.size for box in boxes]) / 2.0, np.array([box.rotation for box in boxes]))
+
+    def take(self, rows: np.ndarray) -> _Stack:
+        return _Stack(self.center[rows], self.half[rows], self.axes[rows])
+
+    def upright(self) -> Bool[np.ndarray, "n"]:
+        """Return which boxes have their third axis along z."""
+        return np.abs(self.axes[:, 2, 2]) > 1.0 - 1e-12
+
+    @property
+    def corners(self) -> Float[np.ndarray, "n 8 3"]:
+        return self.center[:, None] + np.einsum("nkj,nij->nki", CORNER_SIGNS * self.half[:, None], self.axes)
+
+
+def _closest_upright(a: _Stack, b: _Stack) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what `_closest` does, for boxes that stand upright: one of two rectangles' closest points is a corner."""
+    flat_a, flat_b = _flattened(a), _flattened(b)
+    corners_a, corners_b = flat_a.corners[:, ::2], flat_b.corners[:, ::2]
+    candidates_a = np.concatenate([corners_a, _nearest_in_box(corners_b, flat_a)], axis=1)
+    candidates_b = np.concatenate([_nearest_in_box(corners_a, flat_b), corners_b], axis=1)
+    rows = np.arange(len(a.center))
+    best = ((candidates_a - candidates_b) ** 2).sum(-1).argmin(axis=1)
+    points_a, points_b = candidates_a[rows, best], candidates_b[rows, best]
+    above_each_other = ~_separated(flat_a, flat_b)[:, None]
+    middle = (points_a + points_b) / 2.0
+    points_a = np.where(above_each_other, middle, points_a)
+    points_b = np.where(above_each_other, middle, points_b)
+    low = np.maximum(a.center[:, 2] - a.half[:, 2], b.center[:, 2] - b.half[:, 2])
+    high = np.minimum(a.center[:, 2] + a.half[:, 2], b.center[:, 2] + b.half[:, 2])
+    # Where the heights overlap both points are in the middle of the overlap, elsewhere on the facing sides.
+    a_below = a.center[:, 2] < b.center[:, 2]
+    points_a[:, 2] = np.where(low <= high, (low + high) / 2.0, np.where(a_below, high, low))
+    points_b[:, 2] = np.where(low <= high, (low + high) / 2.0, np.where(a_below, low, high))
+    return points_a, points_b, np.linalg.norm(points_a - points_b, axis=1)
+
+
+def _flattened(boxes: _Stack) -> _Stack:
+    return _Stack(boxes.center * [1.0, 1.0, 0.0], boxes.half * [1.0, 1.0, 0.0], boxes.axes)
 
 
 def _closest(a: _Stack, b: _Stack) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

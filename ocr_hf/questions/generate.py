@@ -15,6 +15,7 @@ from ocr_hf.questions.options import LetterDealer
 from ocr_hf.questions.question import Generated, Question, QuestionConfig
 from ocr_hf.questions.relative_distance import RelativeDistance
 from ocr_hf.questions.room_size import RoomSize
+from ocr_hf.questions.route_planning import RoutePlanning
 from ocr_hf.questions.size import ObjectSize
 from ocr_hf.questions.wording import Wording
 from ocr_hf.scenes.randomness import generator
@@ -33,6 +34,7 @@ _ALL: tuple[Family, ...] = (
     Direction("medium"),
     Direction("hard"),
     AppearanceOrder(),
+    RoutePlanning(),
 )
 FAMILIES = {family.question_type: family for family in _ALL}
 """Question type -> what makes it."""
@@ -61,9 +63,8 @@ def generate_questions(
     dealer = LetterDealer(generator(seed, "letters", scene.name))
     questions: list[Question] = []
     for question_type in config.question_types:
-        if question_type in FAMILIES:
-            family = FAMILIES[question_type]
-            questions += _ask(family, inventory, dealer, seed, config.max_per_scene.get(question_type, 0), skipped)
+        most = config.max_per_scene.get(question_type, 0)
+        questions += _ask(FAMILIES[question_type], inventory, dealer, seed, most, skipped)
     return Generated(tuple(questions), skipped)
 
 

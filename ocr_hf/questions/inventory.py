@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import shapely
@@ -50,6 +51,7 @@ class Inventory:
     rejected : label -> why no question may name it. One bad instance rejects its whole category, since counts,
         uniqueness and nearest instances would be wrong without it
     objects : the instances of the other categories
+    made : what a family worked out once for all its questions
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Inventory:
         skipped: Counter[str],
     ) -> None:
         self.scene, self.footprints, self.fps, self.config = scene, footprints, fps, config
+        self.made: dict[str, Any] = {}
         self._first_seconds: dict[str, float | None] = {}
         self._trees: dict[int, cKDTree] = {}
         self._gaps: dict[tuple[str, str], Gap] = {}
@@ -184,13 +187,17 @@ class Inventory:
         return Gap(float(matrix[i, j]), (a.id, b.id), (own[i, j], other[i, j]))
 
     def _official_gap(self, a: SceneObject, b: SceneObject) -> Gap:
-        point_a, point_b, distance = nearest(self._tree(a).data, self._tree(b))
+        point_a, point_b, distance = nearest(self._tree(a), self._tree(b))
         return Gap(distance, (a.id, b.id), (point_a, point_b))
 
     def nearest_other(self, item: SceneObject) -> Gap | None:
         """Return the gap to the nearest object of another category, None if there is no other category."""
-        others = [other for other in self.objects if other.label != item.label]
-        return min((self._exact_gap(item, other) for other in others), key=lambda gap: gap.distance_m, default=None)
+        row, matrix, _, _ = self._exact
+        other = np.array([each.label != item.label for each in self.objects])
+        if not other.any():
+            return None
+        nearest = int(np.where(other, matrix[row[item.id]], np.inf).argmin())
+        return self._exact_gap(item, self.objects[nearest])
 
     def landmarks(self, ids: Iterable[int], per_object: int = 2) -> tuple[int, ...]:
         """Return other objects near these: what links views that don't show the named objects together.

@@ -74,7 +74,7 @@ class RoomSize:
             reasoning=words.reasoning(sentences, answer),
             queried_objects=(),
             context_objects=tuple(
-                item.id for item in inventory.scene.objects if inventory.shown[item.id] == Shown.CLEARLY
+                sorted(item.id for item in inventory.scene.objects if inventory.shown[item.id] == Shown.CLEARLY)
             ),
         )
 
@@ -122,10 +122,18 @@ def _outline(box) -> shapely.Geometry:
 
 
 def _rectangle(shape: shapely.Geometry) -> tuple[float, float]:
-    """Return the longer and the shorter side of the smallest rectangle around a shape, metres."""
-    ring = np.array(shapely.oriented_envelope(shape).exterior.coords)
-    first, second = (float(side) for side in np.linalg.norm(np.diff(ring, axis=0), axis=1)[:2])
-    return max(first, second), min(first, second)
+    """Return the longer and the shorter side of the rectangle of least area around a shape, metres.
+
+    One of its sides lies along an edge of the convex hull; of several that are equally small it is the longest.
+    """
+    corners = np.array(shape.convex_hull.exterior.coords)
+    edges = np.diff(corners, axis=0)
+    along = edges / np.linalg.norm(edges, axis=1, keepdims=True)
+    across = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    sides = np.stack([np.ptp(corners @ along.T, axis=0), np.ptp(corners @ across.T, axis=0)], axis=1)
+    areas = sides.prod(axis=1)
+    smallest = sides[areas <= areas.min() * (1.0 + 1e-9)]
+    return float(smallest.max()), float(areas.min() / smallest.max())
 
 
 def _describe(room: Room, many: bool) -> str:

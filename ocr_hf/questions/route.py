@@ -1,0 +1,126 @@
+"""A robot that follows route instructions on a floor: what `route_planning` plans with and checks options with.
+
+The official routes were written by people; the rules here are ours. A turn is a quarter or half turn on the spot, and
+people say "turn left" for whatever lies more to the left than ahead or behind. So the robot turns to face the thing
+that it is to go to next if that lies within 45 degrees of the turn's exact direction and nothing is in the way, and
+takes the exact direction otherwise. It drives straight until the thing is within reach or the way is blocked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import shapely
+
+ROBOT_RADIUS_M = 0.25
+REACH_M = 0.55
+"""The robot has come to a thing when its centre is this near to the thing's outline on the floor plan, with no wall in
+between: its own radius and 0.3 m, which lets it reach what stands on a low table or hangs above a shelf."""
+SECTOR_DEG = 45.0
+STEP_M = 0.05
+MAX_DRIVE_M = 20.0
+TURNS = {"Turn Left": 90.0, "Turn Right": -90.0, "Turn Back": 180.0}
+"""An official option's words -> exact turn in degrees, counter-clockwise."""
+
+
+class Floor(Protocol):
+    """Where the robot's centre can be: scenes.free_floor.FreeFloor, or a stand-in for it."""
+
+    def contains(self, points: np.ndarray) -> np.ndarray:
+        """Return (N,) bool for points (N, 2)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Map:
+    """What the robot moves on.
+
+    floor : where its centre can be
+    walls : lines in the floor plan that it can't reach through
+    outlines : label -> outline on the floor plan of the category's only instance
+    places : filled as asked for: label -> (N, 2) places where the robot is free and at this thing
+    """
+
+    floor: Floor
+    walls: shapely.Geometry
+    outlines: dict[str, shapely.Geometry]
+    places: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def reaches(self, position: np.ndarray, label: str) -> bool:
+        """Return whether the robot is at this thing."""
+        outline, here = self.outlines[label], shapely.Point(position)
+        return bool(shapely.distance(outline, here) <= REACH_M) and self.sees(position, label)
+
+    def sees(self, position: np.ndarray, label: str) -> bool:
+        """Return whether no wall stands between a position and the nearest point of a thing.
+
+        The last tenth of the line isn't looked at: doors, windows and pictures are in or on the wall themselves.
+        """
+        line = shapely.shortest_line(shapely.Point(position), self.outlines[label])
+        first, last = np.array(line.coords)
+        return not shapely.intersects(self.walls, shapely.LineString([first, first + 0.9 * (last - first)]))
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where the robot's centre is (2,) and where it looks: degrees counter-clockwise from +x."""
+
+    position: np.ndarray
+    heading_deg: float
+
+    def bearing(self, target: np.ndarray) -> float:
+        """Return the angle in (-180, 180] from where the robot looks to `target`, counter-clockwise."""
+        offset = target - self.position
+        angle = np.degrees(np.arctan2(offset[1], offset[0])) - self.heading_deg
+        return float(180.0 - (180.0 - angle) % 360.0)
+
+    def turned(self, angle_deg: float) -> Pose:
+        """Return the pose after turning on the spot."""
+        return Pose(self.position, self.heading_deg + angle_deg)
+
+
+def centre(outline: shapely.Geometry) -> np.ndarray:
+    """Return the middle (2,) of an outline."""
+    return np.array(outline.centroid.coords[0])
+
+
+def drive(world: Map, pose: Pose, label: str) -> tuple[Pose, bool]:
+    """Go straight until `label` is reached; return the pose there and True, or where the way ends and False."""
+    radians = np.radians(pose.heading_deg)
+    steps = np.arange(0, int(MAX_DRIVE_M / STEP_M) + 1)[:, None] * STEP_M
+    line = pose.position + steps * [np.cos(radians), np.sin(radians)]
+    free = world.floor.contains(line)
+    free[0] = True
+    way = line[: int(np.argmin(free))] if not free.all() else line
+    near = shapely.distance(world.outlines[label], shapely.points(way)) <= REACH_M
+    for index in np.flatnonzero(near):
+        if world.sees(way[index], label):
+            return Pose(way[index], pose.heading_deg), True
+    return Pose(way[-1], pose.heading_deg), False
+
+
+def approach(world: Map, pose: Pose, turn_deg: float, label: str, sector_deg: float = SECTOR_DEG) -> tuple[Pose, bool]:
+    """Turn and go to `label` as the module's docstring says; return the new pose and whether it was reached."""
+    turned = pose.turned(turn_deg)
+    aside = turned.bearing(centre(world.outlines[label]))
+    if abs(aside) <= sector_deg:
+        end, reached = drive(world, turned.turned(aside), label)
+        if reached:
+            return end, True
+    return drive(world, turned, label)
+
+
+def follow(world: Map, start: Pose, waypoints: Sequence[str], turns: Sequence[str | None]) -> tuple[list[Pose], bool]:
+    """Follow a route: before going to each waypoint, make the turn (None: go on ahead).
+
+    Returns the poses, the first being `start`, and whether the robot ends at the last waypoint. A robot that misses a
+    waypoint goes on from where its way ended, as one that doesn't know better.
+    """
+    poses, reached = [start], False
+    for label, turn in zip(waypoints, turns, strict=True):
+        pose, reached = approach(world, poses[-1], TURNS[turn] if turn else 0.0, label)
+        poses.append(pose)
+    return poses, reached
