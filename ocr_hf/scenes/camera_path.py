@@ -28,7 +28,8 @@ REACHED = 0.6
 SMOOTH_S = 0.4
 """Width of the filter in time (standard deviation)."""
 SMALL_M = 0.12
-"""Objects smaller than this don't get a look of their own."""
+SEEN_IN_PASSING = frozenset({"ceiling light", "curtain", "picture", "window"})
+"""Objects smaller than SMALL_M, and these, don't get a look of their own: they come into view with the rest."""
 
 
 def walk_through(
@@ -109,8 +110,8 @@ def _floors(scene: Scene, room: int | None, ignore_labels: frozenset[str]) -> tu
 
 
 def _worth_seeing(scene: Scene, room: int | None) -> list[SceneObject]:
-    """Return the objects to look at: not the smallest, not the lamps on the ceiling."""
-    objects = [item for item in scene.objects if item.box.size.max() > SMALL_M and item.label != "ceiling light"]
+    """Return the objects to look at."""
+    objects = [item for item in scene.objects if item.box.size.max() > SMALL_M and item.label not in SEEN_IN_PASSING]
     if room is not None:
         from shapely import Polygon, contains_xy
 

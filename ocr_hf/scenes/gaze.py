@@ -6,7 +6,7 @@ import numpy as np
 
 from ocr_hf.scenes.scene import Scene, SceneObject
 
-NEAR_M, FAR_M = 0.6, 4.2
+NEAR_M, FAR_M = 1.1, 4.6
 """Objects are looked at from between these distances of their centre, seen from above."""
 CENTRE_DEG, SEEN_S = 18.0, 0.35
 """An object has been seen when it was this near to the view's middle for so long."""
@@ -62,8 +62,7 @@ def _look(
         looked[done] = np.maximum(looked[done], np.e * SEEN_S)
         fresh = visible[i] & ~done
         if target < 0 or not fresh[target]:
-            # Near things slip out of sight first: they go before far ones.
-            cost = np.where(fresh, np.abs(turn) + 0.25 * np.linalg.norm(offset, axis=1), np.inf)
+            cost = np.where(fresh, np.abs(turn), np.inf)
             target = int(cost.argmin()) if fresh.any() else -1
         if target >= 0:
             wanted_turn = float(turn[target])
