@@ -22,7 +22,7 @@ BOUNCES = 2
 GAMMA = 2.2
 EDGE_SAMPLES = 12
 """Further points of each lamp that are tested in the edges of shadows."""
-SKY_UP, SKY_DOWN = (0.29, 0.30, 0.32), (0.10, 0.10, 0.10)
+SKY_UP, SKY_DOWN = (0.24, 0.25, 0.265), (0.08, 0.08, 0.08)
 """Linear radiance of the sky at the zenith, and of the ground outside."""
 AMBIENT = 0.05
 """Share of the typical light that reaches even the deepest niche."""
@@ -52,8 +52,9 @@ def bake(surfaces: Surfaces, atlas: TextureAtlas, caster: RayCaster, lamps: list
         more, more_hidden = _look_around(caster, points.place[count:], points.normal[count:], visible, rays)
         seen, hidden = np.concatenate([seen, more], axis=1), np.append(hidden, more_hidden)
     light = lamp_light(without_emitters(surfaces, caster), points, lamps, EDGE_SAMPLES)
-    light = _with_bounces(light, seen, points, _albedo(surfaces, atlas), hidden)
-    typical = _typical(light, visible, points)
+    albedo = _albedo(surfaces, atlas)
+    light = _with_bounces(light, seen, points, albedo, hidden)
+    typical = _typical(light, visible, points, albedo)
     return _gain(light, typical, surfaces.emission[surfaces.part], points)
 
 
@@ -148,11 +149,15 @@ def _filled(light: np.ndarray, points: LightPoints, hidden: np.ndarray) -> np.nd
     return light
 
 
-def _typical(light: np.ndarray, visible: np.ndarray, points: LightPoints) -> float:
-    """Return a mean brightness of the surfaces (2 F,), each as important as it is `visible`, dark ones a bit more."""
-    brightness = np.sqrt(light.mean(axis=1))[points.of_corner].mean(axis=2).T.reshape(-1)
+def _typical(light: np.ndarray, visible: np.ndarray, points: LightPoints, albedo: np.ndarray) -> float:
+    """Return the light in which the surfaces (2 F,) typically are, each as important as it is `visible`.
+
+    White surroundings count as brighter and dark ones as darker than they are lit, as a camera's exposure does.
+    """
+    brightness = np.sqrt(light.mean(axis=1))[points.of_corner].mean(axis=2)
+    brightness *= np.power(albedo.mean(axis=1) / np.float32(0.45), np.float32(0.25))
     seen = visible if visible.any() else np.ones_like(visible)
-    return max(float(np.average(brightness, weights=seen)) ** 2, 1e-3)
+    return max(float(np.average(brightness.T.reshape(-1), weights=seen)) ** 2, 1e-3)
 
 
 def _gain(light: np.ndarray, typical: float, emission: np.ndarray, points: LightPoints) -> np.ndarray:
