@@ -48,7 +48,7 @@ def assemble(config: BuildConfig, scenes: tuple[ScenePlan, ...], staging: Stagin
 
     Raises NothingBuilt, naming the reasons, where no clip has rows, and ValueError where clips are still missing.
     """
-    if not (staging.root / MANIFEST).is_file():
+    if not staging.is_assembled:
         missing = staging.unfinished(scenes)
         if missing:
             raise ValueError(f"{len(missing)} clips aren't built, the first is {missing[0].id}; continue with --resume")
@@ -102,7 +102,8 @@ def _write_split(staging: Staging, split: str, clips: list[ClipPlan], statistics
         pq.ParquetWriter(pairs, schemas["pairs"], compression="zstd") as pairs_writer,
         pq.ParquetWriter(recipes, schemas["recipes"], compression="zstd") as recipes_writer,
     ):
-        for table in _groups(staging, clips):
+        for rows in _groups(staging, clips):
+            table = rows.cast(schemas["pairs"])
             pairs_writer.write_table(table, row_group_size=len(table))
             recipes_writer.write_table(_recipes(table, schemas["recipes"]), row_group_size=len(table))
             statistics.add_rows(split, table)

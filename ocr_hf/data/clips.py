@@ -54,12 +54,12 @@ def _build_clip(
     config: BuildConfig, plan: ScenePlan, clip: ClipPlan, scene: Scene, renderer: Any, staging: Staging
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     try:
-        poses = camera_path(config, plan, clip, scene)
+        path = camera_path(config, clip, scene)
     except ValueError as error:
         if config.trajectory is not None:
             raise
         raise SkippedClip(f"no camera path: {error}") from error
-    recording = record(renderer, poses, config)
+    recording = record(renderer, path, config)
     if not visible_objects(recording.footprints, config.ocr_map.min_visible):
         raise SkippedClip("no object is visible")
     asked = generate_questions(
@@ -83,6 +83,7 @@ def _build_clip(
         rows.append({"id": row_id, **_question_columns(question), **shared, **noise.columns(row_id, question)})
     told = {
         "skipped": None,
+        "clip_seconds": len(recording.frames) / recording.fps,
         "left_out": dict(sorted(asked.skipped.items())),
         "vanilla_psnr_db": stored_psnr(vanilla, recording.frames),
         **noise.statistics(),

@@ -6,10 +6,11 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ocr_hf.geometry.camera import intrinsics_from_fov
-from ocr_hf.perturb.ocr_map import OCRMap
+from ocr_hf.perturb.ocr_map import Mode, OCRMap
+from ocr_hf.perturb.select import POLICIES
 
 SOURCES = ("procedural", "furnished", "mesh")
 SPLITS = ("train", "validation", "test")
@@ -66,7 +67,10 @@ class BuildConfig:
                 object.__setattr__(self, item.name, tuple(getattr(self, item.name)))
         self._check_source()
         self._check_clip()
-        self.ocr_map  # noqa: B018  (checks the options of the noise)
+        for name, value, known in (("select", self.select, POLICIES), ("mode", self.mode, get_args(Mode))):
+            if value not in known:
+                raise ValueError(f"{name} is '{value}'; choose one of {', '.join(known)}")
+        self.ocr_map  # noqa: B018  (checks the other options of the noise)
         if self.split not in SPLITS:
             raise ValueError(f"split is '{self.split}'; choose one of {', '.join(SPLITS)}")
         if min(self.validation, self.test) < 0.0 or self.validation + self.test > 1.0:
@@ -93,6 +97,11 @@ class BuildConfig:
             raise ValueError(f"scenes is {self.num_scenes}; give 1 to {MAX_SCENES}, and other seeds for more")
         if not 1 <= self.clips_per_scene <= 100:
             raise ValueError(f"clips_per_scene is {self.clips_per_scene}; give 1 to 100")
+        if self.trajectory and self.num_scenes * self.clips_per_scene != 1:
+            raise ValueError(
+                f"--trajectory is for one clip of one scene, there are {self.num_scenes * self.clips_per_scene}; "
+                "use --scenes 1 --clips-per-scene 1"
+            )
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}; give 0 or more")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ocr_hf.data.config import BuildConfig
+from ocr_hf.data.sources import CameraPath
 from ocr_hf.geometry.camera import intrinsics_from_fov
 from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.geometry.rle import encode_instances
@@ -29,11 +30,9 @@ class Recording:
     fps: float
 
 
-def record(renderer: Renderer, poses: np.ndarray, config: BuildConfig) -> Recording:
-    """Render a clip frame by frame, keeping of the instance maps only their run lengths.
-
-    poses : (T, 4, 4) camera_to_world
-    """
+def record(renderer: Renderer, path: CameraPath, config: BuildConfig) -> Recording:
+    """Render a clip frame by frame, keeping of the instance maps only their run lengths."""
+    poses = path.camera_to_world
     width, height = config.width, config.height
     intrinsics = intrinsics_from_fov(width, height, config.fov)
     frames = np.empty((len(poses), height, width, 3), dtype=np.uint8)
@@ -46,4 +45,4 @@ def record(renderer: Renderer, poses: np.ndarray, config: BuildConfig) -> Record
         for object_id, code in encode_instances(instances):
             codes.setdefault(object_id, {})[index] = code
     footprints = Footprints(height, width, len(poses), False, codes)
-    return Recording(frames, depth, footprints, poses, intrinsics, config.clip_fps)
+    return Recording(frames, depth, footprints, poses, intrinsics, path.fps)

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from datasets import Features, List, Value, Video
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from datasets import Features
 
 FORMAT_VERSION = 1
 """Raised when a reader of the old format would misread the new one."""
@@ -21,46 +24,43 @@ CONFIGS = ("pairs", "recipes")
 MAX_QUESTIONS = 1000
 """Per clip: a row's id is clip number * MAX_QUESTIONS + number of the question."""
 
-_MATRIX = List(List(Value("float64")))
-_RECIPE_COLUMNS: dict[str, Any] = {
-    "id": Value("int64"),
-    "dataset": Value("string"),
-    "scene_name": Value("string"),
-    "question_type": Value("string"),
-    "question": Value("string"),
-    "options": List(Value("string")),
-    "ground_truth": Value("string"),
-    "reasoning": Value("string"),
-    "queried_objects": List(Value("int32")),
-    "context_objects": List(Value("int32")),
-    "clip_id": Value("string"),
-    "fps": Value("float64"),
-    "objects": List(
-        {
-            "id": Value("int32"),
-            "label": Value("string"),
-            "center": List(Value("float64")),
-            "size": List(Value("float64")),
-            "rotation": _MATRIX,
-        }
+_NUMBERS, _IDS = pa.list_(pa.float64()), pa.list_(pa.int32())
+_MATRIX = pa.list_(_NUMBERS)
+_RECIPE_COLUMNS: dict[str, pa.DataType] = {
+    "id": pa.int64(),
+    "dataset": pa.string(),
+    "scene_name": pa.string(),
+    "question_type": pa.string(),
+    "question": pa.string(),
+    "options": pa.list_(pa.string()),
+    "ground_truth": pa.string(),
+    "reasoning": pa.string(),
+    "queried_objects": _IDS,
+    "context_objects": _IDS,
+    "clip_id": pa.string(),
+    "fps": pa.float64(),
+    "objects": pa.list_(
+        pa.struct({"id": pa.int32(), "label": pa.string(), "center": _NUMBERS, "size": _NUMBERS, "rotation": _MATRIX})
     ),
-    "camera_to_world": List(_MATRIX),
+    "camera_to_world": pa.list_(_MATRIX),
     "intrinsics": _MATRIX,
-    "footprints": List(
-        {
-            "object_id": Value("int32"),
-            "frame": Value("int32"),
-            "height": Value("int32"),
-            "width": Value("int32"),
-            "counts": Value("string"),
-        }
+    "footprints": pa.list_(
+        pa.struct(
+            {
+                "object_id": pa.int32(),
+                "frame": pa.int32(),
+                "height": pa.int32(),
+                "width": pa.int32(),
+                "counts": pa.string(),
+            }
+        )
     ),
 }
-_NOISE_COLUMNS: dict[str, Any] = {
-    "noisy_objects": List(Value("int32")),
-    "mode": Value("string"),
-    "strength": Value("float64"),
-    "seed": Value("int64"),
+_NOISE_COLUMNS: dict[str, pa.DataType] = {
+    "noisy_objects": _IDS,
+    "mode": pa.string(),
+    "strength": pa.float64(),
+    "seed": pa.int64(),
 }
 MEANING: dict[str, str] = {
     "id": f"clip number × {MAX_QUESTIONS} + number of the question in its clip",
@@ -94,21 +94,28 @@ class FormatError(ValueError):
 
 def features(config: str = "pairs") -> Features:
     """Return the columns of a config as `load_dataset` gives them."""
-    return Features(_columns(config, Video(), ""))
+    from datasets import Features, Video
+
+    stored = stored_features(config)
+    videos = {name for name in stored if name.endswith("_file_name")}
+    return Features({name.removesuffix("_file_name"): Video() if name in videos else stored[name] for name in stored})
 
 
 def stored_features(config: str = "pairs") -> Features:
     """Return the columns of a config's metadata file: videos are names of files beside it (VideoFolder)."""
-    return Features(_columns(config, Value("string"), "_file_name"))
+    from datasets import Features
+
+    return Features.from_arrow_schema(stored_schema(config))
 
 
-def _columns(config: str, video: Any, suffix: str) -> dict[str, Any]:
+def stored_schema(config: str = "pairs") -> pa.Schema:
+    """Return `stored_features` as a pyarrow schema, without importing datasets (which imports torch)."""
     if config not in CONFIGS:
         raise ValueError(f"ocr-vsi has no config '{config}'; it has {' and '.join(CONFIGS)}")
-    columns = {**_RECIPE_COLUMNS, f"vanilla{suffix}": video}
+    columns = {**_RECIPE_COLUMNS, "vanilla_file_name": pa.string()}
     if config == "pairs":
-        columns |= {f"noisy{suffix}": video, **_NOISE_COLUMNS}
-    return columns
+        columns |= {"noisy_file_name": pa.string(), **_NOISE_COLUMNS}
+    return pa.schema(columns)
 
 
 def check_version(manifest: Mapping[str, Any], where: str) -> None:
@@ -132,5 +139,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise FormatError(f"{path} is no JSON ({error}); build the data set again") from error
+    if not isinstance(manifest, dict):
+        raise FormatError(f"{path} holds a {type(manifest).__name__}, no object; build the data set again")
     check_version(manifest, str(path))
     return manifest

@@ -44,7 +44,7 @@ def write_sheet(
     rooms = {}
     if os.path.isdir(folder):
         rooms = {name: [np.array(room["polygon"]) for room in item["rooms"]] for name, item in scenes(folder).items()}
-    figure = draw_sheet(shown, rooms, columns)
+    figure = draw_sheet(shown, rooms, min(columns, max(len(clip.camera_to_world) for clip in shown)))
     with replacing(out) as temporary:
         figure.savefig(temporary, format="png", dpi=110, facecolor=PAPER)
     return Path(out)
@@ -148,8 +148,9 @@ def _draw_boxes(axes: Any, clip: StoredClip, number: int) -> None:
             axes.plot([start[0], stop[0]], [start[1], stop[1]], color=color, lw=1.6 if chosen else 0.9, alpha=0.9)
         mask = clip.footprints.region([object_id], [number])[0]
         rows, cols = np.nonzero(mask)
-        x = float(np.clip(np.median(cols), 25, mask.shape[1] - 25))
-        y = float(np.clip(np.median(rows), 8, mask.shape[0] - 8))
+        margin = mask.shape[1] * np.array([0.065, 0.025])
+        x = float(np.clip(np.median(cols), margin[0], mask.shape[1] - margin[0]))
+        y = float(np.clip(np.median(rows), margin[1], mask.shape[0] - margin[1]))
         _label(axes, x, y, clip.labels[object_id], color)
 
 

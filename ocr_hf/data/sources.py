@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -37,21 +38,41 @@ def open_scene(config: BuildConfig, plan: ScenePlan) -> Scene:
     return procedural_scene(plan.seed, rooms=config.rooms)
 
 
-def camera_path(config: BuildConfig, plan: ScenePlan, clip: ClipPlan, scene: Scene) -> np.ndarray:
-    """Return the (T, 4, 4) camera_to_world poses of a clip; raise ValueError where the scene has no room to walk."""
-    if config.trajectory is not None:
-        from ocr_hf.data.video import uniform_indices
-        from ocr_hf.scenes.trajectories import read_trajectory
+@dataclass(frozen=True, eq=False)
+class CameraPath:
+    """Where the camera is: camera_to_world (T, 4, 4), and how many of these poses make a second."""
 
-        poses = read_trajectory(Path(config.trajectory), config.trajectory_format).camera_to_world
-        if len(poses) < config.frames:
-            raise ValueError(
-                f"{config.trajectory} has {len(poses)} poses, a clip {config.frames} frames; use --frames {len(poses)}"
-            )
-        return poses[uniform_indices(len(poses), config.frames)]
+    camera_to_world: np.ndarray
+    fps: float
+
+
+def camera_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath:
+    """Return the camera path of a clip; raise ValueError where the scene has no room to walk."""
+    if config.trajectory is not None:
+        return _given_path(config)
     from ocr_hf.scenes.camera_path import walk_through
 
     number = clip.index % config.clips_per_scene
     room = number % len(scene.rooms) if config.clips_per_scene > 1 and scene.rooms else None
     seed = stable_key("camera path", config.seed, clip.id) % 2**31
-    return walk_through(scene, config.clip_seconds, config.clip_fps, seed, room=room)
+    return CameraPath(walk_through(scene, config.clip_seconds, config.clip_fps, seed, room=room), config.clip_fps)
+
+
+def _given_path(config: BuildConfig) -> CameraPath:
+    """Return `frames` poses of the user's trajectory, evenly spaced in time where it has time stamps."""
+    from ocr_hf.scenes.trajectories import read_trajectory
+
+    found = read_trajectory(Path(config.trajectory), config.trajectory_format)
+    poses, times = found.camera_to_world, found.timestamps_s
+    if len(poses) < config.frames:
+        raise ValueError(
+            f"{config.trajectory} has {len(poses)} poses, a clip {config.frames} frames; use --frames {len(poses)}"
+        )
+    if times is None:
+        times = np.arange(len(poses), dtype=np.float64)
+    wanted = np.linspace(times[0], times[-1], config.frames)
+    nearest = np.abs(times[None, :] - wanted[:, None]).argmin(axis=1)
+    fps = config.clip_fps
+    if found.timestamps_s is not None and config.seconds is None and config.fps is None:
+        fps = (config.frames - 1) / float(times[-1] - times[0])
+    return CameraPath(poses[nearest], fps)

@@ -20,7 +20,7 @@ import ocr_hf
 from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.data.config import BuildConfig
 from ocr_hf.data.plan import ClipPlan, ScenePlan
-from ocr_hf.data.schema import FORMAT_VERSION, MANIFEST, read_manifest, stored_features
+from ocr_hf.data.schema import FORMAT_VERSION, MANIFEST, read_manifest, stored_schema
 
 PARTS = ".parts"
 IDENTITY = "build.json"
@@ -46,6 +46,11 @@ class Staging:
         """Rows and markers of finished clips."""
         return self.root / PARTS
 
+    @property
+    def is_assembled(self) -> bool:
+        """True if only the folder's name is not final yet."""
+        return (self.root / MANIFEST).is_file()
+
     def is_done(self, clip: ClipPlan) -> bool:
         """True if the clip was finished (or skipped for a reason)."""
         return self._marker(clip).is_file()
@@ -54,7 +59,7 @@ class Staging:
         """Store a clip's rows and mark it as finished; its videos must be written already."""
         if rows:
             with replacing(self.parts / f"{clip.id}.parquet") as temporary:
-                table = pa.Table.from_pylist(rows, schema=stored_features("pairs").arrow_schema)
+                table = pa.Table.from_pylist(rows, schema=stored_schema("pairs"))
                 pq.write_table(table, temporary, compression="zstd")
         write_json(self._marker(clip), {**record, "id": clip.id, "rows": len(rows)})
 
@@ -109,17 +114,18 @@ def open_staging(config: BuildConfig, out: Path, *, resume: bool = False, overwr
         raise FolderExistsError(f"{out} is a file; choose another --out")
     if not resume and out.exists() and any(out.iterdir()):
         raise FolderExistsError(f"{out} exists; add --resume to keep what is there, --overwrite to build it anew")
-    kept = staging.root / IDENTITY
-    if kept.is_file():
+    begun = next((file for name in (IDENTITY, MANIFEST) if (file := staging.root / name).is_file()), None)
+    if begun is not None:
         if not resume:
             raise FolderExistsError(
                 f"{staging.root} holds an unfinished build; add --resume to continue it, --overwrite to start anew"
             )
-        _compare(json.loads(kept.read_text(encoding="utf-8")), wanted, staging.root)
-    elif staging.root.exists() and any(staging.root.iterdir()):
+        _compare(json.loads(begun.read_text(encoding="utf-8")), wanted, staging.root)
+    elif staging.root.exists() and any(not item.name.startswith(".") for item in staging.root.iterdir()):
         raise FolderExistsError(f"{staging.root} exists and is no unfinished build; move it away")
-    staging.parts.mkdir(parents=True, exist_ok=True)
-    write_json(kept, wanted)
+    else:
+        staging.parts.mkdir(parents=True, exist_ok=True)
+        write_json(staging.root / IDENTITY, wanted)
     return staging
 
 
@@ -139,8 +145,10 @@ def _compare(found: Mapping[str, Any], wanted: Mapping[str, Any], where: Path) -
 
 def _discard(staging: Staging) -> None:
     """Remove an earlier build, but never a folder that this package didn't write."""
-    for folder, proof in ((staging.out, MANIFEST), (staging.root, IDENTITY)):
+    for folder in (staging.out, staging.root):
         if folder.is_dir() and any(folder.iterdir()):
-            if not (folder / proof).is_file():
-                raise FolderExistsError(f"{folder} isn't removed: it has no {proof}, so `ocr-hf build` didn't write it")
+            if not any((folder / name).is_file() for name in (MANIFEST, IDENTITY)):
+                raise FolderExistsError(
+                    f"{folder} isn't removed: it has no {MANIFEST}, so `ocr-hf build` didn't write it; choose another"
+                )
             shutil.rmtree(folder)

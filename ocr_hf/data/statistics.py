@@ -30,7 +30,7 @@ class Statistics:
         self._splits[split]["clips"] += 1
         self._splits[split]["noisy_videos"] += record["noisy_videos"]
         self._left_out.update(record["left_out"])
-        for name in ("vanilla_psnr_db", "noisy_outside_psnr_db", "noise_share"):
+        for name in ("clip_seconds", "vanilla_psnr_db", "noisy_outside_psnr_db", "noise_share"):
             if name in record:
                 self._qualities[name].append(record[name])
 

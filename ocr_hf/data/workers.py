@@ -1,0 +1,73 @@
+"""Worker processes.
+
+They are spawned, never forked: a fork taken after torch or Open3D used their threads can hang for ever. What this
+module imports, every worker imports: neither datasets nor torch.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from typing import Any
+
+from ocr_hf.data.clips import build_scene
+from ocr_hf.data.config import BuildConfig
+from ocr_hf.data.plan import ScenePlan
+from ocr_hf.data.staging import Staging
+
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def make_clips(config: BuildConfig, work: list[ScenePlan], staging: Staging, num_proc: int) -> Iterator[dict[str, Any]]:
+    """Do the work, on `num_proc` processes; yield each clip's record as its job is done."""
+    if min(num_proc, len(work)) == 1:
+        for plan in work:
+            yield from build_scene(config, plan, staging)
+        return
+    with _one_thread_each():
+        pool = ProcessPoolExecutor(min(num_proc, len(work)), get_context("spawn"), initializer=_start_worker)
+        try:
+            for done in as_completed([pool.submit(_finish_job, config, plan, staging) for plan in work]):
+                yield from done.result()
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                "a worker was killed (out of memory?); continue with --resume, or with a smaller --num-proc"
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _finish_job(config: BuildConfig, plan: ScenePlan, staging: Staging) -> list[dict[str, Any]]:
+    return list(build_scene(config, plan, staging))
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let workers started inside the block use one thread for linear algebra; they are the parallelism."""
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update({name: "1" for name in _ONE_THREAD})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _start_worker() -> None:
+    """Let Ctrl-C end a worker at once, and let it end by itself when the parent was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+
+
+def _follow_parent() -> None:
+    parent_process().join()
+    os._exit(1)

@@ -1,0 +1,193 @@
+"""The builder: what lies in the folder, and that nothing but the options decides it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from ocr_hf.data import clips as clips_module
+from ocr_hf.data.assemble import NothingBuilt
+from ocr_hf.data.build import build_folder
+from ocr_hf.data.load import StoredClip, clips, load, scenes
+from ocr_hf.data.noisy_copies import noise_row_id
+from ocr_hf.data.plan import plan_scenes
+from ocr_hf.data.recording import record
+from ocr_hf.data.schema import MANIFEST, MAX_QUESTIONS
+from ocr_hf.data.sources import camera_path
+from ocr_hf.data.staging import FolderExistsError
+from ocr_hf.data.video import stored_psnr
+from ocr_hf.geometry.visibility import footprints_from_instances
+from ocr_hf.perturb.ocr_map import OCRMap
+from ocr_hf.scenes.render import Renderer
+from tests.data.conftest import digests, small_config
+from tests.data.toy import open_toy
+
+LUMA = np.array([0.299, 0.587, 0.114])
+"""Brightness: what yuv420p stores at full resolution."""
+
+
+def stored_clips(folder: Path) -> list[StoredClip]:
+    loaded = load(folder, streaming=True)
+    return [clip for split in loaded for clip in clips(loaded[split])]
+
+
+def test_the_folder_holds_what_its_manifest_says(built: Path) -> None:
+    manifest = json.loads((built / MANIFEST).read_text())
+    table = pq.read_table(built / "train/metadata.parquet")
+    counts = manifest["statistics"]["splits"]["train"]
+    assert counts["rows"] == len(table) == sum(manifest["statistics"]["question_types"].values())
+    assert counts["clips"] == len(set(table["clip_id"].to_pylist())) == len(list(built.rglob("vanilla/*.mp4")))
+    assert counts["scenes"] == len(scenes(built)) == len(set(table["scene_name"].to_pylist()))
+    named = {*table["vanilla_file_name"].to_pylist(), *table["noisy_file_name"].to_pylist()}
+    assert {f"train/{name}" for name in named} == {str(p.relative_to(built)) for p in built.rglob("*.mp4")}
+    assert not [name for name in digests(built) if name.startswith(".") or "/." in name]
+
+
+def test_row_ids_are_clip_times_a_thousand_plus_question(built: Path) -> None:
+    table = pq.read_table(built / "train/metadata.parquet", columns=["id", "clip_id"]).to_pydict()
+    number = {clip.id: clip.index for scene in plan_scenes(small_config()) for clip in scene.clips}
+    for clip_id, rows in itertools.groupby(zip(table["clip_id"], table["id"], strict=True), key=lambda row: row[0]):
+        ids = [row_id for _, row_id in rows]
+        assert ids == [number[clip_id] * MAX_QUESTIONS + k for k in range(len(ids))]
+
+
+def test_recipes_are_the_same_rows_without_noise(built: Path) -> None:
+    pairs = pq.read_table(built / "train/metadata.parquet")
+    recipes = pq.read_table(built / "train/vanilla/metadata.parquet")
+    assert not {"noisy_file_name", "noisy_objects", "mode", "strength", "seed"} & set(recipes.column_names)
+    for name in recipes.column_names:
+        if name == "vanilla_file_name":
+            files = [built / "train/vanilla" / file for file in recipes[name].to_pylist()]
+            assert [f"vanilla/{file.name}" for file in files] == pairs[name].to_pylist()
+            assert all(file.is_file() for file in files)
+        else:
+            assert recipes[name] == pairs[name]
+
+
+def test_stored_videos_are_the_render_and_its_perturbation(built: Path) -> None:
+    """Render a clip again: truth in the row is the renderer's, the noisy file is OCRMap's result for the row's id."""
+    config, clip = small_config(), stored_clips(built)[0]
+    plan = next(scene for scene in plan_scenes(config) if scene.name == clip.scene_name)
+    scene = open_toy(config, plan)
+    path = camera_path(config, plan.clips[0], scene)
+    rendered = Renderer(scene).render(path.camera_to_world, clip.intrinsics, config.width, config.height)
+    np.testing.assert_array_equal(clip.camera_to_world, path.camera_to_world)
+    truth = footprints_from_instances(rendered.instances)
+    assert clip.footprints.codes == truth.codes
+    assert stored_psnr(clip.vanilla["path"], rendered.frames) > 35.0
+    ocr_map = OCRMap(select="visible", seed=config.seed)
+    noise_id = noise_row_id(clip.rows[-1]["id"], "visible")
+    assert ocr_map.choose(noise_id, 0, truth) == clip.noisy_objects != ()
+    noisy = ocr_map.perturb(rendered.frames, truth, clip.noisy_objects, row_id=noise_id)
+    region = truth.region(clip.noisy_objects)
+    np.testing.assert_array_equal(noisy[~region], rendered.frames[~region])
+    assert stored_psnr(clip.noisy["path"], noisy, lambda numbers: truth.region(clip.noisy_objects, numbers)) > 30.0
+    stored = clip.frames(noisy=True)[region] @ LUMA
+    assert (stored - noisy[region] @ LUMA).std() < 6.0
+    assert (stored - rendered.frames[region] @ LUMA).std() > 15.0
+
+
+def test_streamed_recording_equals_the_rendered_clip() -> None:
+    config = small_config(scenes=1, mode="geometry")
+    plan = plan_scenes(config)[0]
+    scene = open_toy(config, plan)
+    renderer, path = Renderer(scene), camera_path(config, plan.clips[0], scene)
+    recording = record(renderer, path, config)
+    rendered = renderer.render(path.camera_to_world, recording.intrinsics, config.width, config.height)
+    np.testing.assert_array_equal(recording.frames, rendered.frames)
+    np.testing.assert_array_equal(recording.depth, rendered.depth)
+    assert recording.footprints.codes == footprints_from_instances(rendered.instances).codes
+
+
+def test_objects_selected_by_question_give_noisy_videos_by_question(tmp_path: Path) -> None:
+    build_folder(small_config(scenes=1, select="queried", max_objects=1), tmp_path / "queried")
+    rows = pq.read_table(tmp_path / "queried/train/metadata.parquet").to_pylist()
+    assert len({row["noisy_file_name"] for row in rows}) > 1
+    for row in rows:
+        assert set(row["noisy_objects"]) <= set(row["queried_objects"])
+        assert (row["noisy_file_name"] == row["vanilla_file_name"]) == (not row["noisy_objects"])
+
+
+def test_strength_zero_names_the_vanilla_video(tmp_path: Path) -> None:
+    build_folder(small_config(scenes=1, strength=0.0), tmp_path / "clean")
+    rows = pq.read_table(tmp_path / "clean/train/metadata.parquet").to_pylist()
+    assert all(row["noisy_file_name"] == row["vanilla_file_name"] and not row["noisy_objects"] for row in rows)
+    assert len(load(tmp_path / "clean", split="train")) == len(rows)
+
+
+def test_splits_are_by_scene(tmp_path: Path) -> None:
+    config = small_config(scenes=4, test=0.5, seed=2)
+    assert {scene.split for scene in plan_scenes(config)} == {"train", "test"}
+    build_folder(config, tmp_path / "split")
+    loaded = load(tmp_path / "split")
+    seen = {split: set(loaded[split]["scene_name"]) for split in loaded}
+    assert set(seen) == {"train", "test"} and not seen["train"] & seen["test"]
+    assert {name: split for split, names in seen.items() for name in names}.items() <= {
+        scene.name: scene.split for scene in plan_scenes(config)
+    }.items()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_proc", [2, 3])
+def test_bytes_do_not_depend_on_the_number_of_workers(built_real: Path, tmp_path: Path, num_proc: int) -> None:
+    import torch
+
+    torch.ones(600, 600) @ torch.ones(600, 600)  # a fork after this would hang in the workers
+    seen: list[str] = []
+    build_folder(small_config(), tmp_path / "many", num_proc=num_proc, on_clip=lambda item: seen.append(item["id"]))
+    assert digests(tmp_path / "many") == digests(built_real)
+    assert len(seen) == small_config().num_scenes
+
+
+def test_an_existing_folder_is_refused_and_untouched(built: Path, tmp_path: Path) -> None:
+    before = digests(built)
+    with pytest.raises(FolderExistsError, match="--resume"):
+        build_folder(small_config(), built)
+    with pytest.raises(FolderExistsError, match="seed 7 .now 8."):
+        build_folder(small_config(seed=8), built, resume=True)
+    assert build_folder(small_config(), built, resume=True)["config"]["seed"] == 7
+    assert digests(built) == before
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("years of work")
+    for choice in ({}, {"resume": True}, {"overwrite": True}):
+        with pytest.raises(FolderExistsError):
+            build_folder(small_config(), tmp_path / "mine", **choice)
+    assert (tmp_path / "mine/thesis.txt").read_text() == "years of work"
+
+
+def test_clips_that_show_nothing_are_skipped_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera below the floor sees no object; the scene is left out, the others keep their ids."""
+
+    def sinking(config, clip, scene):  # noqa: ANN001, ANN202
+        path = camera_path(config, clip, scene)
+        path.camera_to_world[:, 2, 3] -= 100.0 if clip.index == 0 else 0.0
+        return path
+
+    monkeypatch.setattr(clips_module, "camera_path", sinking)
+    manifest = build_folder(small_config(scenes=2), tmp_path / "out")
+    assert manifest["statistics"]["skipped_clips"] == {"no object is visible": 1}
+    assert "1 (no object is visible)" in (tmp_path / "out/README.md").read_text()
+    ids = pq.read_table(tmp_path / "out/train/metadata.parquet", columns=["id"])["id"].to_pylist()
+    assert ids and min(ids) == MAX_QUESTIONS
+
+
+def test_nothing_to_build_is_an_error_with_reasons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_path(*_: object) -> None:
+        raise ValueError("the floor is full")
+
+    monkeypatch.setattr(clips_module, "camera_path", no_path)
+    with pytest.raises(NothingBuilt, match=r"the floor is full \(1 clips\)"):
+        build_folder(small_config(scenes=1), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_files_are_named_before_any_work(tmp_path: Path) -> None:
+    config = small_config(source="mesh", rooms=None, path=(str(tmp_path / "gone.glb"),))
+    with pytest.raises(FileNotFoundError, match=r"gone\.glb"):
+        build_folder(config, tmp_path / "out")
+    assert not list(tmp_path.iterdir())

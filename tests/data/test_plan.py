@@ -1,0 +1,95 @@
+"""Plans: what is built follows from the options alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ocr_hf.data.config import BuildConfig, load_config
+from ocr_hf.data.plan import MAX_FILES, jobs, plan_scenes
+
+
+@given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 40))
+def test_jobs_cover_every_clip_once_and_keep_all_workers_busy(scenes: int, clips: int, num_proc: int) -> None:
+    planned = plan_scenes(BuildConfig(scenes=scenes, clips_per_scene=clips))
+    wanted = [clip for scene in planned for clip in scene.clips]
+    work = jobs(planned, num_proc)
+    assert [clip for job in work for clip in job.clips] == wanted
+    assert [clip.index for clip in wanted] == list(range(scenes * clips))
+    assert len({clip.id for clip in wanted}) == len(wanted)
+    assert len(work) >= min(num_proc, scenes) and all(job.clips for job in work)
+
+
+def test_two_seeds_share_no_scene() -> None:
+    names = [scene.name for seed in (0, 1) for scene in plan_scenes(BuildConfig(scenes=10_000, seed=seed))]
+    assert len(set(names)) == 20_000
+
+
+def test_a_scene_keeps_its_split_however_many_are_built() -> None:
+    few = plan_scenes(BuildConfig(scenes=50, validation=0.1, test=0.2))
+    many = plan_scenes(BuildConfig(scenes=2000, validation=0.1, test=0.2))
+    assert [scene.split for scene in few] == [scene.split for scene in many[:50]]
+    counts = Counter(scene.split for scene in many)
+    assert abs(counts["validation"] - 200) < 45 and abs(counts["test"] - 400) < 60
+    assert {scene.split for scene in plan_scenes(BuildConfig(split="test"))} == {"test"}
+
+
+def test_large_builds_spread_over_folders() -> None:
+    planned = plan_scenes(BuildConfig(scenes=MAX_FILES + 1))
+    per_folder = Counter(clip.folder for scene in planned for clip in scene.clips)
+    assert max(per_folder.values()) == 1000
+    assert planned[4321].clips[0].file("noisy", 2) == f"noisy/004/{planned[4321].clips[0].id}_2.mp4"
+    assert {clip.folder for scene in plan_scenes(BuildConfig(scenes=9)) for clip in scene.clips} == {""}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"source": "photos"}, "source is 'photos'"),
+        ({"source": "mesh"}, "--path"),
+        ({"path": ("a.glb",)}, "source mesh"),
+        ({"source": "mesh", "path": ("a.glb", "b.glb"), "instances": ("a.json",)}, "1 --instances for 2 --path"),
+        ({"source": "furnished"}, "--models"),
+        ({"rooms": 5}, "rooms is 5"),
+        ({"scenes": 0}, "scenes is 0"),
+        ({"frames": 1}, "frames is 1"),
+        ({"width": 97}, "width is 97"),
+        ({"fov": 180.0}, "180"),
+        ({"fps": 2.0, "seconds": 3.0}, "only one"),
+        ({"fps": float("nan")}, "fps is nan"),
+        ({"select": "all"}, "select is 'all'"),
+        ({"mode": "blur"}, "mode is 'blur'"),
+        ({"strength": 1.5}, "strength is 1.5"),
+        ({"split": "dev"}, "split is 'dev'"),
+        ({"validation": 0.6, "test": 0.6}, "validation is 0.6"),
+        ({"frames": 3000, "width": 1280, "height": 720}, "MiB"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_unusable_options_name_themselves(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        BuildConfig(**options)
+
+
+def test_meshes_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="house"):
+        plan_scenes(BuildConfig(source="mesh", path=("a/house.glb", "b/house.glb")))
+
+
+def test_yaml_holds_the_same_options(tmp_path) -> None:
+    file = tmp_path / "build.yaml"
+    file.write_text("source: mesh\npath: [house.glb]\nframes: 8\n")
+    assert BuildConfig(**load_config(file)) == BuildConfig(source="mesh", path=("house.glb",), frames=8)
+    file.write_text("frame: 8\n")
+    with pytest.raises(ValueError, match=r"unknown options \['frame'\]"):
+        load_config(file)
+
+
+def test_saved_options_hold_no_paths_and_no_defaults_to_guess() -> None:
+    config = BuildConfig(source="mesh", path=("some/where/house.glb",), instances=("some/where/i.json",), fps=2.0)
+    public = config.public()
+    assert "where" not in str(public)
+    assert (public["seconds"], public["fps"], public["strength"]) == (16.0, None, 0.5)
