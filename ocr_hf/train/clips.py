@@ -61,6 +61,13 @@ def clip_name(row: Mapping[str, Any], source: Any) -> str:
     return str(source) if isinstance(source, str) else f"row-{row.get('id')}"
 
 
+def _asks_for_video(prompt: Any) -> bool:
+    """Whether a chat holds a video block."""
+    return isinstance(prompt, list) and any(
+        part.get("type") == "video" for turn in prompt if isinstance(turn["content"], list) for part in turn["content"]
+    )
+
+
 class ClipLoader:
     """Collate rows: decode `num_frames` frames of each row's clip and put them in the row under `CLIP`.
 
@@ -100,7 +107,7 @@ class ClipLoader:
     def _with_clip(self, row: Mapping[str, Any]) -> dict[str, Any]:
         row = dict(row)
         source = row.pop(self.video_column, None)
-        if source is None:
+        if source is None and not _asks_for_video(row.get("prompt")):
             return row
         try:
             row[CLIP] = self.load(row, source)
@@ -115,6 +122,11 @@ class ClipLoader:
 
     def load(self, row: Mapping[str, Any], source: Any) -> Clip:
         """Return a row's clip; raise BadRow where it cannot be decoded or has fewer frames than asked for."""
+        if source is None:
+            raise BadRow(
+                f"{row_name(row)}: its prompt has a video block, but no clip is in the column '{self.video_column}'; "
+                "remove the block or the row, or set on_bad_row to skip"
+            )
         if self._cache is None:
             self._cache = FrameCache(self.cache_bytes)
         name = clip_name(row, source)

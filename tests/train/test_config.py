@@ -1,0 +1,181 @@
+"""Bad input is refused before training starts, in one sentence with cause and way out."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+import transformers
+from clips import make_rows
+from conftest import make_config, vowel_reward
+from datasets import Dataset, concatenate_datasets
+from trl import GRPOTrainer
+
+from ocr_hf.models.load import load_processor
+from ocr_hf.train import versions
+from ocr_hf.train.clips import BadRow
+from ocr_hf.train.rewards import accuracy_reward
+from ocr_hf.train.rows import checked, with_prompts
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"strategy": "magic"}, "strategy is 'magic'; choose one of grpo, ocr, noisy_rollout, t_grpo"),
+        ({"score_under": "both"}, "score_under is 'both'; choose one of clean, own"),
+        ({"select": "all"}, "select is 'all'; choose one of visible, queried, context"),
+        ({"schedule": "steep"}, "schedule is 'steep'; choose one of linear"),
+        ({"on_bad_row": "ignore"}, "on_bad_row is 'ignore'; choose one of fatal, skip"),
+        ({"num_generations": 5, "per_device_train_batch_size": 5}, r"5 rollouts .* choose a multiple of 2, or set"),
+        ({"strategy": "t_grpo", "num_generations": 8}, r"8 rollouts .* choose a multiple of 3, or set num_noisy"),
+        ({"strategy": "grpo", "num_noisy": 2}, "strategy 'grpo' has no noisy rollouts, but num_noisy is 2"),
+        ({"num_noisy": 9}, "num_noisy is 9; a group has 4 rollouts"),
+        ({"strategy": "t_grpo", "num_noisy": 3}, "t_grpo leaves 1 ordered rollouts of 4; its baseline needs"),
+        ({"num_frames": 0}, "num_frames is 0; give 1 or more"),
+        ({"timestep": 1000}, "timestep is 1000; the diffusion schedule has steps 0 to 999"),
+        ({"use_vllm": True}, "vLLM and continuous batching would send every rollout of a group the same video"),
+    ],
+)  # fmt: skip
+def test_settings(tmp_path, settings, message):
+    with pytest.raises(ValueError, match=message):
+        make_config(tmp_path, **settings)
+
+
+def test_no_video_column(make_trainer, rows):
+    data = Dataset.from_list(rows).rename_column("vanilla", "clip")
+    with pytest.raises(ValueError, match="no video column 'vanilla' .*name the column with video_column, or set strat"):
+        make_trainer(data=data)
+
+
+def test_columns_of_the_strategy(make_trainer, rows):
+    with pytest.raises(ValueError, match="strategy 'ocr' reads the columns footprints, which the data set lacks"):
+        make_trainer(data=Dataset.from_list(rows).remove_columns("footprints"))
+
+
+def test_t_grpo_needs_an_accuracy(make_trainer):
+    with pytest.raises(ValueError, match="needs a reward function named 'accuracy_reward'"):
+        make_trainer(strategy="t_grpo", num_noisy=2)
+
+
+def test_t_grpo_needs_whole_groups(make_trainer):
+    settings = {"strategy": "t_grpo", "num_generations": 6, "per_device_train_batch_size": 3}
+    with pytest.raises(ValueError, match="set per_device_train_batch_size to a multiple of 6"):
+        make_trainer(rewards=accuracy_reward, gradient_accumulation_steps=4, num_noisy=3, **settings)
+
+
+def test_model_without_video_processor(tiny_folder, rows, tmp_path):
+    from ocr_hf.train.trainer import OCRGRPOTrainer
+
+    model = transformers.AutoModelForImageTextToText.from_pretrained(tiny_folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_folder)
+    with pytest.raises(ValueError, match="has no video processor; use a video language model"):
+        OCRGRPOTrainer(model, vowel_reward, make_config(tmp_path), Dataset.from_list(rows), processing_class=tokenizer)
+
+
+def test_images_and_videos_in_one_batch(make_trainer, rows):
+    from PIL import Image
+
+    pictures = Dataset.from_dict({"image": [Image.new("RGB", (56, 56))] * 4})
+    data = concatenate_datasets([Dataset.from_list(rows), pictures], axis=1)
+    with pytest.raises(ValueError, match="mixes rows with images and rows with videos"):
+        make_trainer(data=data).train()
+
+
+def test_prompt_longer_than_the_context(make_trainer, rows):
+    data = Dataset.from_list([rows[0] | {"prompt": [{"role": "user", "content": "x" * 5000}]}])
+    with pytest.raises(ValueError, match=r"a prompt has 50\d\d tokens, 12 of them video, .* context of 4096"):
+        make_trainer(data=data).train()
+
+
+def test_video_block_without_a_clip(make_trainer, rows):
+    content = [{"type": "video"}, {"type": "text", "text": "?"}]
+    given = [row | {"prompt": [{"role": "user", "content": content}]} for row in rows]
+    given[1]["vanilla"] = None
+    data = Dataset.from_list(given, on_mixed_types="use_json")
+    with pytest.raises(BadRow, match=r"row \(id 1, clip_id clip1\): its prompt has a video block, but no clip"):
+        make_trainer(data=data, shuffle_dataset=False).train()
+
+
+class TestRows:
+    @pytest.fixture
+    def processor(self, tiny_folder):
+        return load_processor(tiny_folder)
+
+    def data(self, folder, **changes):
+        rows = make_rows(folder, 3)
+        for row in rows:
+            del row["prompt"]
+            row["options"] = None
+        rows[1] |= changes
+        return with_prompts(Dataset.from_list(rows))
+
+    def test_good_rows_pass(self, tmp_path, processor):
+        data = self.data(tmp_path)
+        assert checked(data, make_config(tmp_path), processor, 4096, 64) is data
+        assert "<answer>" in data[0]["prompt"][0]["content"]
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"vanilla": "/nowhere.mp4"}, "its clip cannot be read"),
+            ({"question": "very long " * 3000}, r"its prompt has \d{4,5} tokens, its video 12, and with 64"),
+        ],
+    )
+    def test_bad_rows_are_named_or_left_out(self, tmp_path, processor, changes, message, caplog):
+        data = self.data(tmp_path, clip_id="other", **changes)
+        with pytest.raises(BadRow, match=rf"row \(id 1, clip_id other\): {message}"):
+            checked(data, make_config(tmp_path), processor, 4096, 64)
+        left = checked(data, make_config(tmp_path, on_bad_row="skip"), processor, 4096, 64)
+        assert left["id"] == [0, 2] and "left out: row (id 1" in caplog.text
+
+    def test_clip_shorter_than_the_frame_count(self, tmp_path, processor):
+        with pytest.raises(BadRow, match="its clip has 8 frames, fewer than num_frames = 9; set num_frames to 8 or"):
+            checked(self.data(tmp_path), make_config(tmp_path, num_frames=9), processor, 4096, 64)
+
+    def test_nothing_left(self, tmp_path, processor):
+        with pytest.raises(ValueError, match="no row of the data set can be used"):
+            checked(self.data(tmp_path), make_config(tmp_path, num_frames=9, on_bad_row="skip"), processor, 4096, 64)
+
+    def test_columns_for_prompts(self, tmp_path):
+        with pytest.raises(ValueError, match="lacks the columns question_type, from which prompts are made"):
+            with_prompts(Dataset.from_list([{"question": "?"}]))
+
+
+class TestVersions:
+    """The contract with TRL 1.16."""
+
+    def test_installed_version_is_the_one(self):
+        versions.check_trl()
+
+    def test_another_version_is_refused_with_advice(self, monkeypatch):
+        monkeypatch.setattr(versions, "version", lambda _: "1.17.0")
+        with pytest.raises(ImportError, match=r"TRL 1.17.0 is installed, .* install it with `pip install 'trl==1.16"):
+            versions.check_trl()
+
+    def test_missing_trl(self, monkeypatch):
+        def missing(_):
+            raise versions.PackageNotFoundError
+
+        monkeypatch.setattr(versions, "version", missing)
+        with pytest.raises(ImportError, match="needs TRL 1.16, which is not installed"):
+            versions.check_trl()
+
+    @pytest.mark.parametrize("name", versions.SEAMS)
+    def test_changed_signature_is_refused(self, monkeypatch, name):
+        monkeypatch.setattr(GRPOTrainer, name, lambda self, other: None)
+        with pytest.raises(ImportError, match=f"GRPOTrainer.{name} of the installed TRL"):
+            versions.check_trl()
+
+    def test_every_override_is_in_the_contract(self):
+        from ocr_hf.train.trainer import OCRGRPOTrainer
+
+        own = {
+            name
+            for kind in OCRGRPOTrainer.__mro__[: OCRGRPOTrainer.__mro__.index(GRPOTrainer)]
+            for name, value in vars(kind).items()
+            if inspect.isfunction(value) and hasattr(GRPOTrainer, name) and name != "__init__"
+        }
+        assert own - {"_load_from_checkpoint"} <= set(versions.SEAMS)
+        for name in own - {"_load_from_checkpoint"}:
+            ours = [p for p in inspect.signature(getattr(OCRGRPOTrainer, name)).parameters if p != "kwargs"]
+            assert ours == list(versions.SEAMS[name])[: len(ours)], name
