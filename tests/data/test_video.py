@@ -156,3 +156,16 @@ def test_uniform_indices(num_frames: int, count: int) -> None:
     assert indices[-1] == (num_frames - 1 if len(indices) > 1 else 0)
     if count <= num_frames:
         np.testing.assert_array_equal(indices, np.linspace(0, num_frames - 1, count, dtype=int))
+
+
+def test_a_draft_is_smaller_close_and_reproducible(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frames = np.repeat(np.repeat(rng.integers(0, 256, (12, 8, 8, 3), dtype=np.uint8), 16, axis=1), 16, axis=2)
+    for name, draft in (("full", False), ("draft", True), ("again", True)):
+        write_mp4(tmp_path / f"{name}.mp4", frames, fps=4.0, draft=draft)
+    full, draft, again = ((tmp_path / f"{name}.mp4").read_bytes() for name in ("full", "draft", "again"))
+    assert len(draft) < len(full)
+    assert draft == again
+    stored, _ = read_frames(draft)
+    assert stored.shape == frames.shape
+    assert psnr(stored, frames) > 20.0
