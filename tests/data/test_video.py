@@ -160,7 +160,7 @@ def test_uniform_indices(num_frames: int, count: int) -> None:
 
 def test_a_draft_is_smaller_close_and_reproducible(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    frames = np.repeat(np.repeat(rng.integers(0, 256, (12, 8, 8, 3), dtype=np.uint8), 16, axis=1), 16, axis=2)
+    frames = np.repeat(rng.integers(0, 256, (12, 96, 128, 1), dtype=np.uint8), 3, axis=3)
     for name, draft in (("full", False), ("draft", True), ("again", True)):
         write_mp4(tmp_path / f"{name}.mp4", frames, fps=4.0, draft=draft)
     full, draft, again = ((tmp_path / f"{name}.mp4").read_bytes() for name in ("full", "draft", "again"))
