@@ -18,6 +18,8 @@ from ocr_hf.scenes.scene import Room, Scene
 CELL_M = 0.05
 SECTIONS_M = (0.4, 0.9, 1.3, 1.7)
 """Heights above the floor at which walls are cut through; what crosses at least two of them is wall."""
+LAYER_M, SLAB_M = 0.05, 0.35
+"""Horizontal surfaces within the first height of each other are one; within the second, sides of one slab."""
 COVERED = 0.18
 """A line is closed where wall covers this share of it."""
 MIN_ROOM_M2 = 3.0
@@ -54,12 +56,17 @@ def with_rooms(scene: Scene) -> Scene:
         Room(f"room {number}", outline @ axes.T, height_m=height, floor_z=level)
         for number, outline in enumerate(outlines, 1)
     ]
+    if not rooms:
+        return scene
     area = float((regions > 0).sum()) * CELL_M**2
     return replace(scene, rooms=tuple(rooms), floor_area_m2=round(area, 2))
 
 
 def _floor(structure: Sequence[np.ndarray]) -> tuple[float, np.ndarray] | None:
-    """Return the height of the lowest large horizontal surface and its triangles (F, 3, 3), or None."""
+    """Return the height of the lowest large horizontal surface and its triangles (F, 3, 3), or None.
+
+    Of a slab it is the upper side.
+    """
     if not structure:
         return None
     corners = np.concatenate(structure)
@@ -69,10 +76,14 @@ def _floor(structure: Sequence[np.ndarray]) -> tuple[float, np.ndarray] | None:
     if not len(corners):
         return None
     middle = corners[..., 2].mean(axis=1)
-    layer = np.rint((middle - middle.min()) / 0.1).astype(int)
+    layer = np.floor((middle - middle.min()) / LAYER_M).astype(int)
     total = np.bincount(layer, weights=area)
-    chosen = np.abs(layer - np.flatnonzero(total > 0.25 * total.max())[0]) <= 1
-    return float(np.average(middle[chosen], weights=area[chosen])), corners[chosen]
+    large = np.flatnonzero(total > 0.25 * total.max())
+    top = large[large <= large[0] + SLAB_M / LAYER_M].max()
+    chosen = np.abs(layer - top) <= 1
+    order = np.argsort(middle[chosen])
+    half = np.searchsorted(np.cumsum(area[chosen][order]), 0.5 * area[chosen].sum())
+    return float(middle[chosen][order][half]), corners[chosen]
 
 
 def _crossed(corners: np.ndarray) -> np.ndarray:
