@@ -86,7 +86,7 @@ def load_mesh_scene(
 
 
 def _instances_from_names(nodes: list[str]) -> list[Instance]:
-    """Return one instance for each name before '#', numbered in the file's order."""
+    """Return one instance for each name before '#', numbered in the order of names."""
     names = dict.fromkeys(node.split("#")[0] for node in nodes)
     return [
         Instance(number, name, re.sub(r"[\W_\d]+$", "", name) or name, None) for number, name in enumerate(names, 1)

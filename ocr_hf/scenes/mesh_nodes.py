@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ SUFFIXES = (".glb", ".gltf", ".obj")
 
 
 def read_nodes(path: Path) -> list[tuple[str, Mesh]]:
-    """Return (node name, mesh) in the file's order, in the file's axes, metres; nodes without triangles are left out.
+    """Return (node name, mesh) sorted by name, in the file's axes, metres; nodes without triangles are left out.
 
     Raises FileNotFoundError or ValueError, naming the file, if it is missing, empty, damaged, holds no triangle or
     refers to files outside its folder.
@@ -35,16 +36,22 @@ def read_nodes(path: Path) -> list[tuple[str, Mesh]]:
     groups = _obj_groups(path) if path.suffix.lower() == ".obj" else []
     textures: dict[bytes, np.ndarray] = {}
     nodes = []
-    for node in scene.graph.nodes_geometry:
+    # trimesh's order of nodes is not the file's; sorted by name, "Chair_2" before "Chair_10", it is always the same.
+    for node in sorted(map(str, scene.graph.nodes_geometry), key=_natural):
         matrix, name = scene.graph[node]
         geometry = scene.geometry[name]
         # trimesh names a part of an OBJ group "<group>_<material>"; who the part belongs to is the group.
-        owner = next((group for group in groups if str(node).startswith(f"{group}_")), str(node))
+        owner = next((group for group in groups if node.startswith(f"{group}_")), node)
         if isinstance(geometry, trimesh.Trimesh) and len(geometry.faces):
             nodes.append((owner, _mesh(geometry, np.asarray(matrix), textures)))
     if not nodes:
         raise ValueError(f"{path} holds no triangles; export the scene's meshes")
     return nodes
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Return a sort key in which numbers within a name count as numbers."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _obj_groups(path: Path) -> list[str]:
