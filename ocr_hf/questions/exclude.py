@@ -22,7 +22,7 @@ def vsi_bench_scenes() -> Mapping[str, str]:
 def why_excluded(scan: str | Path, visits: Mapping[str, str] | None = None) -> str | None:
     """Return why a scan may not be trained on, None if it may.
 
-    scan : its name, or a path in which a folder or file is named after it ("scans/scene0011_00/scene0011_00.sens")
+    scan : its name, or a path in which a folder or file is named after it ("scans/scene0251_00/scene0251_00.sens")
     visits : for ARKitScenes, video id -> visit id (see arkitscenes_visits): videos of one visit show one place
 
     Excluded are the 288 scans themselves and every other scan of the same room: ScanNet's sceneNNNN_* share NNNN,

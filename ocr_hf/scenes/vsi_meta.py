@@ -65,5 +65,5 @@ def scene_from_record(name: str, record: Mapping[str, Any]) -> Scene:
 
 
 def _box(item: Mapping[str, Any]) -> OrientedBox:
-    rows_are_axes = np.asarray(item["normalizedAxes"], dtype=np.float64).reshape(3, 3)
-    return OrientedBox(item["centroid"], item["axesLengths"], rows_are_axes.T)
+    rows_are_axes = np.array(item["normalizedAxes"], dtype=np.float64).reshape(3, 3)
+    return OrientedBox(np.array(item["centroid"]), np.array(item["axesLengths"]), rows_are_axes.T)
