@@ -79,9 +79,18 @@ def _run(config: EvalConfig, out: Path) -> dict | None:
     from ocr_hf.vsi_bench.runner import run
 
     columns = (TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TextColumn("batches"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=current_processes().rank > 0) as progress:
-        task = progress.add_task("batches", total=None)
-        return run(config, out, lambda done, total: progress.update(task, completed=done, total=total))
+    progress = Progress(*columns, console=Console(stderr=True), disable=current_processes().rank > 0)
+    task = progress.add_task("batches", total=None)
+
+    def show(done: int, total: int) -> None:
+        progress.start()  # not before the first batch: a mistake in the settings should stand alone
+        progress.update(task, completed=done, total=total)
+
+    try:
+        return run(config, out, show)
+    finally:
+        if progress.live.is_started:
+            progress.stop()
 
 
 def _score(path: Path, config: EvalConfig, out: Path) -> dict:
@@ -89,10 +98,10 @@ def _score(path: Path, config: EvalConfig, out: Path) -> dict:
     from ocr_hf.vsi_bench.predictions import pair, read_rows
     from ocr_hf.vsi_bench.results import score_predictions
 
-    questions = None
+    questions: list = []
     settings: dict[str, Any] = {"predictions": str(path), "extraction": config.extraction, "seed": config.seed}
     if config.data is not None:
         benchmark = open_benchmark(config.data, config.data_revision)
         questions = benchmark.select(config.split)
         settings |= {"data": config.data, "data_revision": benchmark.revision, "split": config.split}
-    return score_predictions(pair(read_rows(path), questions), config, out, settings)
+    return score_predictions(pair(read_rows(path), questions or None), config, out, settings, questions)

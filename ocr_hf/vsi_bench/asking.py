@@ -91,9 +91,9 @@ class Asker:
     def change(self, row: Row, audit: str, sampled: Sampled) -> Changed:
         """Return the sampled frames as an audit that needs objects shows them."""
         full = self.benchmark.objects(row)
-        footprints = footprints_of(full).select(sampled.indices)
-        seed, strength = self.config.seed, self.config.strength
         numbers = sampled.indices.tolist()
+        footprints = footprints_of(full).select(numbers)
+        seed, strength = self.config.seed, self.config.strength
         return apply_audit(
             audit, sampled.frames, row["id"], seed, strength, footprints, full["queried_objects"], numbers
         )

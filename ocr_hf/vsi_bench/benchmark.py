@@ -5,6 +5,7 @@ Two layouts are read: VSI-Bench's own (`vsi_layout.py`) and ocr-vsi's (`ocr_vsi_
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,13 +61,13 @@ def open_benchmark(data: str, revision: str | None = None) -> Benchmark:
 
     Raises ValueError where it is neither, or questions are not in order (see `check_questions`).
     """
-    from ocr_hf.vsi_bench.ocr_vsi_layout import OcrVsi, is_ocr_vsi
-    from ocr_hf.vsi_bench.vsi_layout import VsiBench, fetch_questions
+    from ocr_hf.vsi_bench.ocr_vsi_layout import MANIFEST, METADATA, OcrVsi, is_ocr_vsi
+    from ocr_hf.vsi_bench.vsi_layout import QUESTION_FILES, VsiBench
 
     if Path(data).is_dir():
         folder, found = Path(data), None
     elif data.count("/") == 1 and not data.startswith((".", "/", "~")):
-        folder, found = fetch_questions(data, revision)
+        folder, found = fetch_folder(data, revision, [*QUESTION_FILES, METADATA, MANIFEST])
     else:
         raise ValueError(f"'{data}' is neither a folder nor an ORG/NAME of the Hub; try nyu-visionx/VSI-Bench")
     if is_ocr_vsi(folder):
@@ -113,3 +114,40 @@ def take(rows: Sequence[Row], limit: int | None) -> list[Row]:
     if limit < 1:
         raise ValueError(f"limit is {limit}; ask at least one question")
     return [rows[i] for i in np.linspace(0, len(rows) - 1, limit).round().astype(int)]
+
+
+def fetch_folder(repo: str, revision: str | None, patterns: Sequence[str]) -> tuple[Path, str]:
+    """Return (folder, commit) of a Hub data set with the files of these patterns.
+
+    Works offline where they were fetched before. Raises ValueError where the repository can't be had.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=list(patterns))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f"data set '{repo}' can't be had from the Hub ({first}); check name, revision, token"
+        ) from error
+    return Path(folder), Path(folder).name
+
+
+def fetch_file(repo: str, name: str, commit: str) -> Path | None:
+    """Return one file of a Hub data set, or None if the repository has no such file."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(repo, name, repo_type="dataset", revision=commit))
+    except EntryNotFoundError:
+        return None
+
+
+def digest_files(files: Sequence[Path]) -> str:
+    """Return a hash of files' contents: the revision of data that has no commit."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        digest.update(file.read_bytes())
+    return f"blake2b:{digest.hexdigest()}"

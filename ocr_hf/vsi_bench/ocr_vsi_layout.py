@@ -1,16 +1,24 @@
 """ocr-vsi as a benchmark: our own clips, with boxes and footprints, so that audits can touch single objects.
 
-OCR stands for Object-Centric 3D Rollout, not for text recognition.
+OCR stands for Object-Centric 3D Rollout, not for text recognition. The metadata files of config `recipes` are read
+directly: `load_dataset` would take a copied or moved folder for the first one and hand out that one's videos.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from ocr_hf.data.schema import MANIFEST, read_manifest
-from ocr_hf.vsi_bench.benchmark import QUESTION_COLUMNS, Benchmark, Row
+from ocr_hf.vsi_bench.benchmark import QUESTION_COLUMNS, Benchmark, Row, digest_files, fetch_file
+
+METADATA = "*/vanilla/metadata.parquet"
+"""Where the metadata files are; the folder's first part is the split."""
+_OBJECT_COLUMNS = ["id", "queried_objects", "footprints", "camera_to_world"]
 
 
 def is_ocr_vsi(folder: Path) -> bool:
@@ -24,59 +32,51 @@ class OcrVsi(Benchmark):
     knows_objects = True
 
     def __init__(self, name: str, folder: Path, revision: str | None = None) -> None:
-        from ocr_hf.data.load import load
-
+        version = read_manifest(folder)["format_version"]
         self.name = name
-        self.revision = revision or f"format {read_manifest(folder)['format_version']}, {_digest(folder)}"
-        self._splits = load(name if revision else folder, "recipes", revision=revision)
+        self.folder = folder
+        self._commit = revision
+        files = sorted(folder.glob(METADATA))
+        self.revision = revision or f"format {version}, {digest_files(files)}"
+        self._files = {path.relative_to(folder).parts[0]: pq.ParquetFile(path) for path in files}
         self.rows = []
-        self._where: dict[Any, tuple[str, int]] = {}
-        for split, rows in self._splits.items():
-            light = rows.select_columns([*QUESTION_COLUMNS, "clip_id"])
-            for number, row in enumerate(light):
-                self.rows.append({**row, "split": split})
-                self._where[row["id"]] = (split, number)
-        self._videos: dict[str, Any] = {}
+        self._where: dict[Any, tuple[str, int, int]] = {}
+        for split, file in self._files.items():
+            for group in range(file.num_row_groups):
+                columns = [*QUESTION_COLUMNS, "clip_id", "vanilla_file_name"]
+                for number, row in enumerate(file.read_row_group(group, columns).to_pylist()):
+                    self.rows.append({**row, "split": split})
+                    self._where[row["id"]] = (split, group, number)
+        self._group = lru_cache(maxsize=2)(self._read_group)
 
     def select(self, split: str) -> list[Row]:
         """Return the rows of one split, or of all for "full"."""
-        if split != "full" and split not in self._splits:
-            raise ValueError(f"{self.name} has no split '{split}'; it has full, {', '.join(self._splits)}")
+        if split != "full" and split not in self._files:
+            raise ValueError(f"{self.name} has no split '{split}'; it has full, {', '.join(self._files)}")
         return [row for row in self.rows if split in ("full", row["split"])]
 
     def video_key(self, row: Row) -> str:
         return str(row["clip_id"])
 
     def video(self, row: Row) -> Any:
-        key = self.video_key(row)
-        if key not in self._videos:
-            split, number = self._where[row["id"]]
-            self._videos[key] = self._splits[split].select_columns(["vanilla"])[number]["vanilla"]
-        video = self._videos[key]
-        if video.get("bytes") is None and not Path(str(video.get("path"))).is_file():
-            raise FileNotFoundError(f"question {row['id']}: there is no video {video.get('path')}; build it again")
-        return video
+        name = f"{row['split']}/vanilla/{row['vanilla_file_name']}"
+        path = self.folder / name
+        if self._commit is not None and not path.is_file():
+            path = fetch_file(self.name, name, self._commit) or path
+        if not path.is_file():
+            raise FileNotFoundError(f"question {row['id']}: {self.name} has no {name}; build or fetch it again")
+        return str(path)
 
     def missing_videos(self, rows: Sequence[Row]) -> list[Row]:
-        missing: dict[str, bool] = {}
-        for row in rows:
-            key = self.video_key(row)
-            if key not in missing:
-                try:
-                    self.video(row)
-                    missing[key] = False
-                except FileNotFoundError:
-                    missing[key] = True
-        return [row for row in rows if missing[self.video_key(row)]]
+        if self._commit is not None:
+            return []  # a pushed folder was checked to be whole; clips are fetched one by one
+        return [
+            row for row in rows if not (self.folder / row["split"] / "vanilla" / row["vanilla_file_name"]).is_file()
+        ]
 
     def objects(self, row: Row) -> Row:
-        split, number = self._where[row["id"]]
-        columns = ["id", "queried_objects", "footprints", "camera_to_world"]
-        return self._splits[split].select_columns(columns)[number]
+        split, group, number = self._where[row["id"]]
+        return self._group(split, group)[number]
 
-
-def _digest(folder: Path) -> str:
-    """Hash of the metadata files, which name every question."""
-    from ocr_hf.vsi_bench.vsi_layout import _digest as digest
-
-    return f"blake2b:{digest(sorted(folder.glob('*/vanilla/metadata.parquet')))}"
+    def _read_group(self, split: str, group: int) -> list[dict]:
+        return self._files[split].read_row_group(group, _OBJECT_COLUMNS).to_pylist()

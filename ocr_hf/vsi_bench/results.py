@@ -88,8 +88,15 @@ def write_results(
     return results
 
 
-def score_predictions(run: Run, config: EvalConfig, out: Path, settings: Mapping[str, Any]) -> dict:
-    """Score predictions that another harness made; write results.json and report.md and return the results."""
+def score_predictions(
+    run: Run, config: EvalConfig, out: Path, settings: Mapping[str, Any], questions: Sequence[Row] = ()
+) -> dict:
+    """Score predictions that another harness made; write results.json and report.md and return the results.
+
+    questions : the benchmark's, from which the reference rows are computed; none where they aren't known
+    """
+    answered = {str(item) for item in run.ids or ()}
+    rows = [row for row in questions if str(row["id"]) in answered]
     scored = score_answers(run.predictions, run.references, run.question_types, str(config.extraction), run.ids)
     summary = summarize(scored, run.pruned, run.scenes, config.average, config.draws, seed=config.seed)
     del summary["scores"]
@@ -97,8 +104,8 @@ def score_predictions(run: Run, config: EvalConfig, out: Path, settings: Mapping
         "format_version": FORMAT_VERSION,
         **summary,
         "n_unanswered": len(run.unanswered),
-        "references": {},
-        "published": published_rows() if len(run.predictions) == VSI_BENCH_SIZE else [],
+        "references": reference_rows(rows) if rows else {},
+        "published": published_rows() if _is_full_vsi_bench(rows) else [],
         "audits": {},
         "query_lock": None,
         "settings": dict(settings),

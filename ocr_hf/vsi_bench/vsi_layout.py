@@ -9,13 +9,12 @@ A copy on the disk may have any of these. Archives are read in place, nothing is
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ocr_hf.vsi_bench.archives import VideoArchive
-from ocr_hf.vsi_bench.benchmark import Benchmark, Row
+from ocr_hf.vsi_bench.benchmark import Benchmark, Row, digest_files, fetch_file
 from ocr_hf.vsi_bench.predictions import read_rows
 
 QUESTION_FILES = ("test.parquet", "test.jsonl", "test-*.parquet", "test*/*.parquet", "data/test*.parquet")
@@ -36,7 +35,7 @@ class VsiBench(Benchmark):
                 "give a copy of nyu-visionx/VSI-Bench or a folder written by `ocr-hf build`"
             )
         self.rows = [row for file in files for row in read_rows(file)]
-        self.revision = revision or f"blake2b:{_digest(files)}"
+        self.revision = revision or digest_files(files)
         self._archives: dict[str, VideoArchive | None] = {}
 
     def select(self, split: str) -> list[Row]:
@@ -92,39 +91,9 @@ class VsiBench(Benchmark):
         if dataset not in self._archives:
             path = self.folder / f"{dataset}.zip"
             if self._commit is not None and not path.is_file():
-                path = _fetch(self.name, f"{dataset}.zip", self._commit) or path
+                path = fetch_file(self.name, f"{dataset}.zip", self._commit) or path
             self._archives[dataset] = VideoArchive(path) if path.is_file() else None
         return self._archives[dataset]
-
-
-def fetch_questions(repo: str, revision: str | None) -> tuple[Path, str]:
-    """Return (folder, commit) of a Hub data set with its small files; videos are fetched later.
-
-    Works offline where they were fetched before. Raises ValueError where the repository can't be had.
-    """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    patterns = [*QUESTION_FILES, "ocr_vsi.json", "README.md"]
-    try:
-        folder = snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=patterns)
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise ValueError(
-            f"data set '{repo}' can't be had from the Hub ({first}); check name, revision, token"
-        ) from error
-    return Path(folder), Path(folder).name
-
-
-def _fetch(repo: str, name: str, commit: str) -> Path | None:
-    """Return one file of a Hub data set, or None if the repository has no such file."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError
-
-    try:
-        return Path(hf_hub_download(repo, name, repo_type="dataset", revision=commit))
-    except EntryNotFoundError:
-        return None
 
 
 def _question_files(folder: Path) -> list[Path]:
@@ -133,13 +102,6 @@ def _question_files(folder: Path) -> list[Path]:
         if files:
             return files
     return []
-
-
-def _digest(files: Sequence[Path]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def _is_plain(name: str) -> bool:
