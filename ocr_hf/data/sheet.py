@@ -13,7 +13,7 @@ import numpy as np
 from ocr_hf.data.atomic import replacing
 from ocr_hf.data.load import StoredClip, clips, load, scenes
 from ocr_hf.data.sheet_map import draw_map
-from ocr_hf.data.sheet_style import INK, MUTED, NOISY, PAPER, color_of
+from ocr_hf.data.sheet_style import INK, MUTED, NOISY, PAPER, Labels, color_of
 from ocr_hf.geometry.boxes import EDGES, OrientedBox
 from ocr_hf.geometry.camera import NEAR_M, rigid_inverse, transform
 
@@ -140,6 +140,9 @@ def _draw_boxes(axes: Any, clip: StoredClip, number: int) -> None:
     seen = sorted(
         (i for i, area in areas.items() if area > least), key=lambda i: (i not in clip.noisy_objects, -areas[i])
     )
+    unit = clip.footprints.width / 392
+    labels = Labels(6.6 * unit, 22 * unit)
+    labels.place(clip.footprints.width - 22 * unit, clip.footprints.height - 10 * unit, "12.5 s")
     for object_id in seen[:MAX_BOXES]:
         chosen = object_id in clip.noisy_objects
         color = NOISY if chosen else color_of(clip.labels[object_id])
@@ -151,7 +154,8 @@ def _draw_boxes(axes: Any, clip: StoredClip, number: int) -> None:
         margin = mask.shape[1] * np.array([0.065, 0.025])
         x = float(np.clip(np.median(cols), margin[0], mask.shape[1] - margin[0]))
         y = float(np.clip(np.median(rows), margin[1], mask.shape[0] - margin[1]))
-        _label(axes, x, y, clip.labels[object_id], color)
+        if labels.place(x, y, clip.labels[object_id]):
+            _label(axes, x, y, clip.labels[object_id], color)
 
 
 def _draw_region(axes: Any, clip: StoredClip, number: int) -> None:

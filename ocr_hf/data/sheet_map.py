@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ocr_hf.data.load import StoredClip
-from ocr_hf.data.sheet_style import FLOOR, INK, NOISY, PATH, WALL, color_of
+from ocr_hf.data.sheet_style import FLOOR, INK, NOISY, PATH, WALL, Labels, color_of
 
 VIEW_M = 0.55
 """Length of the drawn view cones, metres."""
@@ -72,15 +72,18 @@ def _any_inside(points: np.ndarray, polygon: np.ndarray) -> bool:
 
 def _write_labels(axes: Any, clip: StoredClip) -> None:
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    seen = set(clip.footprints.object_ids)
-    for object_id, box in clip.boxes.items():
-        x, y = box.center[:2]
-        if object_id in seen and left < x < right and bottom < y < top and max(box.size[:2]) > 0.35:
+    scale = max((right - left) / 4.2, (top - bottom) / 4.4)  # metres per inch of paper
+    labels = Labels(0.062 * scale, 0.11 * scale)
+    seen = [i for i in clip.footprints.object_ids if i in clip.boxes]
+    for object_id in sorted(seen, key=lambda i: (i not in clip.noisy_objects, -clip.boxes[i].diagonal)):
+        x, y = clip.boxes[object_id].center[:2]
+        name = clip.labels[object_id]
+        if left < x < right and bottom < y < top and labels.place(x, y, name):
             chosen = object_id in clip.noisy_objects
             axes.text(
                 x,
                 y,
-                clip.labels[object_id],
+                name,
                 size=7.5 if chosen else 6.5,
                 weight="bold" if chosen else "normal",
                 color=NOISY if chosen else INK,

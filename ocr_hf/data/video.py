@@ -22,8 +22,8 @@ import numpy as np
 from ocr_hf.data.atomic import replacing
 from ocr_hf.data.video_reader import VideoError, VideoInfo, VideoReader
 
-CRF = 10
-"""x264's quality (0 lossless ... 51). At 10 what is lost is mostly colour resolution; see docs/data.md."""
+CRF = 14
+"""x264's quality (0 lossless ... 51). At 14 what is lost is mostly the resolution of colour; see docs/data.md."""
 KEYFRAME_EVERY = 16
 _X264 = {
     "crf": str(CRF),
