@@ -133,10 +133,10 @@ def _last_number(span: str, unit: str, tagged: bool) -> str:
     Digits go before words: number words ("four", "twenty-one") are read only where there are no digits. "1,500" is
     1500, "1,5" is 1.5, the 5 of "4-5" is positive, and a list such as "3,4,5" is no number.
     """
-    matches = [match for match in _QUANTITY.finditer(span) if _numeral(match)]
-    if not matches:
-        return _last_number_word(span, unit, tagged)
-    return _in_unit(_numeral(matches[-1]), matches[-1], unit)
+    last = None
+    for match in _QUANTITY.finditer(span):
+        last = match if _numeral(match) else last
+    return _last_number_word(span, unit, tagged) if last is None else _in_unit(_numeral(last), last, unit)
 
 
 def _numeral(match: re.Match[str]) -> str:

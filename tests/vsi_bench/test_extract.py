@@ -120,7 +120,7 @@ HOSTILE = ["1,", "9", "<answer>", "one ", "one-", " A", "1 ", "A ", "-", "square
 
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_time_is_linear_in_the_length(piece: str) -> None:
-    """Sixteen times the text may take at most forty times as long; a quadratic rule would take 256 times."""
+    """Sixteen times the text may take at most eighty times as long; a quadratic rule would take 256 times."""
 
     def seconds(length: int) -> float:
         text = "A1" + piece * (length // len(piece)) + "!"
@@ -133,7 +133,7 @@ def test_time_is_linear_in_the_length(piece: str) -> None:
             best = min(best, time.process_time() - start)
         return best
 
-    assert seconds(160_000) <= 40 * max(seconds(10_000), 1e-3)
+    assert seconds(160_000) <= 80 * max(seconds(10_000), 1e-3)
 
 
 def test_unknown_names_are_told() -> None:
