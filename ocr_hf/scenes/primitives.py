@@ -188,7 +188,7 @@ def _strip_faces(
     return faces
 
 
-def _surface(points: np.ndarray, uv: np.ndarray) -> Shape:
+def surface(points: np.ndarray, uv: np.ndarray) -> Shape:
     """Return the open surface through a (rows, columns, 3) grid of points."""
     rows, columns = points.shape[:2]
     return Shape(points.reshape(-1, 3), _strip_faces(rows, columns), uv.reshape(-1, 2).astype(np.float32))
@@ -197,7 +197,8 @@ def _surface(points: np.ndarray, uv: np.ndarray) -> Shape:
 def lathe(profile: list[tuple[float, float]] | np.ndarray, segments: int = 20, smooth: bool = False) -> Shape:
     """Return the solid of revolution about z of a profile of (radius, z) points that runs upwards on the outside.
 
-    The ends are closed by discs where their radius is not 0; a profile that returns to its start is a ring. `smooth` shares vertices between the bands.
+    The ends are closed by discs where their radius is not 0; a profile that returns to its start is a ring.
+    `smooth` shares vertices between the bands.
     """
     profile = np.asarray(profile, dtype=np.float64)
     step = profile[1:] - profile[:-1]
@@ -276,10 +277,10 @@ def tube(path: list[tuple[float, float, float]] | np.ndarray, radius: float, seg
     uv = np.empty((len(path), segments + 1, 2))
     uv[..., 0] = np.linspace(0.0, 2.0 * np.pi * radius, segments + 1)
     uv[0, :, 1], uv[1:, :, 1] = 0.0, np.cumsum(lengths)[:, None]
-    return join([_surface(points, uv), _fan(points[0, :-1][::-1]), _fan(points[-1, :-1])])
+    return join([surface(points, uv), fan(points[0, :-1][::-1]), fan(points[-1, :-1])])
 
 
-def _fan(ring: np.ndarray) -> Shape:
+def fan(ring: np.ndarray) -> Shape:
     """Return the flat convex polygon (N, 3), counter-clockwise seen from where it faces."""
     return Shape(ring.copy(), _fan_faces(len(ring)), ring[:, :2].astype(np.float32))
 
@@ -364,7 +365,7 @@ def sheet(points: np.ndarray, uv: np.ndarray | None = None, thickness: float = 0
         uv = np.stack(np.broadcast_arrays(u[None, :], v[:, None]), axis=-1)
     normal = np.cross(np.gradient(points, axis=1).reshape(-1, 3), np.gradient(points, axis=0).reshape(-1, 3))
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
-    front = _surface(points, uv)
+    front = surface(points, uv)
     back = front.vertices - thickness * normal
     rim = np.concatenate([
         np.arange(columns), np.arange(2 * columns - 1, rows * columns, columns),
@@ -374,6 +375,11 @@ def sheet(points: np.ndarray, uv: np.ndarray | None = None, thickness: float = 0
     edge = np.concatenate([np.stack([rim + count, ahead + count, ahead], 1), np.stack([rim + count, ahead, rim], 1)])
     faces = np.concatenate([front.faces, front.faces[:, ::-1] + count, edge]).astype(np.int32)
     return Shape(np.concatenate([front.vertices, back]), faces, np.concatenate([front.uv, front.uv]))
+
+
+def picture_plane(half: float, y: float, z0: float, z1: float) -> Shape:
+    """Return the upright rectangle -half ... half by z0 ... z1 at depth y, looking to -y, for one whole picture."""
+    return quad((-half, y, z0), (half, y, z0), (half, y, z1), (-half, y, z1), 1.0, 1.0)
 
 
 def quad(a, b, c, d, width: float | None = None, height: float | None = None) -> Shape:

@@ -8,11 +8,11 @@ import numpy as np
 
 from ocr_hf.scenes.floor_plan import FloorPlan, draw_floor_plan
 from ocr_hf.scenes.furniture.style import draw_style
-from ocr_hf.scenes.randomness import generator
 from ocr_hf.scenes.placement import Placement
+from ocr_hf.scenes.randomness import generator
 from ocr_hf.scenes.room_layout import RoomLayout
-from ocr_hf.scenes.rooms import furnish
 from ocr_hf.scenes.room_shell import fill_openings, hang_ceiling_lights
+from ocr_hf.scenes.rooms import furnish
 from ocr_hf.scenes.scene import Light, Mesh, Room, Scene, SceneObject
 from ocr_hf.scenes.structure import draw_room_finish, structure_meshes
 
@@ -58,10 +58,11 @@ def procedural_scene(seed: int, rooms: int | None = None) -> Scene:
     return scene_of(home, f"procedural_{seed:06d}", "procedural")
 
 
-def scene_of(home: HomeLayout, name: str, source: str) -> Scene:
-    """Return the scene of a furnished home."""
+def scene_of(home: HomeLayout, name: str, source: str, placements: tuple[Placement, ...] | None = None) -> Scene:
+    """Return the scene of a furnished home; `placements` stand in it instead of its own where given."""
+    placements = home.placements if placements is None else placements
     objects = []
-    for i, placement in enumerate(home.placements):
+    for i, placement in enumerate(placements):
         box, meshes = placement.model.placed(placement.position, placement.yaw)
         objects.append(SceneObject(i + 1, placement.model.label, box, meshes))
     finishes = [

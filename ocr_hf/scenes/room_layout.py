@@ -177,7 +177,7 @@ class RoomLayout:
         return self.take(placement, walk) if self.fits(placement.block, ignore_kept_free, on) else None
 
     def put_anywhere(self, model: Model, sides: float, ends: float, tries: int = 60) -> Placement | None:
-        """Stand a model on free floor, along x or y, with `sides` metres free before and behind, `ends` left and right."""
+        """Stand a model on free floor, along x or y, `sides` metres free before and behind it, `ends` beside."""
         for _ in range(tries):
             yaw = float(self.rng.integers(4)) * np.pi / 2
             around = Placement(model, np.zeros(3), yaw).block.grown(ends, ends, sides, sides)

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from ocr_hf.scenes.furniture.joinery import fronts
+from ocr_hf.scenes.furniture.joinery import frame, fronts
 from ocr_hf.scenes.furniture.model import Model, Parts
 from ocr_hf.scenes.furniture.style import BLACK, CERAMIC, CHROME, DARK, GREY, WHITE, Style
 from ocr_hf.scenes.materials import Finish, plain
 from ocr_hf.scenes.pictures import picture
-from ocr_hf.scenes.primitives import Shape, block, cylinder, lathe, prism, quad, rounded_box, sheet, tube
+from ocr_hf.scenes.primitives import (
+    Shape,
+    block,
+    cylinder,
+    fan,
+    lathe,
+    picture_plane,
+    prism,
+    rounded_box,
+    sheet,
+    surface,
+    tube,
+)
 from ocr_hf.scenes.randomness import pick
 
 Rng = np.random.Generator
@@ -111,7 +123,7 @@ def _tub(outer: list[tuple[float, float]], rim: float, height: float) -> list[Sh
     points = np.stack([*skirt, *rows])
     length = np.linspace(0.0, 4.0, 29)
     uv = np.stack(np.broadcast_arrays(length[None, :], np.linspace(0, 1.5, len(points))[:, None]), axis=-1)
-    return [_skin(points, uv), _lid(points[-1, :-1], up=True), _lid(points[0, :-1], up=False)]
+    return [surface(points, uv), fan(points[-1, :-1]), fan(points[0, :-1][::-1])]
 
 
 def _rounded_rectangle(x0: float, x1: float, y0: float, y1: float, radius: float) -> np.ndarray:
@@ -124,20 +136,6 @@ def _rounded_rectangle(x0: float, x1: float, y0: float, y1: float, radius: float
         points.append(np.stack([center[0] + radius * np.cos(angle), center[1] + radius * np.sin(angle)], axis=1))
     ring = np.concatenate(points)
     return np.vstack([ring, ring[:1]])
-
-
-def _skin(points: np.ndarray, uv: np.ndarray) -> Shape:
-    rows, columns = points.shape[:2]
-    corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
-    quads = np.stack([corner, corner + 1, corner + columns + 1, corner + columns], axis=1)
-    faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32)
-    return Shape(points.reshape(-1, 3), faces, uv.reshape(-1, 2).astype(np.float32))
-
-
-def _lid(ring: np.ndarray, up: bool) -> Shape:
-    middle = np.arange(1, len(ring) - 1)
-    faces = np.stack([np.zeros_like(middle), middle, middle + 1], axis=1)
-    return Shape(ring, (faces if up else faces[:, ::-1]).astype(np.int32), ring[:, :2].astype(np.float32))
 
 
 def bathroom_sink(rng: Rng, style: Style) -> Model:
@@ -188,23 +186,13 @@ def bathroom_sink(rng: Rng, style: Style) -> Model:
 def mirror(rng: Rng, style: Style) -> Model:
     """A framed mirror for a wall, rectangular or round; front to -y."""
     parts = Parts()
-    frame = pick(rng, (style.wood, style.metal, DARK, WHITE))
+    finish = pick(rng, (style.wood, style.metal, DARK, WHITE))
     glass = picture("mirror", int(rng.integers(6)))
     if rng.random() < 0.7:
         width, height = rng.uniform(0.45, 0.8), rng.uniform(0.6, 1.0)
-        x, edge = width / 2, rng.uniform(0.015, 0.05)
-        parts.add(
-            frame, block(-x, x, -0.012, 0.012, 0.0, edge), block(-x, x, -0.012, 0.012, height - edge, height),
-            block(-x, -x + edge, -0.012, 0.012, edge, height - edge), block(x - edge, x, -0.012, 0.012, edge, height - edge),
-            block(-x + edge, x - edge, -0.004, 0.012, edge, height - edge),
-        )  # fmt: skip
-        a, b = -x + edge, x - edge
-        parts.add_picture(
-            glass,
-            quad(
-                (a, -0.005, edge), (b, -0.005, edge), (b, -0.005, height - edge), (a, -0.005, height - edge), 1.0, 1.0
-            ),
-        )
+        edge = rng.uniform(0.015, 0.05)
+        frame(parts, finish, width, height, edge, (-0.012, 0.012), -0.004)
+        parts.add_picture(glass, picture_plane(width / 2 - edge, -0.005, edge, height - edge))
     else:
         radius = rng.uniform(0.28, 0.4)
         ring = [
@@ -214,7 +202,7 @@ def mirror(rng: Rng, style: Style) -> Model:
             (radius - 0.02, 0.012),
             (radius - 0.02, -0.012),
         ]
-        parts.add(frame, lathe(ring, 36).turned(-np.pi / 2, 0))
+        parts.add(finish, lathe(ring, 36).turned(-np.pi / 2, 0))
         disc = cylinder(radius - 0.01, -0.01, 0.006, segments=36)
         disc = disc._replace(uv=(disc.vertices[:, :2] / (2 * radius) + 0.5).astype(np.float32))
         parts.add_picture(glass, disc.turned(-np.pi / 2, 0))

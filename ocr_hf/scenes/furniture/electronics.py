@@ -8,7 +8,7 @@ from ocr_hf.scenes.furniture.model import Model, Parts
 from ocr_hf.scenes.furniture.style import BLACK, DARK, GREY, STEEL, WHITE, Style
 from ocr_hf.scenes.materials import plain
 from ocr_hf.scenes.pictures import picture
-from ocr_hf.scenes.primitives import block, cylinder, ellipsoid, extruded, lathe, quad, rounded_box, tube
+from ocr_hf.scenes.primitives import block, cylinder, ellipsoid, extruded, lathe, picture_plane, quad, rounded_box, tube
 from ocr_hf.scenes.randomness import pick
 
 Rng = np.random.Generator
@@ -17,8 +17,7 @@ GREEN_LIGHT = plain((0.3, 0.9, 0.4), 0.9)
 
 def _face(parts: Parts, kind: str, rng: Rng, x: float, y: float, z0: float, z1: float, emission: float) -> None:
     """Lay a picture over the rectangle -x ... x, z0 ... z1 at depth y, facing -y."""
-    shape = quad((-x, y, z0), (x, y, z0), (x, y, z1), (-x, y, z1), 1.0, 1.0)
-    parts.add_picture(picture(kind, int(rng.integers(6)), emission), shape)
+    parts.add_picture(picture(kind, int(rng.integers(6)), emission), picture_plane(x, y, z0, z1))
 
 
 def tv(rng: Rng, style: Style, on_wall: bool = False) -> Model:

@@ -66,6 +66,17 @@ def _bar(x: float, y: float, z: float, half: float, upright: bool) -> Shape:
     return tube(path, 0.006, 6)
 
 
+def frame(
+    parts: Parts, finish: Finish, width: float, height: float, edge: float, y: tuple[float, float], back: float | None
+) -> None:
+    """Add four boards around an upright rectangle that stands on z = 0, and a panel from depth `back` to y[1] in it."""
+    x = width / 2.0
+    parts.add(finish, block(-x, x, *y, 0.0, edge), block(-x, x, *y, height - edge, height))
+    parts.add(finish, block(-x, -x + edge, *y, edge, height - edge), block(x - edge, x, *y, edge, height - edge))
+    if back is not None:
+        parts.add(finish, block(-x + edge, x - edge, back, y[1], edge, height - edge))
+
+
 def books(
     parts: Parts,
     rng: np.random.Generator,
@@ -92,6 +103,14 @@ def books(
 
 
 BOOK_COLORS = (
-    (0.60, 0.16, 0.14), (0.13, 0.25, 0.42), (0.16, 0.36, 0.24), (0.75, 0.62, 0.30), (0.85, 0.82, 0.74), (0.18, 0.18, 0.20),
-    (0.45, 0.28, 0.45), (0.70, 0.40, 0.20), (0.35, 0.50, 0.58), (0.55, 0.52, 0.46),
-)  # fmt: skip
+    (0.60, 0.16, 0.14),
+    (0.13, 0.25, 0.42),
+    (0.16, 0.36, 0.24),
+    (0.75, 0.62, 0.30),
+    (0.85, 0.82, 0.74),
+    (0.18, 0.18, 0.20),
+    (0.45, 0.28, 0.45),
+    (0.70, 0.40, 0.20),
+    (0.35, 0.50, 0.58),
+    (0.55, 0.52, 0.46),
+)

@@ -44,7 +44,7 @@ class Model:
     surfaces: tuple[Surface, ...] = ()
 
     def placed(self, position: np.ndarray, yaw_rad: float) -> tuple[OrientedBox, tuple[Mesh, ...]]:
-        """Return its box and meshes in the world, turned by `yaw_rad` and moved so that its base centre is `position`."""
+        """Return its box and meshes in the world, turned by `yaw_rad`, its base centre at `position`."""
         cos, sin = np.cos(yaw_rad), np.sin(yaw_rad)
         turn = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
         center = np.asarray(position, dtype=np.float64) + (0.0, 0.0, self.size[2] / 2.0)

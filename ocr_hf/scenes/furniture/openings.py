@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ocr_hf.scenes.furniture.joinery import frame
 from ocr_hf.scenes.furniture.model import Model, Parts
 from ocr_hf.scenes.furniture.style import WHITE, Style
 from ocr_hf.scenes.materials import Finish
 from ocr_hf.scenes.pictures import picture
-from ocr_hf.scenes.primitives import block, cylinder, quad, sheet, tube
+from ocr_hf.scenes.primitives import block, cylinder, picture_plane, sheet, tube
 from ocr_hf.scenes.randomness import pick
 
 Rng = np.random.Generator
@@ -39,29 +40,17 @@ def door(rng: Rng, style: Style, width: float, height: float) -> Model:
 
 def window(rng: Rng, style: Style, width: float, height: float) -> Model:
     """A window frame with panes that show daylight and what is outside; front to -y."""
-    frame, depth = 0.05, 0.06
+    edge, half = 0.05, 0.03
     parts = Parts()
-    x, half = width / 2, depth / 2
-    parts.add(
-        WHITE,
-        block(-x, x, -half, half, 0.0, frame), block(-x, x, -half, half, height - frame, height),
-        block(-x, -x + frame, -half, half, frame, height - frame), block(x - frame, x, -half, half, frame, height - frame),
-    )  # fmt: skip
+    frame(parts, WHITE, width, height, edge, (-half, half), None)
+    inner = width / 2 - edge
     sashes = 1 if width < 0.85 else 2 if width < 1.5 else 3
     for i in range(1, sashes):
-        middle = -x + width * i / sashes
-        parts.add(WHITE, block(middle - frame / 2, middle + frame / 2, -half, half, frame, height - frame))
-    parts.add(WHITE, block(-x + frame, x - frame, 0.005, 0.02, frame, height - frame))
-    y = 0.004
-    pane = quad(
-        (-x + frame, y, frame),
-        (x - frame, y, frame),
-        (x - frame, y, height - frame),
-        (-x + frame, y, height - frame),
-        1.0,
-        1.0,
-    )
-    parts.add_picture(picture("outdoors", int(rng.integers(6)), emission=0.9), pane)
+        middle = -width / 2 + width * i / sashes
+        parts.add(WHITE, block(middle - edge / 2, middle + edge / 2, -half, half, edge, height - edge))
+    parts.add(WHITE, block(-inner, inner, 0.005, 0.02, edge, height - edge))
+    view = picture("outdoors", int(rng.integers(6)), emission=0.9)
+    parts.add_picture(view, picture_plane(inner, 0.004, edge, height - edge))
     return parts.model("window")
 
 

@@ -46,8 +46,12 @@ def furnish_bathroom(room: RoomLayout) -> None:
         room.hang(towel, z=float(rng.uniform(0.75, 0.95)))
     radiators_below_windows(room, 0.3)
     things = {
-        decor.trash_bin: 0.65, bathroom.bucket: 0.4, storage.basket: 0.4, seating.stool: 0.25, decor.heater: 0.1,
-    }  # fmt: skip
+        decor.trash_bin: 0.65,
+        bathroom.bucket: 0.4,
+        storage.basket: 0.4,
+        seating.stool: 0.25,
+        decor.heater: 0.1,
+    }
     clutter(room, things)
     entrance(room)
 

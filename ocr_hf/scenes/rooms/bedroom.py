@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from ocr_hf.scenes.furniture import bathroom, decor, electronics, kitchen, lighting, seating, sleeping, storage, tables
+from ocr_hf.scenes.furniture import (
+    bathroom,
+    belongings,
+    decor,
+    electronics,
+    lighting,
+    seating,
+    sleeping,
+    storage,
+    tables,
+    tableware,
+)
 from ocr_hf.scenes.placement import Placement
 from ocr_hf.scenes.randomness import pick
 from ocr_hf.scenes.room_layout import RoomLayout
@@ -47,10 +58,22 @@ def furnish_bedroom(room: RoomLayout) -> None:
         shelf = room.put_at_wall(storage.bookshelf(rng, style), clear=(0.0, 0.0, 0.6))
         scatter(room, shelf, "shelf", some(room, {decor_plant_small: 0.4, storage.basket: 0.3}), turn=0.2)
     things = {
-        lighting.floor_lamp: 0.3, decor_plant_tall: 0.45, decor.backpack: 0.45, storage.basket: 0.35, decor.trash_bin: 0.35,
-        decor.shoes: 0.35, decor.suitcase: 0.3, decor.guitar: 0.2, seating.stool: 0.2, electronics.fan: 0.2, decor.heater: 0.12,
-        electronics.power_strip: 0.15, storage.crate: 0.15, decor.paper_bag: 0.1, seating.padded_chair: 0.2,
-    }  # fmt: skip
+        lighting.floor_lamp: 0.3,
+        decor_plant_tall: 0.45,
+        belongings.backpack: 0.45,
+        storage.basket: 0.35,
+        decor.trash_bin: 0.35,
+        belongings.shoes: 0.35,
+        belongings.suitcase: 0.3,
+        belongings.guitar: 0.2,
+        seating.stool: 0.2,
+        electronics.fan: 0.2,
+        decor.heater: 0.12,
+        electronics.power_strip: 0.15,
+        storage.crate: 0.15,
+        belongings.paper_bag: 0.1,
+        seating.padded_chair: 0.2,
+    }
     clutter(room, things)
     entrance(room)
     hang_pictures(room, int(rng.integers(0, 3)))
@@ -80,7 +103,7 @@ def _bed_group(room: RoomLayout) -> Placement | None:
             room,
             placed,
             "nightstand",
-            some(room, {electronics.telephone: 0.2, kitchen.cup: 0.3, decor_plant_small: 0.1}),
+            some(room, {electronics.telephone: 0.2, tableware.cup: 0.3, decor_plant_small: 0.1}),
         )
     pillow = sleeping.pillow(rng, style)
     for at in ("left", "right") if bed.model.size[0] > 1.3 else ("center",):
@@ -90,7 +113,8 @@ def _bed_group(room: RoomLayout) -> Placement | None:
         bed,
         "bed",
         some(
-            room, {sleeping.blanket: 0.25, electronics.laptop: 0.12, decor.backpack: 0.08, electronics.headphones: 0.08}
+            room,
+            {sleeping.blanket: 0.25, electronics.laptop: 0.12, belongings.backpack: 0.08, electronics.headphones: 0.08},
         ),
     )
     if chance(room, 0.5):
@@ -113,5 +137,5 @@ def _dresser(room: RoomLayout) -> None:
         room,
         chest,
         "top",
-        some(room, {lighting.table_lamp: 0.4, decor_plant_small: 0.4, storage.basket: 0.2, decor.paper_bag: 0.1}),
+        some(room, {lighting.table_lamp: 0.4, decor_plant_small: 0.4, storage.basket: 0.2, belongings.paper_bag: 0.1}),
     )

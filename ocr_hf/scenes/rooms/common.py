@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ocr_hf.scenes.floor_plan import Wall
-from ocr_hf.scenes.furniture import decor, electronics, kitchen, lighting, seating, storage, tables
+from ocr_hf.scenes.furniture import belongings, decor, electronics, lighting, seating, storage, tables, tableware
 from ocr_hf.scenes.furniture.model import Model
 from ocr_hf.scenes.furniture.style import Style
 from ocr_hf.scenes.materials import Finish
@@ -77,14 +77,14 @@ def dining_group(room: RoomLayout, tries: int = 3) -> Placement | None:
             seats = {"front": 1, "left": 1, "right": 1}
         if table:
             chairs_around(room, table, chair, seats)
-            center = pick(rng, (kitchen.bowl, decor_plant_small, None))
+            center = pick(rng, (tableware.bowl, decor_plant_small, None))
             if center:
                 room.put_on(table, "table", center(rng, style), turn=None, at="center")
             scatter(
                 room,
                 table,
                 "table",
-                [kitchen.cup] * int(rng.integers(0, 4)) + some(room, {kitchen.bottle: 0.4}),
+                [tableware.cup] * int(rng.integers(0, 4)) + some(room, {tableware.bottle: 0.4}),
                 turn=3.0,
             )
             return table
@@ -213,9 +213,15 @@ def work_place(room: RoomLayout, desk: Placement, kind: str) -> None:
         room.put_on(desk, kind, electronics.laptop(rng, style), turn=float(rng.uniform(-0.2, 0.2)), at="center")
         scatter(room, desk, kind, some(room, {electronics.mouse: 0.6}))
     things = {
-        lighting.desk_lamp: 0.4, electronics.telephone: 0.35, kitchen.cup: 0.6, decor_plant_small: 0.25,
-        electronics.headphones: 0.25, electronics.printer: 0.12, electronics.laptop: 0.1, kitchen.bottle: 0.2,
-    }  # fmt: skip
+        lighting.desk_lamp: 0.4,
+        electronics.telephone: 0.35,
+        tableware.cup: 0.6,
+        decor_plant_small: 0.25,
+        electronics.headphones: 0.25,
+        electronics.printer: 0.12,
+        electronics.laptop: 0.1,
+        tableware.bottle: 0.2,
+    }
     scatter(room, desk, kind, some(room, things))
 
 
@@ -245,5 +251,7 @@ def entrance(room: RoomLayout) -> None:
     if any(opening.kind == "entry" for opening in room.openings):
         rack = room.put_at_wall(storage.shoe_rack(room.rng, room.style)) if chance(room, 0.45) else None
         for _ in range(int(room.rng.integers(1, 4)) if rack else 0):
-            room.put_on(rack, "shoes", decor.shoes(room.rng, room.style))
-        clutter(room, {storage.coat_rack: 0.45, decor.shoes: 0.3, decor.suitcase: 0.2, decor.backpack: 0.3})
+            room.put_on(rack, "shoes", belongings.shoes(room.rng, room.style))
+        clutter(
+            room, {storage.coat_rack: 0.45, belongings.shoes: 0.3, belongings.suitcase: 0.2, belongings.backpack: 0.3}
+        )

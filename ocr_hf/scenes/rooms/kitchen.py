@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ocr_hf.scenes.blocks import Block
+from dataclasses import replace
+
 from ocr_hf.scenes.floor_plan import Wall
-from ocr_hf.scenes.furniture import bathroom, decor, electronics, kitchen, seating, storage
+from ocr_hf.scenes.furniture import bathroom, belongings, decor, electronics, kitchen, seating, storage, tableware
 from ocr_hf.scenes.materials import Finish
 from ocr_hf.scenes.placement import Placement
 from ocr_hf.scenes.primitives import block
@@ -44,14 +45,21 @@ def furnish_kitchen(room: RoomLayout) -> None:
             placed,
             "top",
             some(
-                room, {electronics.printer: 0.1, electronics.telephone: 0.2, decor_plant_small: 0.4, kitchen.bowl: 0.4}
+                room,
+                {electronics.printer: 0.1, electronics.telephone: 0.2, decor_plant_small: 0.4, tableware.bowl: 0.4},
             ),
         )
     things = {
-        kitchen.microwave: 0.75, kitchen.kettle: 0.7, kitchen.cutting_board: 0.6, kitchen.bowl: 0.4, kitchen.cup: 0.6,
-        kitchen.bottle: 0.4, decor_plant_small: 0.25, electronics.telephone: 0.1,
-    }  # fmt: skip
-    for make in [*some(room, things), *[kitchen.cup] * int(rng.integers(0, 3))]:
+        kitchen.microwave: 0.75,
+        tableware.kettle: 0.7,
+        tableware.cutting_board: 0.6,
+        tableware.bowl: 0.4,
+        tableware.cup: 0.6,
+        tableware.bottle: 0.4,
+        decor_plant_small: 0.25,
+        electronics.telephone: 0.1,
+    }
+    for make in [*some(room, things), *[tableware.cup] * int(rng.integers(0, 3))]:
         turn, at = (0.0, "back") if make is kitchen.microwave else (float(rng.uniform(-0.4, 0.4)), "any")
         model = make(rng, style)
         for i in rng.permutation(len(counters)):
@@ -61,7 +69,7 @@ def furnish_kitchen(room: RoomLayout) -> None:
         room,
         {
             decor.trash_bin: 0.8, decor_plant_tall: 0.3, seating.stool: 0.3, bathroom.bucket: 0.2, storage.crate: 0.25,
-            decor.paper_bag: 0.3, storage.basket: 0.25, decor.backpack: 0.15,
+            belongings.paper_bag: 0.3, storage.basket: 0.25, belongings.backpack: 0.15,
         },
     )  # fmt: skip
     entrance(room)
@@ -149,18 +157,24 @@ def _above(room: RoomLayout, placement: Placement) -> None:
     rng, style = room.rng, room.style
     label, width = placement.model.label, float(placement.model.size[0])
     if label in ("counter", "sink", "stove", "dishwasher"):
-        back = placement.model.size[1] / 2.0 + WALL_GAP_M
-        tiles = block(-width / 2 - 0.002, width / 2 + 0.002, back - 0.006, back + 0.002, 0.90, UPPER_Z_M)
-        body = placement.block
-        wall = Block(body.x, body.y, width, 0.1, body.yaw, 1.0, UPPER_Z_M)
-        if room.fits(wall, on=placement):
-            x, y, _ = placement.position
-            room.fixtures.append((Finish("subway", (0.92, 0.93, 0.92)), tiles.turned(placement.yaw).moved(x, y)))
+        _tile_wall(room, placement)
     if label == "stove":
         room.hang(kitchen.exhaust_fan(rng, style, width), z=1.62, above=placement)
-        room.put_on(placement, "burner", kitchen.pan(rng, style), turn=0.0) if chance(room, 0.6) else None
+        room.put_on(placement, "burner", tableware.pan(rng, style), turn=0.0) if chance(room, 0.6) else None
     elif label in ("counter", "dishwasher", "sink") and width > 0.4 and chance(room, 0.7):
         room.hang(kitchen.wall_cabinet(rng, style, width - 0.004), z=UPPER_Z_M, above=placement)
+
+
+def _tile_wall(room: RoomLayout, placement: Placement) -> None:
+    """Tile the wall behind a unit, as high as the wall cabinets or only up to a window."""
+    body = placement.block
+    for top in (UPPER_Z_M, 1.1):
+        wall = replace(body.grown(front=0.1 - body.depth), z0=1.0, z1=top)
+        if room.fits(wall, on=placement):
+            back, half = body.depth / 2.0 + WALL_GAP_M, body.width / 2.0 + 0.002
+            tiles = block(-half, half, back - 0.006, back + 0.002, 0.90, top)
+            room.fixtures.append((Finish("subway", (0.92, 0.93, 0.92)), tiles.turned(body.yaw).moved(body.x, body.y)))
+            return
 
 
 def _bar(room: RoomLayout) -> None:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from ocr_hf.scenes.furniture import decor, electronics, kitchen, lighting, seating, sleeping, storage, tables
+from ocr_hf.scenes.furniture import (
+    belongings,
+    decor,
+    electronics,
+    lighting,
+    seating,
+    sleeping,
+    storage,
+    tables,
+    tableware,
+)
 from ocr_hf.scenes.placement import Placement
 from ocr_hf.scenes.randomness import pick
 from ocr_hf.scenes.room_layout import RoomLayout
@@ -43,7 +53,7 @@ def furnish_living_room(room: RoomLayout) -> None:
         dining_group(room)
     _shelves(room)
     if chance(room, 0.15):
-        piano = room.put_at_wall(decor.piano(rng, style), clear=(0.0, 0.0, 0.7))
+        piano = room.put_at_wall(belongings.piano(rng, style), clear=(0.0, 0.0, 0.7))
         if piano:
             stool = seating.stool(rng, style)
             room.put_beside(piano, stool, (0.0, -piano.model.size[1] / 2 - stool.size[1] / 2 - 0.08))
@@ -51,12 +61,22 @@ def furnish_living_room(room: RoomLayout) -> None:
         desk_group(room)
     if fire:
         room.hang(decor.wall_picture(rng, style), z=1.45, above=fire)
-        scatter(room, fire, "top", some(room, {decor_plant_small: 0.5, kitchen.bottle: 0.3}))
+        scatter(room, fire, "top", some(room, {decor_plant_small: 0.5, tableware.bottle: 0.3}))
     things = {
-        lighting.floor_lamp: 0.75, decor_plant_tall: 0.7, decor_plant_tall_again: 0.25, decor.trash_bin: 0.4, decor.guitar: 0.2,
-        storage.basket: 0.35, decor.backpack: 0.3, seating.stool: 0.3, electronics.fan: 0.15, decor.heater: 0.12,
-        decor.paper_bag: 0.15, electronics.power_strip: 0.15, storage.crate: 0.12,
-    }  # fmt: skip
+        lighting.floor_lamp: 0.75,
+        decor_plant_tall: 0.7,
+        decor_plant_tall_again: 0.25,
+        decor.trash_bin: 0.4,
+        belongings.guitar: 0.2,
+        storage.basket: 0.35,
+        belongings.backpack: 0.3,
+        seating.stool: 0.3,
+        electronics.fan: 0.15,
+        decor.heater: 0.12,
+        belongings.paper_bag: 0.15,
+        electronics.power_strip: 0.15,
+        storage.crate: 0.12,
+    }
     clutter(room, things)
     entrance(room)
     hang_pictures(room, int(rng.integers(1, 4)))
@@ -91,11 +111,11 @@ def _sofa_group(room: RoomLayout) -> Placement | None:
             some(
                 room,
                 {
-                    kitchen.cup: 0.6,
-                    kitchen.bowl: 0.35,
+                    tableware.cup: 0.6,
+                    tableware.bowl: 0.35,
                     decor_plant_small: 0.3,
                     electronics.laptop: 0.2,
-                    kitchen.bottle: 0.2,
+                    tableware.bottle: 0.2,
                 },
             ),
         )
@@ -153,7 +173,7 @@ def _shelves(room: RoomLayout) -> None:
             room,
             placed,
             "shelf",
-            some(room, {decor_plant_small: 0.4, storage.basket: 0.3, kitchen.bowl: 0.2}),
+            some(room, {decor_plant_small: 0.4, storage.basket: 0.3, tableware.bowl: 0.2}),
             turn=0.2,
         )
         scatter(room, placed, "top", some(room, {decor_plant_small: 0.2, storage.crate: 0.1}), turn=0.2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ocr_hf.scenes.furniture import decor, electronics, kitchen, lighting, seating, storage, tables
+from ocr_hf.scenes.furniture import belongings, decor, electronics, lighting, seating, storage, tables, tableware
 from ocr_hf.scenes.placement import Placement
 from ocr_hf.scenes.randomness import pick
 from ocr_hf.scenes.room_layout import RoomLayout
@@ -40,13 +40,13 @@ def furnish_office(room: RoomLayout) -> None:
             room,
             cabinet,
             "top",
-            some(room, {electronics.printer: 0.6, decor_plant_small: 0.3, kitchen.kettle: 0.15, storage.crate: 0.1}),
+            some(room, {electronics.printer: 0.6, decor_plant_small: 0.3, tableware.kettle: 0.15, storage.crate: 0.1}),
             turn=0.1,
         )
     if chance(room, 0.6):
         shelf = room.put_at_wall(storage.bookshelf(rng, style), clear=(0.0, 0.0, 0.6))
         scatter(
-            room, shelf, "shelf", some(room, {decor_plant_small: 0.3, storage.crate: 0.2, kitchen.cup: 0.3}), turn=0.2
+            room, shelf, "shelf", some(room, {decor_plant_small: 0.3, storage.crate: 0.2, tableware.cup: 0.3}), turn=0.2
         )
     if chance(room, 0.65):
         room.hang(decor.whiteboard(rng, style), z=float(rng.uniform(0.85, 1.0)))
@@ -69,7 +69,8 @@ def furnish_meeting_room(room: RoomLayout) -> None:
             room,
             table,
             "table",
-            [kitchen.cup] * int(rng.integers(1, 5)) + some(room, {kitchen.bottle: 0.5, electronics.power_strip: 0.3}),
+            [tableware.cup] * int(rng.integers(1, 5))
+            + some(room, {tableware.bottle: 0.5, electronics.power_strip: 0.3}),
         )
     if chance(room, 0.75):
         room.hang(decor.whiteboard(rng, style), z=float(rng.uniform(0.85, 1.0)))
@@ -80,7 +81,7 @@ def furnish_meeting_room(room: RoomLayout) -> None:
         room,
         cabinet,
         "top",
-        some(room, {electronics.printer: 0.4, decor_plant_small: 0.5, kitchen.kettle: 0.4, kitchen.cup: 0.5}),
+        some(room, {electronics.printer: 0.4, decor_plant_small: 0.5, tableware.kettle: 0.4, tableware.cup: 0.5}),
         turn=0.1,
     )
     _office_things(room)
@@ -106,13 +107,21 @@ def _office_things(room: RoomLayout) -> None:
     if chance(room, 0.4):
         clutter(room, bins)
     things = {
-        decor_plant_tall: 0.5, decor.backpack: 0.6, storage.coat_rack: 0.35, electronics.fan: 0.25, decor.heater: 0.2,
-        electronics.power_strip: 0.3, lighting.floor_lamp: 0.2, storage.crate: 0.2, decor.suitcase: 0.1, electronics.tower: 0.2,
-        decor.paper_bag: 0.12,
-    }  # fmt: skip
+        decor_plant_tall: 0.5,
+        belongings.backpack: 0.6,
+        storage.coat_rack: 0.35,
+        electronics.fan: 0.25,
+        decor.heater: 0.2,
+        electronics.power_strip: 0.3,
+        lighting.floor_lamp: 0.2,
+        storage.crate: 0.2,
+        belongings.suitcase: 0.1,
+        electronics.tower: 0.2,
+        belongings.paper_bag: 0.12,
+    }
     clutter(room, things)
     if chance(room, 0.3):
-        clutter(room, {decor.backpack: 0.8})
+        clutter(room, {belongings.backpack: 0.8})
     entrance(room)
     if chance(room, 0.6):
         hang_clock(room)
