@@ -88,7 +88,7 @@ class Renderer:
     Raises ValueError if the scene has nothing to render or a mesh is malformed.
     """
 
-    def __init__(self, scene: Scene, threads: int = 1, edge_samples: int = 4, light_rays: int = 48) -> None:
+    def __init__(self, scene: Scene, threads: int = 1, edge_samples: int = 4, light_rays: int = 32) -> None:
         self._edge_samples = edge_samples
         surfaces = gather_surfaces(scene)
         lamps = lamps_of(scene, surfaces.origin)
