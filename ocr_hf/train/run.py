@@ -149,6 +149,7 @@ def report(text: str, args: Any) -> None:
 def finish(trainer: Any, args: Any, processor: Any) -> None:
     """Write the trained model with its processor to output_dir, and to the Hub if asked."""
     trainer.save_model(args.output_dir)
+    trainer.save_state()
     if args.process_index == 0:
         processor.save_pretrained(args.output_dir)
     trainer.accelerator.wait_for_everyone()
