@@ -23,7 +23,7 @@ from ocr_hf.scenes.shading import bake
 from ocr_hf.scenes.surfaces import Surfaces, gather_surfaces
 from ocr_hf.scenes.textures import TextureAtlas
 
-CHUNK = 8192
+CHUNK = 16384
 """Pixels shaded at a time: their working set stays in the processor's cache."""
 EDGE_CONTRAST = 12
 """Neighbouring pixels that differ by less (of 255) show no jagged edge."""
