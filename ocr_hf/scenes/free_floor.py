@@ -41,10 +41,10 @@ class FreeFloor:
 
     def contains(self, points: np.ndarray) -> np.ndarray:
         """Return (N,) bool: which points (N, 2) lie on free floor."""
-        cells = self.cells(points)
-        inside = (cells >= 0).all(axis=1) & (cells < self.grid.shape).all(axis=1)
-        answer = np.zeros(len(cells), dtype=bool)
-        answer[inside] = self.grid[tuple(cells[inside].T)]
+        row, column = self.cells(points).T
+        inside = (row >= 0) & (column >= 0) & (row < self.grid.shape[0]) & (column < self.grid.shape[1])
+        answer = np.zeros(len(row), dtype=bool)
+        answer[inside] = self.grid[row[inside], column[inside]]
         return answer
 
     def sees(self, start: np.ndarray, goal: np.ndarray) -> bool:
@@ -263,8 +263,7 @@ def _taken(item, floor_z: float, origin: np.ndarray, cell_m: float, shape: tuple
         _mark(taken, _surface_points(item.meshes, floor_z, cell_m), origin, cell_m)
     else:
         outline = item.box.floor_polygon()
-        if len(outline):
-            taken |= fill_polygon(outline, origin, cell_m, shape, grow=0.5)
+        return fill_polygon(outline, origin, cell_m, shape, grow=0.5) if len(outline) else taken
     window = ndimage.find_objects(taken.astype(np.uint8))
     if window:
         taken[window[0]] = ndimage.binary_fill_holes(taken[window[0]])
@@ -272,9 +271,10 @@ def _taken(item, floor_z: float, origin: np.ndarray, cell_m: float, shape: tuple
 
 
 def _mark(grid: np.ndarray, points: np.ndarray, origin: np.ndarray, cell_m: float) -> None:
-    cells = np.floor((points[:, 1::-1] - origin[::-1]) / cell_m).astype(int)
-    inside = (cells >= 0).all(axis=1) & (cells < grid.shape).all(axis=1)
-    grid[tuple(cells[inside].T)] = True
+    column = np.floor((points[:, 0] - origin[0]) / cell_m).astype(int)
+    row = np.floor((points[:, 1] - origin[1]) / cell_m).astype(int)
+    inside = (row >= 0) & (column >= 0) & (row < grid.shape[0]) & (column < grid.shape[1])
+    grid[row[inside], column[inside]] = True
 
 
 def fill_polygon(
@@ -283,8 +283,13 @@ def fill_polygon(
     """Return (rows, columns) bool: cells whose centre lies in a polygon (N, 2), or within `grow` cells of it."""
     from shapely import Polygon, contains_xy
 
-    x = origin[0] + (np.arange(shape[1]) + 0.5) * cell_m
-    y = origin[1] + (np.arange(shape[0]) + 0.5) * cell_m
     area = Polygon(polygon).buffer(grow * cell_m) if grow else Polygon(polygon)
-    xs, ys = np.meshgrid(x, y)
-    return contains_xy(area, xs, ys)
+    filled = np.zeros(shape, dtype=bool)
+    if area.is_empty:
+        return filled
+    # Only the cells within the polygon's bounds are looked at.
+    low = np.clip(((area.bounds[:2] - origin) / cell_m).astype(int), 0, shape[::-1])
+    high = np.clip(((area.bounds[2:] - origin) / cell_m).astype(int) + 1, 0, shape[::-1])
+    xs, ys = np.meshgrid(*(origin[i] + (np.arange(low[i], high[i]) + 0.5) * cell_m for i in (0, 1)))
+    filled[low[1] : high[1], low[0] : high[0]] = contains_xy(area, xs, ys)
+    return filled
