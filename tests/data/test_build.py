@@ -133,13 +133,12 @@ def test_splits_are_by_scene(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("num_proc", [2, 3])
-def test_bytes_do_not_depend_on_the_number_of_workers(built_real: Path, tmp_path: Path, num_proc: int) -> None:
+def test_bytes_do_not_depend_on_the_number_of_workers(built_real: Path, tmp_path: Path) -> None:
     import torch
 
     torch.ones(600, 600) @ torch.ones(600, 600)  # a fork after this would hang in the workers
     seen: list[str] = []
-    build_folder(small_config(), tmp_path / "many", num_proc=num_proc, on_clip=lambda item: seen.append(item["id"]))
+    build_folder(small_config(), tmp_path / "many", num_proc=2, on_clip=lambda item: seen.append(item["id"]))
     assert digests(tmp_path / "many") == digests(built_real)
     assert len(seen) == small_config().num_scenes
 
