@@ -6,7 +6,7 @@ import numpy as np
 
 from ocr_hf.scenes.light_points import LIFT_M, LightPoints, spiral
 from ocr_hf.scenes.ray_caster import RayCaster
-from ocr_hf.scenes.scene import Light, Scene
+from ocr_hf.scenes.scene import Light, Room, Scene, SceneObject
 from ocr_hf.scenes.surfaces import Surfaces
 
 LAMP_RADIUS_M = 0.12
@@ -15,19 +15,34 @@ NEAR_M = 0.5
 """Nearer than this to a lamp, its light no longer grows."""
 DEFAULT_POWER, DEFAULT_HEIGHT_M = 4.0, 2.2
 """For scenes without lamps: one in each room, this bright and at most this high."""
+CLEAR_M = 0.9
+"""Such a lamp keeps this distance from objects, whose shadows would else fill the room."""
 
 
 def lamps_of(scene: Scene, origin: np.ndarray) -> list[Light]:
-    """Return the scene's lamps relative to `origin` (3,); of a scene without, one in the middle of each room."""
-    lamps = list(scene.lights)
-    if not lamps:
-        from shapely.geometry import Polygon
-
-        for room in scene.rooms:
-            middle = Polygon(room.polygon).representative_point()
-            height = room.floor_z + min(DEFAULT_HEIGHT_M, 0.85 * room.height_m)
-            lamps.append(Light(np.array([middle.x, middle.y, height]), np.full(3, DEFAULT_POWER)))
+    """Return the scene's lamps relative to `origin` (3,); of a scene without, one near the middle of each room."""
+    lamps = scene.lights or [Light(_hung(room, scene.objects), np.full(3, DEFAULT_POWER)) for room in scene.rooms]
     return [Light(np.asarray(lamp.position) - origin, np.asarray(lamp.power)) for lamp in lamps]
+
+
+def _hung(room: Room, objects: tuple[SceneObject, ...]) -> np.ndarray:
+    """Return the place (3,) for a room's lamp: near the middle, but away from chandeliers and high cupboards."""
+    from shapely import contains_xy
+    from shapely.geometry import Polygon
+
+    outline = Polygon(room.polygon)
+    middle = outline.representative_point()
+    steps = np.arange(-4, 5) * 0.4
+    places = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2) + [middle.x, middle.y]
+    places = places[contains_xy(outline, *places.T)]
+    away = np.linalg.norm(places - [middle.x, middle.y], axis=1)
+    height = room.floor_z + min(DEFAULT_HEIGHT_M, 0.85 * room.height_m)
+    places = np.column_stack([places, np.full(len(places), height)])
+    gap = np.full(len(places), np.inf)
+    for item in objects:
+        outside = np.abs(item.box.to_local(places)) - item.box.size / 2.0
+        gap = np.minimum(gap, np.linalg.norm(np.maximum(outside, 0.0), axis=1))
+    return places[np.argmin(away + 5.0 * np.maximum(CLEAR_M - gap, 0.0))]
 
 
 def without_emitters(surfaces: Surfaces, caster: RayCaster) -> RayCaster:
