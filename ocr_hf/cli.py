@@ -13,6 +13,7 @@ COMMANDS = {
     "questions": "print the VSI-Bench questions of one scene",
     "eval": "run a model on VSI-Bench or ocr-vsi, or score predictions",
     "tiny-model": "build a small untrained Qwen2.5-VL, offline",
+    "card": "render a model's card from its measured files",
     "push": "publish a data set, model, metric or Space on the Hub",
     "pull": "fetch one back, by revision, with checksums",
 }

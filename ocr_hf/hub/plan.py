@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -64,21 +64,26 @@ def plan_push(kind: Kind, folder: Path, repo: str, own_token: str | None = None)
     files = tuple(file for file in found if file.path not in left_out)
     metadata, card_findings = read_metadata(folder, kind)
     checks = _checks(kind, folder, files, metadata, name)
-    findings = (*findings, *card_findings, *checks(), *find_secrets(files, own_token))
+    findings = (*findings, *card_findings, *checks, *find_secrets(files, own_token))
     if findings:
         raise RefusedError(f"{folder} can't be pushed as a {kind}; nothing was sent:", findings)
     return PushPlan(kind, folder, repo, files, left_out, metadata.get("sdk") if kind in ("metric", "space") else None)
 
 
-def _checks(kind: Kind, folder: Path, files: tuple[LocalFile, ...], metadata: dict, name: str) -> Callable:
+def _checks(kind: Kind, folder: Path, files: tuple[LocalFile, ...], metadata: dict, name: str) -> Iterator[str]:
     if kind == "dataset":
+        from ocr_hf.cards.check import check_dataset_card
         from ocr_hf.hub.check_dataset import check_dataset
 
-        return lambda: check_dataset(folder, files, metadata)
-    if kind == "model":
+        found = list(check_dataset(folder, files, metadata))
+        yield from found or check_dataset_card(folder)
+    elif kind == "model":
+        from ocr_hf.cards.check import check_model_card
         from ocr_hf.hub.check_model import check_model
 
-        return lambda: check_model(files)
-    from ocr_hf.hub.check_space import check_metric, check_space
+        yield from check_model(files)
+        yield from check_model_card(folder)
+    else:
+        from ocr_hf.hub.check_space import check_metric, check_space
 
-    return lambda: check_metric(files, metadata, name) if kind == "metric" else check_space(files, metadata)
+        yield from check_metric(files, metadata, name) if kind == "metric" else check_space(files, metadata)

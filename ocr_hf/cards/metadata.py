@@ -1,0 +1,71 @@
+"""The machine-readable side of a model card: YAML metadata with model-index, and `.eval_results/`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ocr_hf.cards.sourced import Sourced
+from ocr_hf.cards.sources import CardInputs, is_commit
+from ocr_hf.cards.values import SETTINGS, data_name, plain
+
+TAGS = ("object-centric-3d-rollout", "vsi-bench", "spatial-reasoning", "video", "grpo")
+
+
+def metadata(inputs: CardInputs, results: list[Sourced]) -> Any:
+    """Return the `ModelCardData` of a model with these results."""
+    from huggingface_hub import ModelCardData
+
+    relation = "adapter" if inputs.adapter else "finetune"
+    return ModelCardData(
+        language="en",
+        license=inputs.licence,
+        library_name="peft" if inputs.adapter else "transformers",
+        pipeline_tag="video-text-to-text",
+        base_model=inputs.base_model,
+        base_model_relation=relation if inputs.base_model else None,
+        datasets=list(inputs.datasets) or None,
+        tags=list(TAGS),
+        model_name=inputs.repo.rpartition("/")[2] if results else None,
+        eval_results=[_index_entry(result) for result in results] or None,
+    )
+
+
+def _index_entry(result: Sourced) -> Any:
+    from huggingface_hub import EvalResult
+
+    settings, data = result.settings, str(plain(data_name(result)))
+    return EvalResult(
+        task_type="video-text-to-text",
+        dataset_type=data,
+        dataset_name=data,
+        dataset_split=plain(settings.get("split")),
+        dataset_revision=plain(settings.get("data_revision")),
+        metric_type="vsi_bench",
+        metric_name=f"VSI-Bench ({plain(result.average)} average, {plain(result.extraction)} extraction)",
+        metric_value=plain(result.overall),
+        metric_args={name: plain(settings.get(name)) for name in SETTINGS if settings.get(name) is not None},
+    )
+
+
+def eval_results(results: list[Sourced]) -> dict[str, str]:
+    """Return path -> YAML in the Hub's newer format, one file per data set; for data sets of the Hub only."""
+    import yaml
+    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
+
+    entries: dict[str, list[Any]] = {}
+    for result in results:
+        settings = result.settings
+        data, revision = settings.data.value, plain(settings.get("data_revision"))
+        if not is_commit(revision):
+            continue
+        notes = ", ".join(f"{name} {plain(settings.get(name))}" for name in ("frames", "max_pixels", "prompt"))
+        entry = EvalResultEntry(
+            dataset_id=data,
+            task_id=str(plain(settings.get("split"))),
+            value=plain(result.overall),
+            dataset_revision=revision,
+            notes=f"{plain(result.average)} average, {plain(result.extraction)} extraction, {notes}",
+        )
+        entries.setdefault(f".eval_results/{data.rpartition('/')[2].lower()}.yaml", []).append(entry)
+    texts = {path: eval_result_entries_to_yaml(found) for path, found in entries.items()}
+    return {path: yaml.safe_dump(text, sort_keys=False) for path, text in texts.items()}
