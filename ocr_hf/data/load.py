@@ -15,12 +15,23 @@ from typing import Any
 import datasets
 import numpy as np
 
-from ocr_hf.data.schema import CONFIGS, MANIFEST, FormatError, check_version, read_manifest
+from ocr_hf.data.schema import (
+    CONFIGS,
+    MANIFEST,
+    FormatError,
+    check_version,
+    features,
+    read_manifest,
+    stored_features,
+)
 from ocr_hf.data.video import VideoSource, read_frames
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.camera import check_intrinsics, check_poses
 from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.perturb.rows import boxes_of, footprints_of
+
+FETCH_BYTES = 1 << 20
+"""Metadata that a streaming reader asks for at once; by default it is 32 MiB, nearly always the whole file."""
 
 
 def load(
@@ -45,7 +56,10 @@ def load(
     elif os.path.isabs(source) or source.startswith(".") or source.count("/") != 1:
         raise FormatError(f"{source}: no such folder, and no ORG/NAME of the Hub; build one with `ocr-hf build`")
     else:
-        check_version(_hub_manifest(source, revision), f"{source}@{revision or 'main'}")
+        manifest, revision = _hub_manifest(source, revision)
+        check_version(manifest, f"{source}@{revision}")
+        if streaming:
+            return _stream(source, revision, config, manifest["statistics"]["splits"], split)
     loaded = datasets.load_dataset(source, config, split=split, streaming=streaming, revision=revision)
     if isinstance(loaded, dict):
         return type(loaded)({name: _undecoded(rows) for name, rows in loaded.items()})
@@ -53,7 +67,7 @@ def load(
 
 
 def _undecoded(rows: Any) -> Any:
-    if isinstance(rows, datasets.IterableDataset):  # a cast would come after decoding, which fetches 64 rows' videos
+    if isinstance(rows, datasets.IterableDataset):  # a cast would come after decoding, which reads 64 rows' videos
         return rows.decode(False)
     for column in rows.column_names:
         if isinstance(rows.features[column], datasets.Video):
@@ -61,7 +75,8 @@ def _undecoded(rows: Any) -> Any:
     return rows
 
 
-def _hub_manifest(repo: str, revision: str | None) -> dict[str, Any]:
+def _hub_manifest(repo: str, revision: str | None) -> tuple[dict[str, Any], str]:
+    """Return (manifest, commit), so that what follows reads the same commit."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
@@ -69,7 +84,52 @@ def _hub_manifest(repo: str, revision: str | None) -> dict[str, Any]:
         path = hf_hub_download(repo, MANIFEST, repo_type="dataset", revision=revision)
     except EntryNotFoundError as error:
         raise FormatError(f"{repo} holds no {MANIFEST}; it is no ocr-vsi data set") from error
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    return json.loads(Path(path).read_text(encoding="utf-8")), Path(path).parent.name
+
+
+def _stream(repo: str, commit: str, config: str, splits: Iterable[str], split: str | None) -> Any:
+    """Stream rows off the Hub, fetching metadata a few row groups at a time and no video before it is read.
+
+    `load_dataset` fetches the whole metadata file twice and the videos of 64 rows before it gives the first.
+    """
+    if split is not None and split not in splits:
+        raise ValueError(f"{repo} has no split '{split}'; it has {', '.join(splits)}")
+    wanted = list(splits) if split is None else [split]
+    found = {name: _stream_split(f"hf://datasets/{repo}@{commit}/{name}", name, config) for name in wanted}
+    return datasets.IterableDatasetDict(found) if split is None else found[split]
+
+
+def _stream_split(folder: str, split: str, config: str) -> datasets.IterableDataset:
+    import pyarrow
+    import pyarrow.dataset
+
+    from ocr_hf.data.assemble import METADATA
+
+    cache = pyarrow.CacheOptions(prefetch_limit=1, range_size_limit=FETCH_BYTES)
+    metadata = f"{folder}/{METADATA[config]}"
+    rows = datasets.load_dataset(
+        "parquet",
+        data_files={split: metadata},
+        split=split,
+        streaming=True,
+        features=stored_features(config),
+        fragment_scan_options=pyarrow.dataset.ParquetFragmentScanOptions(cache_options=cache),
+    )
+    undecoded = {
+        name: datasets.Video(decode=False) if isinstance(kind, datasets.Video) else kind
+        for name, kind in features(config).items()
+    }
+    videos = [name for name, kind in undecoded.items() if isinstance(kind, datasets.Video)]
+    return rows.map(
+        _with_videos,
+        fn_kwargs={"folder": metadata.rpartition("/")[0], "videos": videos},
+        remove_columns=[f"{name}_file_name" for name in videos],
+        features=datasets.Features(undecoded),
+    )
+
+
+def _with_videos(row: Mapping[str, Any], folder: str, videos: list[str]) -> dict[str, Any]:
+    return {name: {"path": f"{folder}/{row[f'{name}_file_name']}", "bytes": None} for name in videos}
 
 
 @dataclass(frozen=True, eq=False)

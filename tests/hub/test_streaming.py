@@ -10,8 +10,8 @@ from ocr_hf.hub.push import push
 from tests.hub.folders import make_dataset
 
 CLIPS = 200
-SIZES = {"video_bytes": 1_345_000, "footprints": 600, "questions": 60}
-"""Those of a build of 32 frames at 392x280: 2.7 MB of video and 59 kB of metadata a clip."""
+SIZES = {"video_bytes": 1_050_000, "footprints": 600, "questions": 60}
+"""Those of a build of 32 frames at 392x280: 2.1 MB of video and 57 kB of metadata a clip."""
 
 OURS = """
 from ocr_hf.data.load import load
@@ -42,7 +42,7 @@ WAYS = {
     "load_dataset, pairs, decode(num_threads=1)": PLAIN.format(config="pairs", decode=".decode(num_threads=1)"),
     "load_dataset, pairs": PLAIN.format(config="pairs", decode=""),
 }
-"""Plain streaming decodes 64 rows ahead in `datasets` 5.2, so it is held to nothing, only measured."""
+"""Plain streaming reads the metadata twice and decodes 64 rows ahead in `datasets` 5.2: measured, held to nothing."""
 
 
 @pytest.mark.slow
