@@ -114,9 +114,9 @@ def build() -> gr.Blocks:
                     everything = gr.JSON(show_label=False)
         with gr.Accordion("How answers are read and scored", open=False):
             gr.Markdown(RULES)
-        button.click(
-            score, [text, file, questions, extraction, average], [table, download, everything], api_name="score"
-        )
+        inputs, outputs = [text, file, questions, extraction, average], [table, download, everything]
+        button.click(score, inputs, outputs, api_name="score")
+        page.load(score, inputs, outputs, api_visibility="private", show_progress="hidden")
     return page
 
 
