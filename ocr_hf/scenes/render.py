@@ -102,9 +102,7 @@ class Renderer:
         gain = bake(surfaces, self._atlas, self._caster, lamps, light_rays)
         self._corners = _corner_table(surfaces, gain, self._atlas)
 
-    def render(
-        self, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int
-    ) -> Rendered:
+    def render(self, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int) -> Rendered:
         """Render one frame per pose.
 
         camera_to_world : (T, 4, 4) float64, OpenCV axes; intrinsics : (3, 3) pixels of a width x height frame

@@ -76,5 +76,3 @@ def moved(scene: Scene, motion: np.ndarray) -> Scene:
         structure=tuple(map(move, scene.structure)),
         lights=tuple(Light(transform(motion, light.position), light.power) for light in scene.lights),
     )
-
-
