@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ocr_hf.scenes.free_floor import FreeFloor, free_floor
+from ocr_hf.scenes.free_floor import FreeFloor, floor_height, free_floor
 from ocr_hf.scenes.gaze import AHEAD_M, STEP_S, TURN_DEG_S, follow
 from ocr_hf.scenes.randomness import generator
 from ocr_hf.scenes.scene import Scene, SceneObject
@@ -19,8 +19,9 @@ LEAST_M_S, SPEED_M_S, MAX_SPEED_M_S = 0.25, 0.6, 0.9
 """Walking speed: slower walks go on to further places, faster ones visit fewer; the last is never passed."""
 MAX_TURN_DEG_S = max(TURN_DEG_S)
 """The look never turns faster (degrees a second, about the vertical)."""
-RADIUS_M = 0.25
-"""The camera never comes nearer to an obstacle."""
+RADII_M = (0.25, 0.18, 0.1)
+"""The camera never comes nearer to an obstacle than the first; in narrow places than the first that leaves floor."""
+LEAST_M2 = 0.3
 COMFORT_M = (0.08, 0.04, 0.0)
 """Ways are planned to keep so much more distance than that; less where more would close a door."""
 REACHED = 0.6
@@ -43,23 +44,23 @@ def walk_through(
 ) -> np.ndarray:
     """Return the camera poses of a walk through a scene.
 
-    seconds, fps : round(seconds * fps) poses are returned, at least one
+    seconds, fps : round(seconds * fps) poses are returned; one walk is the same at every frame rate
     room : index into scene.rooms to stay in one room, None to visit all that can be reached
     ignore_labels : objects that don't stand in the way, see `free_floor`
-    Returns (T, 4, 4) float64 camera_to_world, OpenCV axes, never nearer than RADIUS_M to an obstacle, at most
+    Returns (T, 4, 4) float64 camera_to_world, OpenCV axes, never nearer than RADII_M to an obstacle, at most
     MAX_SPEED_M_S and MAX_TURN_DEG_S. The same arguments give the same path.
-    Raises ValueError for a length that is not above 0, a room that isn't there, or a scene without free floor.
+    Raises ValueError for a length of no frame, a room that isn't there, or a scene without free floor.
     """
-    if not (np.isfinite(seconds) and seconds > 0.0 and np.isfinite(fps) and fps > 0.0):
-        raise ValueError(f"seconds is {seconds} and fps is {fps}; both must be above 0")
+    if not (np.isfinite([seconds, fps]).all() and fps > 0.0 and round(seconds * fps) >= 1):
+        raise ValueError(f"{seconds} s at {fps} frames per second make no frame; ask for at least one")
     if room is not None and not 0 <= room < len(scene.rooms):
-        raise ValueError(f"room is {room}, but scene '{scene.name}' has {len(scene.rooms)} rooms, counted from 0")
+        raise ValueError(f"scene '{scene.name}' has no room {room}; it has {len(scene.rooms)}, counted from 0")
     floor, comfort = _floors(scene, room, ignore_labels)
     rng = generator(seed, "walk", scene.name, 0 if room is None else room + 1)
     lengths = (LEAST_M_S * seconds, SPEED_M_S * seconds, 0.95 * MAX_SPEED_M_S * seconds)
     way = plan_tour(scene, comfort, lengths, rng)
-    count = max(1, round(seconds * fps))
-    times = np.arange(0.0, max(seconds, count / fps) + STEP_S, STEP_S)
+    count = round(seconds * fps)
+    times = np.arange(0.0, seconds + 2.0 * STEP_S, STEP_S)
     places, ahead = _timed(way, times)
     eye_z = eye_height_m + floor_height(scene)
     objects = _worth_seeing(scene, room)
@@ -67,13 +68,6 @@ def walk_through(
     track = _smoothed(np.stack([*places.T, yaw, pitch], axis=1), floor)
     x, y, yaw, pitch = (np.interp(np.arange(count) / fps, times, values) for values in track.T)
     return camera_poses(np.stack([x, y, np.full(count, eye_z)], axis=1), yaw, pitch)
-
-
-def floor_height(scene: Scene) -> float:
-    """Return the height of a scene's floor: its first room's, else the lowest box's lower end."""
-    if scene.rooms:
-        return scene.rooms[0].floor_z
-    return float(min((item.box.corners()[:, 2].min() for item in scene.objects), default=0.0))
 
 
 def camera_poses(eyes: np.ndarray, yaw: np.ndarray, pitch: np.ndarray) -> np.ndarray:
@@ -91,18 +85,19 @@ def camera_poses(eyes: np.ndarray, yaw: np.ndarray, pitch: np.ndarray) -> np.nda
 
 def _floors(scene: Scene, room: int | None, ignore_labels: frozenset[str]) -> tuple[FreeFloor, FreeFloor]:
     """Return the floor where the camera may be, and the part of it where ways are planned."""
-    floor = free_floor(scene, RADIUS_M, ignore_labels=ignore_labels)
-    if room is not None:
-        floor = floor.within(scene.rooms[room].polygon)
-    floor = floor.largest_region()
-    if not floor.grid.any():
-        raise ValueError(
-            f"scene '{scene.name}' has no free floor for a walker of radius {RADIUS_M} m; "
-            "use a trajectory of your own or ignore some objects"
-        )
+    for radius in RADII_M:
+        floor = free_floor(scene, radius, ignore_labels=ignore_labels)
+        if room is not None:
+            floor = floor.within(scene.rooms[room].polygon)
+        floor = floor.largest()
+        if floor.area_m2 >= LEAST_M2:
+            break
+    else:
+        place = f"scene '{scene.name}'" + ("" if room is None else f", room '{scene.rooms[room].name}',")
+        raise ValueError(f"{place} has no free floor to walk on; ignore objects or use a camera trajectory of your own")
     rooms = [floor.within(outline.polygon).grid for outline in scene.rooms] or [floor.grid]
     for margin in COMFORT_M:
-        comfort = floor.shrunk(margin).largest_region() if margin else floor
+        comfort = floor.shrunk(margin).largest() if margin else floor
         near = ndimage.binary_dilation(comfort.grid, iterations=4)
         if all((near & area).sum() >= REACHED * area.sum() for area in rooms):
             break

@@ -193,7 +193,7 @@ def _split(
         return [(rooms[0][0], _outline(rect))]
     total = sum(area for _, area in rooms)
     small = min(rooms, key=lambda room: room[1])
-    if len(rooms) == 2 and small[1] < 0.36 * total and rng.random() < 0.7:
+    if len(rooms) == 2 and small[1] < 0.27 * total and rng.random() < 0.7:
         part = np.sqrt(small[1] / total)
         stretch = rng.uniform(0.9, 1.1)
         notch = _corner(rng, rect, part * stretch, part / stretch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,8 +14,11 @@ LOW_M, HIGH_M = 0.1, 1.8
 """What lies between these heights above the floor stands in the way."""
 FLOOR_TOLERANCE_M = 0.08
 """Level triangles this near to the floor's height are floor."""
-THRESHOLD_M = 0.2
-"""Gaps in the floor up to about this wide (door thresholds) are walked over."""
+THRESHOLD_M = 0.4
+"""Gaps in the floor up to this wide (door thresholds) are walked over."""
+AROUND_M = 0.5
+"""A scene of boxes alone has this much floor around them."""
+MAX_CELLS = 25_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +50,17 @@ class FreeFloor:
         answer[inside] = self.grid[row[inside], column[inside]]
         return answer
 
-    def sees(self, start: np.ndarray, goal: np.ndarray) -> bool:
-        """Return True if the straight line between two points (2,) stays on free floor."""
-        count = max(2, int(np.ceil(np.linalg.norm(np.subtract(goal, start)) / (0.4 * self.cell_m))) + 1)
-        line = np.linspace(start, goal, count)
-        return bool(self.contains(line).all())
+    @property
+    def area_m2(self) -> float:
+        """Area of the free cells."""
+        return float(self.grid.sum()) * self.cell_m**2
+
+    def sees(self, start: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """Return (N,) bool: whether the straight line from `start` (2,) to each of `ends` (N, 2) stays free."""
+        ends = np.atleast_2d(ends)
+        longest = np.linalg.norm(ends - start, axis=1).max(initial=0.0)
+        along = np.linspace(0.0, 1.0, max(2, int(np.ceil(longest / (0.4 * self.cell_m))) + 1))[:, None, None]
+        return self.contains((start + along * (ends - start)).reshape(-1, 2)).reshape(len(along), -1).all(axis=0)
 
     def nearest(self, point: np.ndarray) -> np.ndarray:
         """Return the free point (2,) nearest to a point (2,); ValueError where no floor is free."""
@@ -72,22 +81,25 @@ class FreeFloor:
         """(rows, columns) distance of each free cell to the nearest cell that is not free, metres."""
         return ndimage.distance_transform_edt(np.pad(self.grid, 1))[1:-1, 1:-1] * self.cell_m
 
-    def largest_region(self) -> FreeFloor:
+    def largest(self) -> FreeFloor:
         """Return the largest connected part of this floor."""
-        regions, count = ndimage.label(self.grid, np.ones((3, 3)))
-        if count < 2:
-            return self
-        main = 1 + int(np.bincount(regions.ravel())[1:].argmax())
-        return FreeFloor(regions == main, self.origin, self.cell_m)
+        regions, _ = ndimage.label(self.grid, np.ones((3, 3)))
+        sizes = np.bincount(regions.ravel())[1:]
+        return replace(self, grid=regions == 1 + int(sizes.argmax())) if len(sizes) > 1 else self
+
+    def reachable(self, point: np.ndarray) -> FreeFloor:
+        """Return the part that can be walked to from the free floor nearest to a point (2,)."""
+        regions, _ = ndimage.label(self.grid, np.ones((3, 3)))
+        return replace(self, grid=regions == regions[tuple(self.cells(self.nearest(point)[None])[0])])
 
     def shrunk(self, by_m: float) -> FreeFloor:
         """Return the floor of a walker whose radius is larger by `by_m` metres."""
-        return FreeFloor(self.clearance_m > by_m + 0.5 * self.cell_m, self.origin, self.cell_m)
+        return replace(self, grid=self.clearance_m > by_m + 0.5 * self.cell_m)
 
     def within(self, polygon: np.ndarray) -> FreeFloor:
         """Return the part of this floor that lies inside a polygon (N, 2)."""
         mask = fill_polygon(polygon, self.origin, self.cell_m, self.grid.shape)
-        return FreeFloor(self.grid & mask, self.origin, self.cell_m)
+        return replace(self, grid=self.grid & mask)
 
     def shortest_path(self, start: np.ndarray, goal: np.ndarray) -> np.ndarray | None:
         """Return the corners (N, 2) of a short way between two points, both included, or None where there is none.
@@ -110,12 +122,11 @@ class FreeFloor:
 
     def _straightened(self, path: np.ndarray) -> np.ndarray:
         """Leave out corners where the straight line is free as well."""
-        kept = [0]
-        while kept[-1] < len(path) - 1:
-            ahead = len(path) - 1
-            while ahead > kept[-1] + 1 and not self.sees(path[kept[-1]], path[ahead]):
-                ahead = kept[-1] + max(1, (ahead - kept[-1]) * 3 // 4)
-            kept.append(ahead)
+        kept, last = [0], len(path) - 1
+        while kept[-1] < last:
+            hidden = np.flatnonzero(~self.sees(path[kept[-1]], path[kept[-1] + 1 :]))
+            # The first hidden point ends the stretch that is looked at: later ones may be seen round a corner.
+            kept.append(kept[-1] + max(1, int(hidden[0]) if len(hidden) else last - kept[-1]))
         return path[kept]
 
     @cached_property
@@ -161,44 +172,73 @@ def free_floor(
 ) -> FreeFloor:
     """Return where a walker of this radius can stand.
 
-    Where the scene has meshes, floor is level structure at floor height (or the rooms' outlines) and everything
-    between LOW_M and HIGH_M above it blocks; otherwise the rooms' outlines less the objects' boxes.
+    The floor is the rooms' outlines and the thresholds between them; where rooms are unknown, the structure's level
+    triangles at floor height; where there is no structure either, everything around the objects. What blocks it is
+    whatever lies between LOW_M and HIGH_M above it: meshes, or boxes of objects without meshes.
     ignore_labels : objects that don't block, such as {"door"} where a scene's doors are closed
-    Raises ValueError for a scene that has neither meshes nor rooms.
+    Raises ValueError for a scene without extent, or one too large for the grid.
     """
     objects = [item for item in scene.objects if item.label not in ignore_labels]
-    meshes = [mesh for item in objects for mesh in item.meshes] + list(scene.structure)
-    if not meshes and not scene.rooms:
-        raise ValueError(f"scene '{scene.name}' has neither meshes nor rooms, so its floor is unknown; give it rooms")
-    floor_z = scene.rooms[0].floor_z if scene.rooms else _floor_height(meshes)
-    low, high = _bounds(scene, meshes)
+    low, high = _extent(scene)
     origin = low - 2.0 * cell_m
-    shape = tuple(int(n) for n in np.ceil((high - low) / cell_m + 4.0))[::-1]
-    floor = np.zeros(shape, dtype=bool)
-    for room in scene.rooms:
-        floor |= fill_polygon(room.polygon, origin, cell_m, shape)
-    blocked = np.zeros(shape, dtype=bool)
+    rows, columns = (int(count) for count in np.ceil((high - low) / cell_m + 4.0)[::-1])
+    if rows * columns > MAX_CELLS:
+        raise ValueError(
+            f"scene '{scene.name}' is {columns * cell_m:.0f} x {rows * cell_m:.0f} m, too large for cells of "
+            f"{cell_m} m; use larger cells, and check that the scene is in metres"
+        )
+    level = floor_height(scene)
+    floor = _floor_cells(scene, level, origin, cell_m, (rows, columns))
+    blocked = np.zeros((rows, columns), dtype=bool)
     if scene.structure:
-        level = _level_points(scene.structure, floor_z, cell_m)
-        _mark(floor, level, origin, cell_m)
-        steps = int(round(THRESHOLD_M / cell_m / 2.0)) + 1
-        floor = ndimage.binary_closing(np.pad(floor, steps), iterations=steps)[steps:-steps, steps:-steps]
-        _mark(blocked, _surface_points(scene.structure, floor_z, cell_m), origin, cell_m)
+        _mark(blocked, _surface_points(scene.structure, level, cell_m), origin, cell_m)
     for item in objects:
-        blocked |= _taken(item, floor_z, origin, cell_m, shape)
+        blocked |= _taken(item, level, origin, cell_m, (rows, columns))
     # The distance between cell centres understates that between their contents by up to a cell's half diagonal.
-    margin = radius_m + (0.5 * np.sqrt(2.0) * cell_m if meshes else 0.0)
+    has_meshes = bool(scene.structure) or any(item.meshes for item in objects)
+    margin = radius_m + (0.5 * np.sqrt(2.0) * cell_m if has_meshes else 0.0)
     distance = ndimage.distance_transform_edt(np.pad(floor & ~blocked, 1))[1:-1, 1:-1] * cell_m
     return FreeFloor(distance > margin, origin, cell_m)
 
 
-def _bounds(scene: Scene, meshes: list[Mesh]) -> tuple[np.ndarray, np.ndarray]:
-    outlines = [room.polygon for room in scene.rooms] or [mesh.vertices[:, :2] for mesh in meshes if len(mesh.vertices)]
+def floor_height(scene: Scene) -> float:
+    """Return the height of a scene's floor, metres: its rooms', its lowest large level surface's or lowest box's."""
+    if scene.rooms:
+        return min(room.floor_z for room in scene.rooms)
+    if any(len(mesh.faces) for mesh in scene.structure):
+        return _level_height(scene.structure)
+    return float(min((item.box.corners()[:, 2].min() for item in scene.objects), default=0.0))
+
+
+def _extent(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """Return the corners (2,) of the ground that a scene covers."""
+    outlines = [room.polygon for room in scene.rooms]
+    if not outlines:
+        outlines = [mesh.vertices[:, :2] for mesh in scene.structure]
+    if not outlines:
+        outlines = [item.box.corners()[:, :2] for item in scene.objects]
+        outlines = [outline + shift for outline in outlines for shift in (-AROUND_M, AROUND_M)]
+    if not sum(len(outline) for outline in outlines):
+        raise ValueError(f"scene '{scene.name}' has no rooms, objects or structure; there is no floor to walk on")
     points = np.concatenate(outlines)
     return points.min(axis=0), points.max(axis=0)
 
 
-def _floor_height(meshes: list[Mesh]) -> float:
+def _floor_cells(scene: Scene, level: float, origin: np.ndarray, cell_m: float, shape: tuple[int, int]) -> np.ndarray:
+    """Return (rows, columns) bool: where there is floor."""
+    floor = np.zeros(shape, dtype=bool)
+    for room in scene.rooms:
+        floor |= fill_polygon(room.polygon, origin, cell_m, shape)
+    if not scene.structure:
+        return floor if scene.rooms else ~floor
+    if not scene.rooms:
+        _mark(floor, _level_points(scene.structure, level, cell_m), origin, cell_m)
+    # Walls are known: what is no wall between two rooms is a threshold.
+    steps = int(np.ceil(THRESHOLD_M / cell_m / 2.0))
+    return ndimage.binary_closing(np.pad(floor, steps), np.ones((3, 3)), iterations=steps)[steps:-steps, steps:-steps]
+
+
+def _level_height(meshes: tuple[Mesh, ...]) -> float:
     """Return the height of the lowest large level surface."""
     heights, areas = [], []
     for mesh in meshes:

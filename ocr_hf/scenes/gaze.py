@@ -13,8 +13,8 @@ CENTRE_DEG, SEEN_S = 18.0, 0.35
 AHEAD_M = 0.9
 """Without anything new to see, the eye rests on the way this far ahead."""
 LOOK_DOWN_DEG = 9.0
-PITCH_DEG = (-34.0, 3.0)
-"""Range of looking down and up."""
+PITCH_DEG = (-34.0, -2.0)
+"""Range of looking down: always a little."""
 STEP_S = 0.05
 FORGET_S = 16.0
 """What was seen this long ago may be looked at again."""

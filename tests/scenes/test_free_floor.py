@@ -56,6 +56,44 @@ def test_a_closed_wall_leaves_no_path() -> None:
     assert floor.reachable(np.array([0.5, 0.5])).area_m2 == pytest.approx(floor.area_m2 / 2, rel=0.05)
 
 
+def test_meshes_count_where_they_are_and_boxes_where_there_are_none() -> None:
+    scene = procedural_scene(7)
+    table = next(item for item in scene.objects if item.label == "table")
+    under = table.box.center[None, :2]
+    for item in (table, SceneObject(table.id, "table", table.box)):
+        floor = free_floor(Scene("one", "test", (item,), (), scene.rooms), radius_m=0.05)
+        assert not floor.contains(under)[0]
+    legs = tuple(Mesh(m.vertices, m.faces[m.vertices[m.faces][..., 2].max(axis=1) < 0.05]) for m in table.meshes)
+    bare = Scene("legs", "test", (SceneObject(1, "table", table.box, legs),), (), scene.rooms)
+    assert free_floor(bare, radius_m=0.05).contains(under)[0]
+
+
+def test_the_hollow_of_a_closet_is_no_floor() -> None:
+    sides = tuple(wall(x, 1.0, 2.0) for x in (1.0, 2.0))
+    turned = tuple(Mesh(m.vertices[:, [1, 0, 2]], m.faces) for m in sides)
+    box = OrientedBox.axis_aligned(np.array([1.0, 1.0, 0.0]), np.array([2.0, 2.0, 2.5]))
+    scene = Scene("closet", "test", (SceneObject(1, "closet", box, sides + turned),), (), (Room("room", SQUARE),))
+    assert not free_floor(scene, radius_m=0.1).contains(np.array([[1.5, 1.5]])).any()
+
+
+def test_closed_doors_can_be_ignored() -> None:
+    door = ((1.95, 0.0, 0.0), (2.05, 4.0, 2.0))
+    scene = scene_of(door)
+    ends = np.array([0.5, 0.5]), np.array([3.5, 3.5])
+    assert free_floor(scene).shortest_path(*ends) is None
+    assert free_floor(scene, ignore_labels=frozenset({"box"})).shortest_path(*ends) is not None
+
+
+def test_a_walker_who_is_larger_has_less_floor() -> None:
+    scene = procedural_scene(3)
+    floors = [free_floor(scene, radius) for radius in (0.1, 0.25, 0.4)]
+    for wide, narrow in zip(floors[:-1], floors[1:], strict=True):
+        assert (narrow.grid <= wide.grid).all() and narrow.area_m2 < wide.area_m2
+    shrunk = floors[1].shrunk(0.15)
+    assert (shrunk.grid <= floors[1].grid).all()
+    assert shrunk.area_m2 == pytest.approx(floors[2].area_m2, rel=0.25)
+
+
 def test_a_scene_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="no rooms, objects or structure"):
         free_floor(Scene("void", "test", ()))
@@ -71,12 +109,13 @@ def test_a_scene_in_millimetres_is_refused() -> None:
 def test_walks_stay_free_and_are_no_shorter_than_the_straight_line(seed: int, ends: tuple[float, float]) -> None:
     floor = free_floor(procedural_scene(seed)).largest()
     cells = np.argwhere(floor.grid)
-    start, goal = (floor.centers(cells[int(end * (len(cells) - 1))]) for end in ends)
+    start, goal = (floor.centers(cells[[int(end * (len(cells) - 1))]])[0] for end in ends)
     walk = floor.shortest_path(start, goal)
     assert np.allclose(walk[0], start) and np.allclose(walk[-1], goal)
     for a, b in zip(walk[:-1], walk[1:], strict=True):
         # Between the points that the search looked at, a corner may be cut by less than a cell.
-        assert floor.clearance_at(np.linspace(a, b, 100)).min() >= 0.25 - floor.cell_m
+        off = np.linspace(a, b, 200)[~floor.contains(np.linspace(a, b, 200))]
+        assert all(np.linalg.norm(floor.nearest(point) - point) < floor.cell_m for point in off)
     length = np.linalg.norm(np.diff(walk, axis=0), axis=1).sum()
     assert length >= np.linalg.norm(goal - start) - 1e-9
     back = floor.shortest_path(goal, start)

@@ -138,9 +138,10 @@ def _rounded_rectangle(x0: float, x1: float, y0: float, y1: float, radius: float
     return np.vstack([ring, ring[:1]])
 
 
-def bathroom_sink(rng: Rng, style: Style) -> Model:
+def bathroom_sink(rng: Rng, style: Style, width: float | None = None) -> Model:
     """A washbasin on a vanity cabinet or on a pedestal, with a tap."""
-    width, depth, height = rng.uniform(0.52, 0.9), rng.uniform(0.44, 0.5), rng.uniform(0.82, 0.88)
+    width = rng.uniform(0.52, 0.9) if width is None else width
+    depth, height = rng.uniform(0.42, 0.5), rng.uniform(0.82, 0.88)
     x, y = width / 2, depth / 2
     parts = Parts()
     bowl = min(0.24, x - 0.06)

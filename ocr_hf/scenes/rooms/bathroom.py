@@ -30,6 +30,8 @@ def furnish_bathroom(room: RoomLayout) -> None:
     if seat:
         room.keep_free(seat, 0.4)
     basin = room.put_at_wall(bathroom.bathroom_sink(rng, style), clear=(0.02, 0.02, 0.55), tries=40)
+    if basin is None:
+        basin = room.put_at_wall(bathroom.bathroom_sink(rng, style, width=0.5), clear=(0.0, 0.0, 0.45), tries=80)
     if basin:
         room.keep_free(basin, 0.45)
         mirror = bathroom.mirror(rng, style)
