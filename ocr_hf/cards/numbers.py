@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _FRONT_MATTER = re.compile(r"\A\s*---\s*\n.*?\n---\s*\n", re.DOTALL)
-_NOT_PROSE = re.compile(r"```.*?```|`[^`\n]*`|<!--.*?-->|\]\([^)]*\)|https?://\S+", re.DOTALL)
+_NOT_PROSE = re.compile(r"```.*?```|`[^`\n]*`|<!--.*?-->|\]\([^)]*\)|https?://\S+|\b[23]D\b", re.DOTALL)
 _BETWEEN_WORDS = re.compile(r"[\s|*_()\[\]{}<>\"':;=~]+")
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 

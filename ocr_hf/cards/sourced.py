@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jinja2
+
 
 class CardError(ValueError):
     """A card that can't be rendered, or isn't what its sources say."""
@@ -110,8 +112,6 @@ class Renderer:
         Strings in `values` may not hold digits, and numbers are refused: pass what was measured as `Figure` or
         `Sourced`. Raises CardError naming the value.
         """
-        import jinja2
-
         environment = jinja2.Environment(
             undefined=jinja2.StrictUndefined, finalize=self._finalize, trim_blocks=True, lstrip_blocks=True
         )
@@ -147,8 +147,8 @@ class Renderer:
             if isinstance(value.value, float):
                 raise CardError(f"{value.file}#{value.pointer} is printed without a format; say how many digits")
             return self.show(value)
-        if isinstance(value, Shown | Literal):
-            return value
+        if isinstance(value, Shown | Literal | jinja2.Undefined):
+            return value  # an undefined one raises when it is printed
         if isinstance(value, str) and not any(character.isdigit() for character in value):
             return value
         raise CardError(f"{value!r} has no source file; a card shows only what was measured")
