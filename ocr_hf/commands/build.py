@@ -46,7 +46,9 @@ def main(
                 overwrite=overwrite,
                 on_clip=lambda _: progress.advance(task),
             )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OSError, RuntimeError):
+        if not out.with_name(out.name + ".incomplete").exists():
+            raise
         again = {**({"config": config} if config else {}), **given, "out": out, "num_proc": num_proc}
         console.print(
             f"Finished clips are kept. Continue with:\n  ocr-hf build {as_flags(again)} --resume", soft_wrap=True

@@ -190,3 +190,17 @@ def test_missing_files_are_named_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"gone\.glb"):
         build_folder(config, tmp_path / "out")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_trajectory_is_followed_by_the_clock_and_must_be_long_enough(tmp_path: Path) -> None:
+    """Poses at 0, 1, 2, 3, 4 and 10 s: five frames over ten seconds are the nearest in time, not every fifth."""
+    places, times = np.linspace(-1.0, 1.0, 6), (0.0, 1.0, 2.0, 3.0, 4.0, 10.0)
+    lines = [f"{t} {x} 0 1.5 0.5 -0.5 0.5 -0.5" for t, x in zip(times, places, strict=True)]
+    file = tmp_path / "path.tum"
+    file.write_text("\n".join(lines))
+    config = small_config(scenes=1, trajectory=str(file), frames=5, seconds=None)
+    path = camera_path(config, plan_scenes(config)[0].clips[0], scene=None)
+    assert path.camera_to_world[:, 0, 3].tolist() == places[[0, 2, 4, 5, 5]].tolist()
+    assert path.fps == pytest.approx(0.4)
+    with pytest.raises(ValueError, match="6 poses, a clip 7 frames"):
+        build_folder(small_config(scenes=1, trajectory=str(file), frames=7), tmp_path / "out")

@@ -67,6 +67,8 @@ def test_large_builds_spread_over_folders() -> None:
         ({"validation": 0.6, "test": 0.6}, "validation is 0.6"),
         ({"frames": 3000, "width": 1280, "height": 720}, "MiB"),
         ({"seed": -1}, "seed is -1"),
+        ({"trajectory": "path.txt", "scenes": 2}, "one clip of one scene"),
+        ({"up": "x", "source": "mesh", "path": ("a.glb",)}, "up is 'x'"),
     ],
 )
 def test_unusable_options_name_themselves(options: dict, message: str) -> None:
