@@ -1,0 +1,188 @@
+"""Endpoints for programs: gradio_client, HTTP and MCP. The page's own events are hidden from them.
+
+Videos come as addresses relative to the app, such as `media/ROOM/noisy-….mp4`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import gradio as gr
+
+from . import views
+from .answering import from_question, from_text, short
+from .cards import TASK_NAMES
+from .findings import change_in_words
+from .handlers import answer_both
+from .noise import Noise
+from .problems import Problem, guarded
+from .views import Choice, Demo
+
+Policy = Literal["chosen", "queried", "context", "random"]
+Mode = Literal["gaussian", "geometry"]
+
+
+def add(demo: Demo) -> None:
+    """Add the endpoints to the page being built."""
+
+    def rooms() -> list[dict[str, str]]:
+        """List the rooms that can be perturbed and asked about.
+
+        Returns:
+            One entry per room with its `id`, for the other tools, and its `title`.
+        """
+        return [{"id": clip_id, "title": title} for clip_id, title in demo.rooms.titles.items()]
+
+    def describe_room(room: str) -> dict[str, Any]:
+        """Describe one room's video: its objects with 3D boxes in metres, and the questions about it.
+
+        Args:
+            room: id of a room, as from `rooms`; its first word will do ("kitchen").
+
+        Returns:
+            `frames`, `fps`, `objects` (id, name, center, size, visible_pixels) and `questions` (number, question_type,
+            question, options, ground_truth, queried_objects).
+        """
+        clip = demo.rooms.clip(room)
+        return {
+            "id": clip.id,
+            "title": clip.title,
+            "frames": len(clip.frames),
+            "fps": clip.fps,
+            "objects": [
+                {
+                    "id": i,
+                    "name": clip.name_of(i),
+                    "center": clip.boxes[i].center.tolist(),
+                    "size": clip.boxes[i].size.tolist(),
+                    "visible_pixels": int(clip.footprints.areas(i).sum()),
+                }
+                for i in clip.footprints.object_ids
+            ],
+            "questions": [
+                {
+                    "number": number,
+                    "question_type": q.question_type,
+                    "question": q.question,
+                    "options": list(q.options or ()),
+                    "ground_truth": q.ground_truth,
+                    "queried_objects": list(q.queried_objects),
+                }
+                for number, q in enumerate(clip.questions)
+            ],
+        }
+
+    def perturb(
+        room: str,
+        object_ids: list[int],
+        policy: Policy = "chosen",
+        max_objects: int = 2,
+        mode: Mode = "gaussian",
+        strength: float = 0.5,
+        seed: int = 0,
+        question: int = -1,
+    ) -> dict[str, Any]:
+        """Perturb objects of a room in its video (Object-Centric 3D Rollout) and return both videos' addresses.
+
+        Args:
+            room: id of a room, as from `rooms`.
+            object_ids: ids of the objects to perturb; used by policy "chosen" only, may be empty otherwise.
+            policy: "chosen", "queried" (what the question names), "context" (what it doesn't name) or "random".
+            max_objects: how many objects the other policies draw, 1 to 12.
+            mode: "gaussian" (diffusion noise on their pixels) or "geometry" (their 3D points are displaced).
+            strength: 0 to 1 for gaussian, 0 to 0.5 box diagonals for geometry.
+            seed: of every random choice.
+            question: number of the question that "queried" and "context" go by; -1 for none.
+
+        Returns:
+            `vanilla` and `noisy` (addresses of MP4 files; `noisy` is null where nothing is perturbed), `object_ids`,
+            `objects` (names), `variant` (id of the noisy copy) and `seconds` it took.
+        """
+        choice = _choice(room, object_ids, policy, max_objects, mode, strength, seed, question)
+        _, clip, noisy = views.stage_value(demo, choice)
+        media = f"{views.MEDIA_URL}/{clip.id}"
+        return {
+            "room": clip.id,
+            "vanilla": f"{media}/vanilla.mp4",
+            "noisy": f"{media}/{noisy.file}" if noisy.file else None,
+            "object_ids": list(noisy.object_ids),
+            "objects": [clip.name_of(i) for i in noisy.object_ids],
+            "variant": noisy.variant,
+            "seconds": round(noisy.seconds, 4),
+        }
+
+    def compare_answers(
+        room: str,
+        question: int,
+        object_ids: list[int],
+        policy: Policy = "chosen",
+        max_objects: int = 2,
+        mode: Mode = "gaussian",
+        strength: float = 0.5,
+        seed: int = 0,
+        model: str = "",
+        own_words: str = "",
+    ) -> dict[str, Any]:
+        """Ask a video language model one question about the vanilla and the perturbed video of a room.
+
+        Args:
+            room: id of a room, as from `rooms`.
+            question: number of a question, as from `describe_room`.
+            object_ids: ids of the objects to perturb, for policy "chosen".
+            policy: "chosen", "queried", "context" or "random".
+            max_objects: how many objects the other policies draw, 1 to 12.
+            mode: "gaussian" or "geometry".
+            strength: 0 to 1 for gaussian, 0 to 0.5 for geometry.
+            seed: of every random choice.
+            model: name of a model of this demo; empty for its first.
+            own_words: a question in your own words, asked instead of the numbered one.
+
+        Returns:
+            `question`, `prompt`, `ground_truth`, and for `vanilla` and `noisy` the model's `text`, the `extracted`
+            answer, its `score` (0 to 1) and the `probabilities` of the options; `changed` says whether they differ.
+        """
+        choice = _choice(room, object_ids, policy, max_objects, mode, strength, seed, question)
+        name = demo.models.check(model or demo.models.names[0])
+        clip = demo.rooms.clip(choice.room)
+        picked = None if own_words.strip() else views.question_of(clip, choice.question)
+        asked = from_question(picked) if picked else from_text(own_words)
+        noise = views.with_queried(choice.noise, clip, choice.question)
+        object_ids = list(noise.objects(clip))
+        answers = answer_both(demo, name, asked, clip, noise, object_ids)
+        return {
+            "room": clip.id,
+            "model": short(name),
+            "task": TASK_NAMES.get(asked.question_type or "", "free text"),
+            "question": picked.question if picked else own_words.strip(),
+            "prompt": asked.prompt,
+            "ground_truth": asked.ground_truth,
+            "object_ids": object_ids,
+            "vanilla": vars(answers[0]),
+            "noisy": vars(answers[1]),
+            "changed": change_in_words(asked, *answers),
+        }
+
+    def _choice(
+        room: str,
+        object_ids: list[int],
+        policy: str,
+        max_objects: int,
+        mode: str,
+        strength: float,
+        seed: int,
+        question: int,
+    ) -> Choice:
+        if not isinstance(object_ids, list) or not all(type(i) is int for i in object_ids) or len(object_ids) > 1000:
+            raise Problem("object_ids must be a list of at most 1000 whole numbers.")
+        for name, value in (("max_objects", max_objects), ("seed", seed), ("question", question)):
+            if type(value) is not int:
+                raise Problem(f"{name} must be a whole number.")
+        if not isinstance(room, str):
+            raise Problem("room must be the id of a room, as text.")
+        noise = Noise(policy, tuple(object_ids), max_objects, mode, strength, seed)
+        return Choice(demo.rooms.find(room), noise, question if question >= 0 else None)
+
+    gr.api(guarded(rooms), api_name="rooms")
+    gr.api(guarded(describe_room), api_name="describe_room")
+    gr.api(guarded(perturb), api_name="perturb")
+    gr.api(guarded(compare_answers), api_name="compare_answers", concurrency_id="model", concurrency_limit=1)

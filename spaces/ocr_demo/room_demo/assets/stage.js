@@ -1,0 +1,182 @@
+// The stage: two videos that play as one, outlines over them, and clicks that select objects.
+// Text from scenes reaches the page through textContent only.
+const SVG = 'http://www.w3.org/2000/svg';
+const make = (tag, attributes = {}, text = '') => {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  if (text) node.textContent = text;
+  return node;
+};
+const root = element.querySelector('.stage');
+const screens = {};
+let view = null, outlines = [], playing = !matchMedia('(prefers-reduced-motion: reduce)').matches, drawn = -1;
+
+const pair = make('div', { class: 'pair' });
+for (const side of ['vanilla', 'noisy']) {
+  const figure = make('figure', { class: `screen ${side}` });
+  const frame = make('div', { class: 'frame' });
+  const overlay = document.createElementNS(SVG, 'svg');
+  overlay.setAttribute('aria-hidden', 'true');
+  const tip = make('span', { class: 'tip' });
+  const message = make('div', { class: 'message' });
+  frame.append(overlay, tip, message);
+  const caption = make('figcaption');
+  figure.append(frame, caption);
+  pair.append(figure);
+  screens[side] = { figure, frame, overlay, tip, message, caption, video: null };
+}
+const bar = make('div', { class: 'bar' });
+const play = make('button', { type: 'button', class: 'play', 'aria-label': 'Pause both videos' });
+const slider = make('input', { type: 'range', min: 0, max: 0, step: 1, value: 0, 'aria-label': 'Frame of both videos' });
+const clock = make('output', { class: 'clock' }, '0.0 s');
+const switcher = make('label', { class: 'switch' });
+const outlined = make('input', { type: 'checkbox' });
+switcher.append(outlined, ' Outlines');
+bar.append(play, slider, clock, switcher);
+root.replaceChildren(pair, bar);
+
+const master = () => screens.vanilla.video;
+const frameNow = () => {
+  const video = master();
+  return video && view ? Math.min(view.frames - 1, Math.max(0, Math.floor(video.currentTime * view.fps + 0.01))) : 0;
+};
+const showPlaying = () => {
+  play.textContent = playing ? '❚❚' : '▶';
+  play.setAttribute('aria-label', playing ? 'Pause both videos' : 'Play both videos');
+};
+const setPlaying = (wanted) => {
+  playing = wanted;
+  for (const { video } of Object.values(screens)) if (video) playing ? video.play().catch(() => {}) : video.pause();
+  showPlaying();
+};
+const seek = (frame) => {
+  for (const { video } of Object.values(screens)) if (video) video.currentTime = (frame + 0.5) / view.fps;
+};
+
+// A new video replaces the old one only when it can show the same moment: no flash, no jump of the layout.
+const load = (side, source) => {
+  const screen = screens[side];
+  if (screen.source === source) return;
+  screen.source = source;
+  const video = make('video', { src: source, muted: '', playsinline: '', loop: '', preload: 'auto', disablepictureinpicture: '' });
+  video.muted = true;
+  video.addEventListener('loadeddata', () => {
+    if (screen.source !== source) return;
+    if (side === 'noisy' && master()) video.currentTime = master().currentTime;
+    const show = () => {
+      if (screen.source !== source) return;
+      if (screen.video) screen.video.remove();
+      screen.video = video;
+      screen.frame.prepend(video);
+      video.dataset.ready = 'yes';
+      if (playing) video.play().catch(() => {});
+    };
+    video.currentTime > 0 ? video.addEventListener('seeked', show, { once: true }) : show();
+  }, { once: true });
+  video.load();
+};
+
+const draw = (frame) => {
+  for (const [side, { overlay, figure }] of Object.entries(screens)) {
+    const paths = [];
+    for (const [id, shape] of Object.entries(outlines[frame] || {})) {
+      const path = document.createElementNS(SVG, 'path');
+      path.setAttribute('d', shape);
+      path.setAttribute('fill-rule', 'evenodd');
+      path.dataset.id = id;
+      if (view.perturbed.includes(+id)) path.classList.add('perturbed');
+      if (view.queried.includes(+id)) path.classList.add('queried');
+      paths.push(path);
+    }
+    overlay.replaceChildren(...paths);
+  }
+  if (hovered) highlight(hovered.side, hovered.id);
+  drawn = frame;
+};
+let hovered = null;
+const highlight = (side, id) => {
+  for (const { overlay } of Object.values(screens))
+    for (const path of overlay.children) path.classList.toggle('hover', id !== null && path.dataset.id === id);
+};
+for (const [side, screen] of Object.entries(screens)) {
+  screen.frame.addEventListener('pointermove', (event) => {
+    const id = event.target.dataset ? event.target.dataset.id : undefined;
+    hovered = id ? { side, id } : null;
+    highlight(side, id || null);
+    screen.tip.style.display = id ? 'block' : 'none';
+    if (!id) return;
+    const box = screen.frame.getBoundingClientRect();
+    screen.tip.textContent = view.labels[id] || '';
+    screen.tip.style.left = `${Math.min(event.clientX - box.left + 12, box.width - 90)}px`;
+    screen.tip.style.top = `${event.clientY - box.top + 14}px`;
+  });
+  screen.frame.addEventListener('pointerleave', () => {
+    hovered = null;
+    highlight(side, null);
+    screen.tip.style.display = 'none';
+  });
+  screen.frame.addEventListener('click', (event) => {
+    if (!view) return;
+    const box = screen.frame.getBoundingClientRect();
+    const x = (event.clientX - box.left) / box.width * view.width, y = (event.clientY - box.top) / box.height * view.height;
+    screen.frame.classList.add('busy');
+    trigger('select', { index: [frameNow(), x, y], value: view.clip });
+  });
+}
+play.addEventListener('click', () => setPlaying(!playing));
+slider.addEventListener('input', () => { setPlaying(false); seek(+slider.value); });
+outlined.addEventListener('change', () => root.classList.toggle('outlined', outlined.checked));
+
+const tick = () => {
+  if (!root.isConnected) return;
+  const video = master(), other = screens.noisy.video;
+  if (video && view) {
+    const frame = frameNow();
+    if (frame !== drawn) {
+      draw(frame);
+      slider.value = frame;
+      clock.textContent = `${video.currentTime.toFixed(1)} s`;
+    }
+    if (other && other.readyState > 1 && !other.seeking) {
+      const apart = other.currentTime - video.currentTime;
+      if (Math.abs(apart) > 0.5 / view.fps && Math.abs(apart) < video.duration - 0.3) other.currentTime = video.currentTime;
+    }
+  }
+  requestAnimationFrame(tick);
+};
+
+const update = async () => {
+  for (const { frame } of Object.values(screens)) frame.classList.remove('busy');
+  if (!props.value) return;
+  const next = JSON.parse(props.value);
+  const other = !view || view.clip !== next.clip;
+  view = next;
+  root.style.setProperty('--shape', `${view.width} / ${view.height}`);
+  root.dataset.clip = view.clip;
+  root.dataset.perturbed = view.perturbed.join('.');
+  slider.max = view.frames - 1;
+  for (const { overlay } of Object.values(screens)) overlay.setAttribute('viewBox', `0 0 ${view.width} ${view.height}`);
+  if (other) {
+    outlines = [];
+    hovered = null;
+    fetch(view.outlines).then((answer) => answer.json()).then((found) => { if (view.clip === next.clip) { outlines = found; drawn = -1; } });
+  }
+  load('vanilla', view.vanilla);
+  load('noisy', view.noisy || view.vanilla);
+  screens.vanilla.caption.replaceChildren(make('b', {}, 'Vanilla'), ` ${view.title}, as it is`);
+  screens.noisy.caption.replaceChildren(make('b', {}, 'Noisy'), ` ${view.caption}`);
+  screens.noisy.message.textContent = view.noisy ? '' : view.empty;
+  drawn = -1;
+  // what was chosen in the picture is brought into view in the list, without moving the page
+  setTimeout(() => {
+    const list = document.querySelector('#objects .wrap'), hit = list && list.querySelector('input:checked');
+    if (!hit) return;
+    const offset = hit.closest('label').offsetTop - list.offsetTop;
+    if (offset < list.scrollTop || offset > list.scrollTop + list.clientHeight - 24) list.scrollTop = offset - 24;
+  }, 150);
+  if (view.link) history.replaceState(null, '', view.link);
+};
+watch('value', update);
+showPlaying();
+update();
+requestAnimationFrame(tick);

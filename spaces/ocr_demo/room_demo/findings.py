@@ -1,0 +1,128 @@
+"""What a visitor found in a row: the table, the query-lock index, and both as CSV."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ocr_hf.data.video import uniform_indices
+from ocr_hf.questions.question import Question
+from ocr_hf.vsi_bench.audits import apply_audit
+from ocr_hf.vsi_bench.query_lock import answer_change, query_lock
+
+from .answering import Answer, Asked, Models, short
+from .clip import DemoClip
+
+COLUMNS = ("Room", "Model", "Task", "Question", "Noise on", "Noise", "Vanilla", "Noisy", "Correct", "Changed")
+LOCK_STRENGTH = 1.0
+"""As `ocr-hf eval` sets it for its audits."""
+MOST_FINDINGS = 500
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def finding(
+    clip: DemoClip, model: str, asked: Asked, question: str, noise_on: str, noise: str, answers: Sequence[Answer]
+) -> dict[str, str]:
+    """Return one row of the table: a question's answers on the vanilla and the noisy video."""
+    vanilla, noisy = answers
+    return {
+        "Room": clip.title,
+        "Model": short(model),
+        "Task": asked.question_type or "free text",
+        "Question": question,
+        "Noise on": noise_on or "nothing",
+        "Noise": noise,
+        "Vanilla": _told(vanilla),
+        "Noisy": _told(noisy),
+        "Correct": asked.ground_truth or "",
+        "Changed": change_in_words(asked, vanilla, noisy),
+    }
+
+
+def change_in_words(asked: Asked, vanilla: Answer, noisy: Answer) -> str:
+    """Return "no", "yes", or how far a number moved: the share of MRA's tolerances that the difference exceeds."""
+    if asked.question_type is None:
+        return "no" if vanilla.extracted == noisy.extracted else "yes"
+    change = answer_change(asked.question_type, vanilla.extracted, noisy.extracted)
+    return "no" if change == 0.0 else "yes" if change == 1.0 else f"{100 * change:.0f} %"
+
+
+def lock_row(models: Models, name: str, clip: DemoClip, question: Question, asked: Asked, number: int) -> dict | None:
+    """Ask a question three times (vanilla, queried objects noised, as many context pixels noised), as `ocr-hf eval`
+    does for its query-lock index; None where no sampled frame shows a queried object."""
+    indices = uniform_indices(len(clip.frames), models.frames)
+    footprints = clip.footprints.select(indices)
+    if not any(footprints.areas(item).any() for item in question.queried_objects):
+        return None
+    frames = np.asarray(clip.frames[indices])
+    row_id = f"{clip.id}/{number}"
+    changed = [
+        apply_audit(audit, frames, row_id, 0, LOCK_STRENGTH, footprints, question.queried_objects, indices.tolist())
+        for audit in ("queried_noised", "context_noised")
+    ]
+    fps = (len(indices) - 1) / (indices[-1] - indices[0]) * clip.fps if len(indices) > 1 else clip.fps
+    videos = [frames, *(item.frames for item in changed)]
+    keys = [(row_id, audit) for audit in ("vanilla", "queried_noised", "context_noised")]
+    answers = models.ask(name, asked, videos, fps, keys)
+    return {
+        "room": clip.id,
+        "model": name,
+        "question_type": question.question_type,
+        "question": question.question,
+        "vanilla": answers[0].extracted,
+        "queried": answers[1].extracted,
+        "context": answers[2].extracted,
+        "matched": changed[1].changed_px / max(1, changed[0].changed_px),
+    }
+
+
+def spread(questions: Sequence[Question], count: int) -> list[int]:
+    """Return the numbers of `count` questions, one of each task in turn, that name an object."""
+    by_type: dict[str, list[int]] = {}
+    for number, question in enumerate(questions):
+        if question.queried_objects:
+            by_type.setdefault(question.question_type, []).append(number)
+    turns = [numbers[i] for i in range(len(questions)) for numbers in by_type.values() if i < len(numbers)]
+    return turns[:count]
+
+
+def lock_index(rows: Sequence[Mapping[str, Any]], model: str) -> dict | None:
+    """Return `query_lock`'s result over a model's rows, or None where there are none."""
+    mine = [row for row in rows if row["model"] == model]
+    if not mine:
+        return None
+    result = query_lock(
+        [row["question_type"] for row in mine],
+        [row["room"] for row in mine],
+        *([row[part] for row in mine] for part in ("vanilla", "queried", "context")),
+        [row["matched"] for row in mine],
+    )
+    return {**result, "rooms": len({row["room"] for row in mine})}
+
+
+def write_csv(findings: Sequence[Mapping[str, str]], locks: Sequence[Mapping[str, Any]]) -> str:
+    """Write both tables to a new temporary CSV file and return its path; no cell can start a formula."""
+    path = Path(tempfile.mkdtemp(prefix="ocr_demo_")) / "findings.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows([_cell(row[name]) for name in COLUMNS] for row in findings)
+        if locks:
+            names = ("room", "model", "question_type", "question", "vanilla", "queried", "context", "matched")
+            writer.writerows([[], ["Query-lock test: extracted answers"], list(names)])
+            writer.writerows([_cell(row[name]) for name in names] for row in locks)
+    return str(path)
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _told(answer: Answer) -> str:
+    text = answer.extracted[:60] or "(none)"
+    return text if answer.score is None else f"{text} ({100 * answer.score:.0f} %)"

@@ -1,0 +1,251 @@
+"""What happens when a visitor does something: plain functions from component values to component updates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from . import views
+from .answering import from_question, from_text, seconds_needed
+from .cards import NO_ANSWERS, answers_html, findings_html, lock_html
+from .findings import MOST_FINDINGS, finding, lock_index, lock_row, spread, write_csv
+from .gpu import on_gpu
+from .noise import MAX_STRENGTH, Noise
+from .problems import Problem
+from .room_model import marked_model
+from .uploads import add_clip, add_mesh
+from .views import Choice, Demo
+
+NONE = "none"
+
+
+def make_choice(
+    room: str, policy: str, chosen: Sequence[int], count: float, mode: str, strength: float, seed: float,
+    question: int | None,
+) -> Choice:  # fmt: skip
+    """Return what the controls say; raise Problem for a value that no control allows."""
+    noise = Noise(
+        policy=policy,
+        object_ids=tuple(int(i) for i in chosen or ()),
+        max_objects=int(count or 1),
+        mode=mode,
+        strength=float(strength if strength is not None else 0.0),
+        seed=int(seed or 0),
+    )
+    return Choice(room, noise, question)
+
+
+class Handlers:
+    """The page's events, over what all visitors share."""
+
+    def __init__(self, demo: Demo) -> None:
+        self.demo = demo
+
+    def start(self, request: gr.Request, progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008
+        """Open the page as its link says."""
+        parameters = dict(request.query_params) if request else {}
+        try:
+            choice = views.from_link(self.demo, parameters)
+        except Problem as problem:
+            gr.Warning(str(problem))
+            choice = views.from_link(self.demo, {})
+        return self._open(choice, [], progress)
+
+    def pick_room(
+        self,
+        event: gr.SelectData,
+        mode: str,
+        strength: float,
+        seed: float,
+        own: list,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> list[Any]:
+        """Open a room of the strip; the noise keeps its mode and strength."""
+        choice = make_choice(self.demo.rooms.find(str(event.value)), "chosen", (), 2, mode, strength, seed, None)
+        return self._open(choice, own, progress)
+
+    def upload_mesh(self, path: str | None, own: list, progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008
+        """Film a visitor's GLB and open it."""
+        clip = add_mesh(self.demo.rooms, path, progress)
+        return self._open(Choice(clip.id, Noise()), _added(own, clip), progress)
+
+    def upload_clip(
+        self, video: str | None, cameras: str | None, own: list, progress: gr.Progress = gr.Progress()  # noqa: B008
+    ) -> list[Any]:
+        """Take a visitor's clip and open it."""
+        clip = add_clip(self.demo.rooms, video, cameras, progress)
+        return self._open(Choice(clip.id, Noise()), _added(own, clip), progress)
+
+    def _open(self, choice: Choice, own: list, progress: gr.Progress) -> list[Any]:
+        def tell(share: float, text: str) -> None:
+            progress(share, desc=text)
+
+        clip = self.demo.rooms.clip(choice.room, tell)
+        choice = views.fitting(choice, clip)
+        noise = choice.noise
+        stage, _, _ = views.stage_value(self.demo, choice)
+        task = clip.questions[choice.question].question_type if choice.question is not None else None
+        return [
+            choice.room,
+            own,
+            views.strip_value(self.demo, choice.room, own),
+            stage,
+            gr.update(choices=clip.listed(), value=list(noise.object_ids)),
+            noise.policy,
+            gr.update(value=noise.max_objects, visible=noise.policy != "chosen"),
+            noise.mode,
+            gr.update(maximum=MAX_STRENGTH[noise.mode], value=noise.strength),
+            noise.seed,
+            gr.update(choices=views.task_choices(clip), value=task),
+            gr.update(choices=views.question_choices(clip, task), value=choice.question),
+            _options_text(clip, choice.question),
+            NO_ANSWERS,
+            clip.note,
+        ]
+
+    def click_frame(
+        self, event: gr.SelectData, room: str, policy: str, chosen: list, count: float, mode: str, strength: float,
+        seed: float, question: int | None,
+    ) -> list[Any]:  # fmt: skip
+        """Add the object under the pointer to the chosen ones, or take it out again."""
+        frame, x, y = (float(value) for value in event.index)
+        clip = self.demo.rooms.clip(room)
+        found = clip.object_at(int(frame), x, y) if event.value == clip.id else None
+        chosen = list(chosen or []) if policy == "chosen" else []
+        if found is None:
+            gr.Info("There is only wall, floor or ceiling; click an object.", duration=3)
+        else:
+            chosen = [i for i in chosen if i != found] if found in chosen else [*chosen, found]
+        stage, _, _ = views.stage_value(
+            self.demo, make_choice(room, "chosen", chosen, count, mode, strength, seed, question)
+        )
+        return [chosen, "chosen", gr.update(visible=False), stage]
+
+    def refresh(
+        self, room: str, policy: str, chosen: list, count: float, mode: str, strength: float, seed: float,
+        question: int | None,
+    ) -> list[Any]:  # fmt: skip
+        """Show what the controls say."""
+        choice = make_choice(room, policy, chosen, count, mode, strength, seed, question)
+        stage, _, noisy = views.stage_value(self.demo, choice)
+        shown = gr.update() if policy == "chosen" else list(noisy.object_ids)
+        return [stage, shown, gr.update(visible=policy != "chosen")]
+
+    def change_mode(self, mode: str) -> Any:
+        """Give the strength slider the mode's range and default."""
+        return gr.update(maximum=MAX_STRENGTH[mode], value=views.DEFAULT_STRENGTH[mode])
+
+    def pick_task(self, room: str, task: str) -> list[Any]:
+        """List a task's questions and choose the first."""
+        clip = self.demo.rooms.clip(room)
+        first = views.first_question(clip, task)
+        return [
+            gr.update(choices=views.question_choices(clip, task), value=first),
+            _options_text(clip, first),
+        ]
+
+    def pick_question(self, room: str, question: int | None) -> str:
+        """Show a question's options."""
+        return _options_text(self.demo.rooms.clip(room), question)
+
+    def model_3d(
+        self, room: str, policy: str, chosen: list, count: float, mode: str, strength: float, seed: float,
+        question: int | None,
+    ) -> str:  # fmt: skip
+        """Return the room's model with the perturbed objects marked."""
+        choice = make_choice(room, policy, chosen, count, mode, strength, seed, question)
+        clip = self.demo.rooms.clip(room)
+        marked = views.with_queried(choice.noise, clip, question).objects(clip)
+        return str(marked_model(self.demo.rooms.store.media_folder(clip.id) / "room.glb", marked))
+
+    def ask(
+        self, room: str, policy: str, chosen: list, count: float, mode: str, strength: float, seed: float,
+        question: int | None, own_words: str, model: str, second: str, thinking: bool, findings: list, locks: list,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Iterator[list[Any]]:  # fmt: skip
+        """Ask one or two models on both videos; add a row to the findings."""
+        choice = make_choice(room, policy, chosen, count, mode, strength, seed, question)
+        names = [self.demo.models.check(model), *([self.demo.models.check(second)] if second != NONE else [])]
+        progress(0.1, desc="Preparing both videos")
+        _, clip, noisy = views.stage_value(self.demo, choice)
+        if (own_words or "").strip():
+            asked, text = from_text(own_words), own_words.strip()
+        else:
+            picked = views.question_of(clip, question)
+            asked, text = from_question(picked, thinking), picked.question
+        noise = views.with_queried(choice.noise, clip, question)
+        words = views.noise_words(clip, noisy, noise)
+        results = []
+        for name in dict.fromkeys(names):
+            progress(0.3 + 0.6 * len(results) / len(names), desc=f"Asking {name.rsplit('/', 1)[-1]}")
+            answers = answer_both(self.demo, name, asked, clip, noise, noisy.object_ids)
+            results.append((name, answers))
+            on = ", ".join(clip.name_of(i) for i in noisy.object_ids)
+            kind = f"{noise.mode} {noise.strength:g}, seed {noise.seed}"
+            findings = [*findings, finding(clip, name, asked, text, on, kind, answers)][-MOST_FINDINGS:]
+            yield [answers_html(asked, text, results, words), findings, *shown_findings(findings, locks)]
+
+    def test_lock(
+        self,
+        room: str,
+        model: str,
+        number: float,
+        findings: list,
+        locks: list,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Iterator[list[Any]]:
+        """Ask some of the room's questions three times and show the index so far."""
+        clip, name = self.demo.rooms.clip(room), self.demo.models.check(model)
+        numbers = spread(clip.questions, int(number))
+        if not numbers:
+            raise Problem("No question of this room names an object, so there is nothing to test.")
+        mine = [row for row in locks if (row["room"], row["model"]) != (clip.id, name)]
+        for done, index in enumerate(numbers):
+            progress(done / len(numbers), desc=f"Question {done + 1} of {len(numbers)}, asked three times")
+            question = clip.questions[index]
+            row = ask_lock(self.demo, name, clip, question, index)
+            mine = [*mine, *([row] if row else [])]
+            yield [mine, *shown_findings(findings, mine)]
+
+    def clear(self) -> list[Any]:
+        """Forget this visitor's findings."""
+        return [[], [], *shown_findings([], [])]
+
+
+def shown_findings(findings: list, locks: list) -> list[Any]:
+    """Return updates for table, index and CSV button."""
+    models = list(dict.fromkeys(row["model"] for row in locks))
+    some = bool(findings or locks)
+    return [
+        findings_html(findings),
+        lock_html({name: lock_index(locks, name) for name in models}),
+        gr.update(value=write_csv(findings, locks) if some else None, interactive=some),
+    ]
+
+
+@on_gpu(lambda demo, name, asked, *rest: seconds_needed(2, asked.max_new_tokens))
+def answer_both(demo: Demo, name: str, asked: Any, clip: Any, noise: Noise, object_ids: Sequence[int]) -> tuple:
+    """Return a model's answers on the vanilla and the noisy frames."""
+    variant, frames = demo.videos.frames(clip, noise, object_ids)
+    return demo.models.ask(name, asked, [clip.frames, frames], clip.fps, [(clip.id, "vanilla"), (clip.id, variant)])
+
+
+@on_gpu(lambda *arguments: seconds_needed(3, 16))
+def ask_lock(demo: Demo, name: str, clip: Any, question: Any, number: int) -> dict | None:
+    """Return one question's answers without noise, with noise on what it names, and with noise elsewhere."""
+    return lock_row(demo.models, name, clip, question, from_question(question), number)
+
+
+def _added(own: list, clip: Any) -> list:
+    return [*(item for item in own if item[0] != clip.id), [clip.id, clip.title]]
+
+
+def _options_text(clip: Any, number: int | None) -> str:
+    if number is None or not 0 <= number < len(clip.questions):
+        return ""
+    options = clip.questions[number].options
+    # Labels come from a visitor's file: whatever Markdown could read in them is taken out
+    plain = ["".join(c for c in option if c.isalnum() or c in " .,-'") for option in options or ()]
+    return " · ".join(plain) if plain else "The answer is a number."

@@ -1,0 +1,68 @@
+"""Removing what nobody needs any more: uploads after two hours, the videos asked for longest ago beyond a size."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from pathlib import Path
+
+from .clip import ClipStore
+from .rooms import Rooms
+
+logger = logging.getLogger(__name__)
+UPLOAD_SECONDS = 2 * 3600.0
+MOST_BYTES = 2 * 2**30
+EVERY_SECONDS = 300.0
+
+
+def sweep(
+    rooms: Rooms, now: float | None = None, upload_seconds: float = UPLOAD_SECONDS, most: int = MOST_BYTES
+) -> int:
+    """Remove old uploads and, beyond `most` bytes of videos and models made on demand, the oldest; return how many."""
+    now = time.time() if now is None else now
+    removed = 0
+    for folder in rooms.store.media.glob("upload-*"):
+        if now - folder.stat().st_mtime > upload_seconds:
+            forget(rooms, folder.name)
+            removed += 1
+    return removed + _trim(rooms.store, most)
+
+
+def forget(rooms: Rooms, clip_id: str) -> None:
+    """Remove a clip's files and drop it from memory."""
+    shutil.rmtree(rooms.store.clips / clip_id, ignore_errors=True)
+    shutil.rmtree(rooms.store.media / clip_id, ignore_errors=True)
+    rooms.forget(clip_id)
+
+
+def _trim(store: ClipStore, most: int) -> int:
+    made: list[tuple[float, int, Path]] = []
+    for pattern in ("*/noisy-*.mp4", "*/view-*.glb"):
+        for path in store.media.glob(pattern):
+            told = path.stat()
+            made.append((told.st_mtime, told.st_size, path))
+    total, removed = sum(size for _, size, _ in made), 0
+    for _, size, path in sorted(made):
+        if total <= most:
+            break
+        path.unlink(missing_ok=True)
+        total, removed = total - size, removed + 1
+    return removed
+
+
+def sweep_regularly(rooms: Rooms) -> threading.Thread:
+    """Sweep every five minutes in the background; return the thread."""
+
+    def work() -> None:
+        while True:
+            time.sleep(EVERY_SECONDS)
+            try:
+                sweep(rooms)
+            except OSError:
+                logger.exception("the sweep failed; it is tried again")
+
+    thread = threading.Thread(target=work, name="sweep", daemon=True)
+    thread.start()
+    return thread

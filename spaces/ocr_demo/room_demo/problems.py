@@ -1,0 +1,64 @@
+"""Errors as visitors see them: one sentence, no path of the server, no trace."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+logger = logging.getLogger(__name__)
+_PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][^\\/\s:'\"]+)+[\\/]([^\\/\s:'\"]+)")
+MEMORY = "There is not enough memory for this; use fewer frames, a smaller model or a smaller scene."
+UNKNOWN = "Something went wrong on the server; the page still works. Try again, or change the input."
+
+
+class Problem(ValueError):
+    """Something a visitor can mend; its text is shown as it is."""
+
+
+def sentence_for(error: BaseException) -> str:
+    """Return what a visitor is told of an error: library messages keep their text but lose folders."""
+    if isinstance(error, Problem):
+        return str(error)
+    text = str(error).lower()
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text:
+        return MEMORY
+    if isinstance(error, (ValueError, FileNotFoundError)) and "\n" not in str(error).strip():
+        return _PATH.sub(r"\1", str(error))[:600]
+    return UNKNOWN
+
+
+def guarded(function: Callable) -> Callable:
+    """Wrap a handler (also a generator) so that every error reaches the visitor as gr.Error with one sentence."""
+
+    def told(error: Exception) -> Exception:
+        import gradio as gr
+
+        if isinstance(error, gr.Error):
+            return error
+        if not isinstance(error, Problem):
+            logger.exception("%s failed", function.__name__)
+        return gr.Error(sentence_for(error), duration=12, print_exception=False)
+
+    if inspect.isgeneratorfunction(function):
+
+        @functools.wraps(function)
+        def generator(*args: Any, **kwargs: Any) -> Any:
+            try:
+                yield from function(*args, **kwargs)
+            except Exception as error:
+                raise told(error) from None
+
+        return generator
+
+    @functools.wraps(function)
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            raise told(error) from None
+
+    return plain
