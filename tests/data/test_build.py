@@ -120,6 +120,15 @@ def test_strength_zero_names_the_vanilla_video(tmp_path: Path) -> None:
     assert len(load(tmp_path / "clean", split="train")) == len(rows)
 
 
+def test_geometry_noise_moves_the_chosen_objects(tmp_path: Path) -> None:
+    build_folder(small_config(scenes=1, mode="geometry", strength=0.2), tmp_path / "moved")
+    clip = stored_clips(tmp_path / "moved")[0]
+    region = clip.footprints.region(clip.noisy_objects)
+    difference = np.abs(clip.frames().astype(int) - clip.frames(noisy=True)).mean(axis=-1)
+    assert clip.rows[0]["mode"] == "geometry" and region.any()
+    assert difference[region].mean() > 10.0 > 2.0 > difference[~region].mean()
+
+
 def test_splits_are_by_scene(tmp_path: Path) -> None:
     config = small_config(scenes=4, test=0.5, seed=2)
     assert {scene.split for scene in plan_scenes(config)} == {"train", "test"}
