@@ -118,8 +118,10 @@ def pair(rows: Sequence[Mapping], questions: Iterable[Mapping] | None = None) ->
     """Join predictions with their questions on `id`, or take `question_type` and `ground_truth` from the rows.
 
     Raises ValueError for no rows, a row without a prediction column, a repeated id, and an id that no question has.
-    An empty prediction is kept: it scores 0.
+    An empty prediction is kept: it scores 0. Of a predictions.parquet that `ocr-hf eval` wrote, the rows that an audit
+    changed are passed over.
     """
+    rows = [row for row in rows if row.get("audit") in (None, "vanilla")]
     if not rows:
         raise ValueError("there are no predictions; give at least one row")
     column = next((name for name in PREDICTION_COLUMNS if name in rows[0]), None)

@@ -22,7 +22,7 @@ def model_revision(loaded: LoadedModel) -> str:
     """
     folder = Path(loaded.source)
     if not folder.is_dir():
-        return str(getattr(loaded.model.config, "_commit_hash", None) or loaded.revision or "unknown")
+        return _commit_in_cache(loaded)
     digest = hashlib.blake2b(digest_size=16)
     for path in sorted(folder.iterdir()):
         if path.suffix not in (".safetensors", ".json") or not path.is_file():
@@ -35,6 +35,17 @@ def model_revision(loaded: LoadedModel) -> str:
                 file.seek(max(size - _EDGE, _EDGE))
                 digest.update(file.read())
     return f"blake2b:{digest.hexdigest()}"
+
+
+def _commit_in_cache(loaded: LoadedModel) -> str:
+    """Return the commit of a Hub model from where its files lie; the model itself doesn't know it any more."""
+    from huggingface_hub import try_to_load_from_cache
+
+    for name in ("adapter_config.json", "config.json"):
+        path = try_to_load_from_cache(loaded.source, name, revision=loaded.revision)
+        if isinstance(path, str):
+            return Path(path).parent.name
+    return loaded.revision or "unknown"
 
 
 def describe_model(loaded: LoadedModel) -> dict[str, Any]:

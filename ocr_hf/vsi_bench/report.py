@@ -110,6 +110,10 @@ def _scores(results: Mapping[str, Any]) -> str:
     debiased = results["debiased"]
     if debiased and debiased["n"]:
         rows.append(["debiased", *_cells(debiased[results["average"]], debiased["tasks"])])
+    for name in ("text_only", "black"):
+        if name in results["audits"]:
+            audit = results["audits"][name]
+            rows.append([f"this model, {_AUDITS[name]}", *_cells(audit[results["average"]], audit["tasks"])])
     for name, reference in results["references"].items():
         rows.append([_REFERENCES[name], *_cells(reference[results["average"]], reference["tasks"])])
     levels = ", ".join(

@@ -83,7 +83,7 @@ def write_results(
         "settings": dict(settings),
     }
     with replacing(out / "predictions.parquet") as temporary:
-        pq.write_table(pa.Table.from_pylist(tables, SCHEMA), temporary, compression="zstd")
+        pq.write_table(_table(tables), temporary, compression="zstd")
     _write_report(out, results)
     return results
 
@@ -113,6 +113,15 @@ def score_predictions(
     out.mkdir(parents=True, exist_ok=True)
     _write_report(out, results)
     return results
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Return predictions as a table; ids that aren't all integers are stored as text."""
+    schema, place = SCHEMA, SCHEMA.get_field_index("id")
+    if not all(isinstance(row["id"], int) for row in rows):
+        schema = SCHEMA.set(place, pa.field("id", pa.string()))
+        rows = [{**row, "id": str(row["id"])} for row in rows]
+    return pa.Table.from_pylist(list(rows), schema)
 
 
 def _write_report(out: Path, results: dict) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.hub_server.fixture import hub_api, hub_client, local_hub  # noqa: F401
+
 KINDS = {
     "object_counting": None,
     "object_abs_distance": None,

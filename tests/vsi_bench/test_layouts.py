@@ -17,7 +17,6 @@ from ocr_hf.vsi_bench.archives import ArchiveError, VideoArchive
 from ocr_hf.vsi_bench.benchmark import check_questions, open_benchmark
 from ocr_hf.vsi_bench.config import EvalConfig
 from ocr_hf.vsi_bench.runner import check_videos, run
-from tests.hub_server.fixture import hub_api, hub_client, local_hub  # noqa: F401
 from tests.vsi_bench.conftest import questions, video_bytes, write_questions
 
 
@@ -94,9 +93,9 @@ class TestFromTheHub:
     def test_fetches_what_is_needed_and_works_offline_then(
         self,
         make_vsi_bench,
-        hub_api,  # noqa: F811
-        hub_client,  # noqa: F811
-        local_hub,  # noqa: F811
+        hub_api,
+        hub_client,
+        local_hub,
     ) -> None:
         api = hub_api()
         api.create_repo("org/VSI-Bench", repo_type="dataset")
@@ -116,7 +115,7 @@ print(row["dataset"], probe(benchmark.video(row)).num_frames, benchmark.missing_
         offline = "import os; os.environ['HF_HUB_OFFLINE'] = '1'\n" + source.split("print(row")[0]
         assert hub_client(offline).split() == [commit, "30"]
 
-    def test_unknown_repositories_are_told(self, hub_client) -> None:  # noqa: F811
+    def test_unknown_repositories_are_told(self, hub_client) -> None:
         source = "from ocr_hf.vsi_bench.benchmark import open_benchmark; open_benchmark('org/nothing')"
         with pytest.raises(AssertionError, match="data set 'org/nothing' can't be had from the Hub"):
             hub_client(source)
@@ -300,7 +299,7 @@ class TestOcrVsi:
             benchmark = open_benchmark(str(folder))
             assert benchmark.video(benchmark.rows[0]).startswith(f"{folder}/")
 
-    def test_from_the_hub(self, ocr_vsi, hub_api, hub_client, local_hub) -> None:  # noqa: F811
+    def test_from_the_hub(self, ocr_vsi, hub_api, hub_client, local_hub) -> None:
         api = hub_api()
         api.create_repo("org/ocr-vsi", repo_type="dataset")
         commit = api.upload_folder(repo_id="org/ocr-vsi", repo_type="dataset", folder_path=ocr_vsi).oid

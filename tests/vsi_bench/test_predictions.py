@@ -78,6 +78,11 @@ def test_joins_with_the_questions_on_id_not_on_order() -> None:
     assert run.pruned == (False, True) and run.scenes == ("d/s", "d/s") and run.unanswered == (4,)
 
 
+def test_audited_rows_of_our_own_runs_are_passed_over() -> None:
+    rows = [{"id": 3, "prediction": "A", "audit": "vanilla"}, {"id": 3, "prediction": "B", "audit": "black"}]
+    assert pair(rows, QUESTIONS).predictions == ("A",)
+
+
 @pytest.mark.parametrize(
     ("rows", "questions", "message"),
     [

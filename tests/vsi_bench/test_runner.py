@@ -22,7 +22,7 @@ from ocr_hf.vsi_bench.config import EvalConfig
 from ocr_hf.vsi_bench.prompts import build_prompt
 from ocr_hf.vsi_bench.runner import run
 from ocr_hf.vsi_bench.scoring import score_answer
-from tests.vsi_bench.conftest import FPS, FRAMES, HEIGHT, WIDTH, questions
+from tests.vsi_bench.conftest import FPS, FRAMES, HEIGHT, WIDTH, questions, write_questions
 
 FILES = ("predictions.parquet", "results.json", "report.md")
 SETTINGS = {"frames": 4, "batch_size": 4, "max_new_tokens": 3, "audit": ("black", "text_only"), "draws": 20}
@@ -74,6 +74,7 @@ def test_unbroken_run_leaves_everything_needed(lively_model, make_vsi_bench, tmp
     assert settings["libraries"]["transformers"] and settings["frame_pixels"]["longest_edge"] == 12544
     report = (tmp_path / "out" / "report.md").read_text()
     assert "Object-Centric 3D Rollout" in report and f"--model {lively_model}" in report
+    assert "| this model, no video |" in report and "| this model, black frames |" in report
 
 
 class TestWhatTheModelReceives:
@@ -255,3 +256,39 @@ def test_answer_log_survives_torn_lines_and_names_bad_ones(tmp_path) -> None:
         file.write(b"nonsense\n")
     with pytest.raises(ValueError, match=r"rank0000.jsonl, line 4, is no answer"):
         read_answers(tmp_path)
+
+
+def test_ids_may_be_text(lively_model, make_vsi_bench, tmp_path) -> None:
+    data = make_vsi_bench()
+    write_questions(data, [{**row, "id": f"q{row['id']}"} for row in questions()])
+    run(config(lively_model, data, limit=3, audit=()), tmp_path / "out")
+    assert pd.read_parquet(tmp_path / "out" / "predictions.parquet").id.tolist() == ["q0", "q98", "q203"]
+
+
+HUB_RUN = """
+import json, sys
+from ocr_hf.vsi_bench.config import EvalConfig
+from ocr_hf.vsi_bench.runner import run
+settings = dict(model="org/tiny", data="org/VSI-Bench", limit=2, frames=2, max_new_tokens=2, draws=0)
+results = run(EvalConfig(**settings), "out")
+print(json.dumps([results["settings"]["model_revision"], results["settings"]["data_revision"]]))
+"""
+
+
+@pytest.mark.slow
+def test_revisions_of_hub_repositories_are_recorded(
+    lively_model,
+    make_vsi_bench,
+    hub_api,
+    hub_client,
+    tmp_path,
+) -> None:
+    api = hub_api()
+    commits = []
+    for name, kind, folder in [("tiny", "model", lively_model), ("VSI-Bench", "dataset", make_vsi_bench("data"))]:
+        api.create_repo(f"org/{name}", repo_type=kind)
+        commits.append(api.upload_folder(repo_id=f"org/{name}", repo_type=kind, folder_path=folder).oid)
+    assert json.loads(hub_client(HUB_RUN).splitlines()[-1]) == commits
+    report = (tmp_path / "out" / "report.md").read_text()
+    assert f"--model org/tiny --revision {commits[0]}" in report
+    assert f"--data org/VSI-Bench --data-revision {commits[1]}" in report
