@@ -172,5 +172,3 @@ def _figure(name: str, figure: str, note: str, extra: str = "") -> str:
 def printable(text: str) -> str:
     """Return text without control characters and surrogates, which browsers show as nothing or as boxes."""
     return "".join(c if c.isprintable() else " " for c in text).replace("\ufffd", "·").strip()
-
-

@@ -56,7 +56,7 @@ def lock_row(models: Models, name: str, clip: DemoClip, question: Question, aske
     """Ask a question three times (vanilla, queried objects noised, as many context pixels noised), as `ocr-hf eval`
     does for its query-lock index; None where no sampled frame shows a queried object."""
     indices = uniform_indices(len(clip.frames), models.frames)
-    footprints = clip.footprints.select(indices)
+    footprints = clip.footprints.select(indices.tolist())
     if not any(footprints.areas(item).any() for item in question.queried_objects):
         return None
     frames = np.asarray(clip.frames[indices])

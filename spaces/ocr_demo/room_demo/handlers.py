@@ -72,7 +72,11 @@ class Handlers:
         return self._open(Choice(clip.id, Noise()), _added(own, clip), progress)
 
     def upload_clip(
-        self, video: str | None, cameras: str | None, own: list, progress: gr.Progress = gr.Progress()  # noqa: B008
+        self,
+        video: str | None,
+        cameras: str | None,
+        own: list,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> list[Any]:
         """Take a visitor's clip and open it."""
         clip = add_clip(self.demo.rooms, video, cameras, progress)

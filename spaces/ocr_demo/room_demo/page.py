@@ -31,6 +31,10 @@ COPY_LINK = """() => {
   else { const area = document.createElement('textarea'); area.value = text; document.body.append(area); area.select();
     document.execCommand('copy'); area.remove(); done(); }
 }"""
+SHOW_ANSWERS = """() => {
+  const answers = document.querySelector('#answers');
+  if (window.innerWidth < 760) answers.scrollIntoView({ behavior: 'smooth', block: 'center' });
+}"""
 
 
 def build(demo: Demo) -> gr.Blocks:
@@ -111,9 +115,7 @@ def build(demo: Demo) -> gr.Blocks:
             with gr.Tab("Findings"):
                 lock_card = gr.HTML(NO_LOCK, apply_default_css=False, elem_id="lock")
                 with gr.Row(elem_classes="tools"):
-                    number = gr.Slider(
-                        2, 24, 6, step=1, label="Questions of this room to test", scale=2, min_width=200
-                    )
+                    number = gr.Slider(2, 24, 6, step=1, label="Questions of this room to test", scale=2, min_width=200)
                     test = gr.Button("Test the query lock", elem_id="test-lock", min_width=150)
                     stop_test = gr.Button("Stop", min_width=70)
                     download = gr.DownloadButton("Download CSV", interactive=False, elem_id="csv", min_width=130)
@@ -154,9 +156,9 @@ def build(demo: Demo) -> gr.Blocks:
             guarded(handlers.pick_room), [mode, strength, seed, own], opened, api_visibility="private",
             show_progress="full", show_progress_on=answers,
         ).then(*draw_3d, **quiet)  # fmt: skip
-        stage.select(
-            guarded(handlers.click_frame), controls, [chosen, policy, count, stage], **quiet
-        ).then(*draw_3d, **quiet)
+        stage.select(guarded(handlers.click_frame), controls, [chosen, policy, count, stage], **quiet).then(
+            *draw_3d, **quiet
+        )
         for listen in (policy.input, chosen.input, count.release, strength.release, seed.submit, seed.blur):
             listen(guarded(handlers.refresh), controls, view, trigger_mode="always_last", **quiet).then(
                 *draw_3d, **quiet
@@ -182,6 +184,7 @@ def build(demo: Demo) -> gr.Blocks:
             guarded(handlers.test_lock), [room, model, number, findings, locks], [locks, *found],
             concurrency_id="model", concurrency_limit=1, show_progress_on=lock_card, trigger_mode="once", **shown,
         )  # fmt: skip
+        asking.then(None, None, None, js=SHOW_ANSWERS, **quiet)
         stop.click(None, None, None, cancels=[asking], **quiet)
         stop_test.click(None, None, None, cancels=[testing], **quiet)
         copy.click(None, None, None, js=COPY_LINK, **quiet)

@@ -29,8 +29,8 @@ ABOUT = """\
 ### The method
 *Object-Centric 3D Rollout* ([arXiv 2511.13190](https://arxiv.org/abs/2511.13190)) trains video language models to
 reason about 3D scenes. Objects are picked in 3D, their pixels are found in every frame, and only those are
-perturbed. Training compares answers on the vanilla video and on region-noisy ones. The paper's diagnosis is *query-locked
-reasoning*: a model looks only at the objects that the question names and misses the room around them.
+perturbed. Training compares answers on the vanilla video and on region-noisy ones. The paper's diagnosis is
+*query-locked reasoning*: a model looks only at the objects that the question names and misses the room around them.
 
 ### What this page shows
 * **Gaussian** noise is diffusion noise on exactly the visible pixels of the chosen objects; strength 0.5 is diffusion
