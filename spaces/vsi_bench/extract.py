@@ -56,7 +56,8 @@ def extract_answer_tag(text: str | None, question_type: str) -> str:
     span, tagged = _final_span(text or "")
     if unit is None:
         return _last_letter(span, tagged)
-    return _last_number(span, unit, tagged)
+    answer = _last_number(span, unit, tagged)
+    return answer if parse_number(answer) is not None else ""  # "1e999" is no number
 
 
 _ANSWER_OPEN = re.compile(r"<answer>", re.IGNORECASE)

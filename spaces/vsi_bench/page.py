@@ -21,7 +21,7 @@ TITLES = {
 
 CSS = """
 .vsi { --bar: #6366f1; --track: rgba(128, 128, 128, .16);
-  --muted: color-mix(in srgb, var(--body-text-color) 62%, transparent);
+  --muted: color-mix(in srgb, var(--body-text-color) 72%, transparent);
   font-variant-numeric: tabular-nums; }
 .vsi .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem;
   margin-bottom: 1rem; }

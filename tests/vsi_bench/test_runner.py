@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -125,6 +126,38 @@ class TestWhatTheModelReceives:
         for call in received[3:6]:
             assert not {"pixel_values_videos", "video_grid_thw", "second_per_grid_ts"} & set(call)
             assert (call["mm_token_type_ids"] == 0).all()
+
+    def test_bfloat16_rounds_pixels_but_not_times(self, lively_model, make_vsi_bench, tmp_path, monkeypatch) -> None:
+        from transformers import Qwen2_5_VLForConditionalGeneration as Model
+
+        calls: list[dict] = []
+        monkeypatch.setattr(Model, "generate", lambda self, **inputs: calls.append(inputs) or inputs["input_ids"])
+        settings = config(lively_model, make_vsi_bench(), limit=1, audit=(), dtype="bfloat16")
+        run(settings, tmp_path / "out")
+        assert calls[0]["pixel_values_videos"].dtype == torch.bfloat16
+        assert calls[0]["second_per_grid_ts"].item() == pytest.approx(2 * 11 / FPS / 3, rel=1e-6)
+
+
+def test_qwen3_vl_is_told_the_times(make_vsi_bench, tmp_path, monkeypatch) -> None:
+    """Qwen3-VL has the time of each step of the grid written before its frames."""
+    from transformers import Qwen3VLForConditionalGeneration as Model
+
+    from ocr_hf.models.tiny import build_tiny
+
+    calls: list[dict] = []
+    original = Model.generate
+    monkeypatch.setattr(Model, "generate", lambda self, **inputs: calls.append(inputs) or original(self, **inputs))
+    model = build_tiny(tmp_path / "tiny3", "0.2M", "qwen3_vl")
+    run(config(model, make_vsi_bench(), limit=2, audit=("text_only",), batch_size=2), tmp_path / "out")
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    times = np.array([0, 3, 7, 11]) / FPS
+    for ids in calls[0]["input_ids"]:
+        told = [float(text) for text in re.findall(r"<([\d.]+) seconds>", tokenizer.decode(ids))]
+        assert told == pytest.approx(times.reshape(2, 2).mean(axis=1).tolist(), abs=0.1)
+    assert "seconds>" not in tokenizer.decode(calls[1]["input_ids"][0])
+    assert pd.read_parquet(tmp_path / "out" / "predictions.parquet").prediction.notna().all()
 
 
 def unpatched(patches: torch.Tensor) -> np.ndarray:
