@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ocr_hf.models.adapters import adapter_base, apply_adapter
+from ocr_hf.models.errors import ModelLoadError, why_unreachable
 from ocr_hf.models.media import check_video_processor
 
 if TYPE_CHECKING:
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 
 FAMILIES = ("qwen2_5_vl", "qwen3_vl")
 """Model types whose video path is tested here."""
-
-
-class ModelLoadError(ValueError):
-    """A model that cannot be loaded, with the cause and the way out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +41,7 @@ def load_model(
     device: str | torch.device | None = None,
     attn_implementation: str | None = None,
     families: Sequence[str] | None = FAMILIES,
+    merge_adapter: bool = True,
 ) -> LoadedModel:
     """Load a model for inference by Hub id or folder; a folder or repository with a LoRA adapter loads its base too.
 
@@ -51,6 +49,7 @@ def load_model(
     dtype : "auto", "float32", "bfloat16" or "float16"
     device : None = CUDA where there is one, else CPU
     families : model types to accept; None = every image-and-text-to-text model, as evaluation does
+    merge_adapter : add a LoRA adapter to its base's weights, or keep it beside them (a `PeftModel`)
     Raises ModelLoadError in one sentence for a missing model, weights that are not safetensors, a model family that
     is not supported, and a processor without video.
     """
@@ -58,7 +57,7 @@ def load_model(
     from transformers import AutoModelForImageTextToText
 
     source = str(source)
-    base, base_revision = _adapter_base(source, revision) or (source, revision)
+    base, base_revision = adapter_base(source, revision) or (source, revision)
     check_config(base, base_revision, families)
     processor = load_processor(base, base_revision)
     arguments: dict[str, Any] = {"attn_implementation": attn_implementation} if attn_implementation else {}
@@ -68,13 +67,12 @@ def load_model(
         )
     except OSError as error:
         raise ModelLoadError(
-            f"'{base}' has no weights in safetensors format, and others are not read ({_first_line(error)}); "
+            why_unreachable(base, base_revision, error)
+            or f"'{base}' has no weights in safetensors format, and others are not read ({_first_line(error)}); "
             "convert it with `model.save_pretrained`"
         ) from error
     if base != source:
-        from peft import PeftModel
-
-        model = PeftModel.from_pretrained(model, source, revision=revision).merge_and_unload()
+        model = apply_adapter(model, source, revision, merge_adapter)
     model.to(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu").eval()
     return LoadedModel(model, processor, source, revision)
 
@@ -89,7 +87,8 @@ def load_processor(source: str | Path, revision: str | None = None) -> Processor
         )
     except (OSError, ValueError) as error:
         raise ModelLoadError(
-            f"'{source}' has no processor that can be loaded ({_first_line(error)}); name a model repository or folder "
+            why_unreachable(str(source), revision, error)
+            or f"'{source}' has no processor that can be loaded ({_first_line(error)}); name a repository or folder "
             "that holds its tokenizer and preprocessor files"
         ) from error
     try:
@@ -108,7 +107,8 @@ def check_config(source: str | Path, revision: str | None = None, families: Sequ
         config = AutoConfig.from_pretrained(str(source), revision=revision, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelLoadError(
-            f"there is no model at '{source}' ({_first_line(error)}); give a Hub id, as in "
+            why_unreachable(str(source), revision, error)
+            or f"there is no model at '{source}' ({_first_line(error)}); give a Hub id, as in "
             "'Qwen/Qwen2.5-VL-3B-Instruct', or a folder with a config.json"
         ) from error
     if families is None and config.model_type not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
@@ -122,23 +122,6 @@ def check_config(source: str | Path, revision: str | None = None, families: Sequ
             f"use one of {', '.join(families)}"
         )
     return config
-
-
-def _adapter_base(source: str, revision: str | None) -> tuple[str, str | None] | None:
-    """The base model of a LoRA adapter, or None where the source is no adapter."""
-    from transformers.utils import cached_file
-
-    try:
-        path = cached_file(source, "adapter_config.json", revision=revision)
-    except OSError:
-        return None
-    config = json.loads(Path(path).read_text())
-    base = config.get("base_model_name_or_path")
-    if not base:
-        raise ModelLoadError(
-            f"the adapter '{source}' does not name its base model; set base_model_name_or_path in adapter_config.json"
-        )
-    return base, config.get("revision")
 
 
 def _first_line(error: Exception) -> str:

@@ -113,7 +113,13 @@ def _record(scene: str, split: str, source: str) -> dict:
         "floor_area_m2": 12.0,
         "rooms": [],
     }
-    measured = {"noisy_videos": 1, "clip_seconds": 0.5, "vanilla_psnr_db": 40.0, "noisy_outside_psnr_db": 38.0, "noise_share": 0.1}
+    measured = {
+        "noisy_videos": 1,
+        "clip_seconds": 0.5,
+        "vanilla_psnr_db": 40.0,
+        "noisy_outside_psnr_db": 38.0,
+        "noise_share": 0.1,
+    }
     return {"scene": described, "skipped": None, "left_out": {}, **measured}
 
 

@@ -1,0 +1,42 @@
+"""Why a model can't be loaded, in one sentence with the way out."""
+
+from __future__ import annotations
+
+
+class ModelLoadError(ValueError):
+    """A model that cannot be loaded, with the cause and the way out."""
+
+
+def why_unreachable(source: str, revision: str | None, error: BaseException) -> str | None:
+    """Return what keeps a Hub model from being fetched, as one sentence; None where the Hub isn't the reason.
+
+    transformers wraps what the Hub's client raised; the chain of causes is searched for it.
+    """
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    where = f"'{source}'" + (f" at revision '{revision}'" if revision else "")
+    for cause in _chain(error):
+        if isinstance(cause, GatedRepoError):
+            return f"{where} is gated; accept its terms on its page, then log in with `hf auth login`"
+        if isinstance(cause, RevisionNotFoundError):
+            return f"{where} does not exist, though the repository does; its page lists branches and tags"
+        if isinstance(cause, RepositoryNotFoundError):
+            return f"{where} is no folder, and no model on the Hub that your token sees; check the name, or log in"
+        if isinstance(cause, OfflineModeIsEnabled | LocalEntryNotFoundError):
+            return f"{where} is not in the cache and the Hub can't be reached; go online once, or name a folder"
+    return None
+
+
+def _chain(error: BaseException):
+    seen = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
