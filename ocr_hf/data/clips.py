@@ -15,13 +15,14 @@ from ocr_hf.data.noisy_copies import NoisyCopies
 from ocr_hf.data.plan import ClipPlan, ScenePlan
 from ocr_hf.data.recording import Recording, record
 from ocr_hf.data.schema import MAX_QUESTIONS
-from ocr_hf.data.sources import camera_path, open_scene
+from ocr_hf.data.sources import CameraPath, camera_path, open_scene
 from ocr_hf.data.staging import Staging
 from ocr_hf.data.video import stored_psnr, write_mp4
 from ocr_hf.perturb.keys import stable_key
 from ocr_hf.perturb.select import visible_objects
 from ocr_hf.questions.generate import generate_questions
-from ocr_hf.questions.question import Question, QuestionConfig
+from ocr_hf.questions.question import Generated, Question, QuestionConfig
+from ocr_hf.scenes.render import Renderer
 from ocr_hf.scenes.scene import Scene
 
 
@@ -32,57 +33,55 @@ class SkippedClip(Exception):
 def build_scene(config: BuildConfig, plan: ScenePlan, staging: Staging) -> Iterator[dict[str, Any]]:
     """Make the clips of a scene that aren't finished yet; yield the record of every clip, finished ones too.
 
-    Raises ValueError where the user's scene can't be read and OSError where the disk is full; a clip that shows no
-    object or allows no question is recorded as skipped, with its reason.
+    Raises ValueError where the user's scene can't be read and OSError where the disk is full. A clip that shows no
+    object or allows no question, and a drawn scene that fails, are recorded as skipped, with the reason.
     """
-    from ocr_hf.scenes.render import Renderer
-
     missing = [clip for clip in plan.clips if not staging.is_done(clip)]
-    scene = open_scene(config, plan) if missing else None
-    renderer = Renderer(scene) if missing else None
+    studio = _open_studio(config, plan) if missing else None
     for clip in plan.clips:
         if clip in missing:
             try:
-                rows, told = _build_clip(config, plan, clip, scene, renderer, staging)
+                if isinstance(studio, SkippedClip):
+                    raise studio
+                rows, told = _build_clip(config, plan, clip, *studio, staging)
             except SkippedClip as reason:
                 rows, told = [], {"skipped": str(reason)}
-            staging.finish(clip, rows, {"scene": _describe(scene, plan), **told})
+            staging.finish(clip, rows, told)
         yield staging.record(clip)
 
 
-def _build_clip(
-    config: BuildConfig, plan: ScenePlan, clip: ClipPlan, scene: Scene, renderer: Any, staging: Staging
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _open_studio(config: BuildConfig, plan: ScenePlan) -> tuple[Scene, Renderer] | SkippedClip:
+    """Return the scene and its renderer; where a scene that no user gave fails, the reason."""
     try:
-        path = camera_path(config, clip, scene)
+        scene = open_scene(config, plan)
+        return scene, Renderer(scene)
     except ValueError as error:
-        if config.trajectory is not None:
+        if config.source == "mesh":
             raise
-        raise SkippedClip(f"no camera path: {error}") from error
-    recording = record(renderer, path, config)
+        return SkippedClip(f"the scene can't be made: {error}")
+
+
+def _build_clip(
+    config: BuildConfig, plan: ScenePlan, clip: ClipPlan, scene: Scene, renderer: Renderer, staging: Staging
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return (rows, what the clip's marker tells) after the videos were written."""
+    recording = record(renderer, _find_path(config, clip, scene), config)
     if not visible_objects(recording.footprints, config.ocr_map.min_visible):
         raise SkippedClip("no object is visible")
-    asked = generate_questions(
-        scene,
-        recording.footprints,
-        recording.fps,
-        seed=stable_key("questions", config.seed, clip.id) % 2**31,
-        config=QuestionConfig(question_types=config.question_types) if config.question_types else QuestionConfig(),
-    )
-    if not asked.questions:
-        raise SkippedClip("no question can be asked")
+    asked = _ask(config, clip, scene, recording)
     folder = staging.root / plan.split
     vanilla = folder / clip.file("vanilla")
     vanilla.parent.mkdir(parents=True, exist_ok=True)
     write_mp4(vanilla, recording.frames, recording.fps)
     noise = NoisyCopies(config.ocr_map, recording, scene, clip, folder)
-    shared = _clip_columns(plan, clip, scene, recording)
+    shared = _clip_columns(clip, scene, recording)
     rows = []
     for number, question in enumerate(asked.questions[:MAX_QUESTIONS]):
         row_id = clip.index * MAX_QUESTIONS + number
         rows.append({"id": row_id, **_question_columns(question), **shared, **noise.columns(row_id, question)})
     told = {
         "skipped": None,
+        "scene": _describe(scene, plan),
         "clip_seconds": len(recording.frames) / recording.fps,
         "left_out": dict(sorted(asked.skipped.items())),
         "vanilla_psnr_db": stored_psnr(vanilla, recording.frames),
@@ -91,7 +90,28 @@ def _build_clip(
     return rows, told
 
 
-def _clip_columns(plan: ScenePlan, clip: ClipPlan, scene: Scene, recording: Recording) -> dict[str, Any]:
+def _find_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath:
+    try:
+        return camera_path(config, clip, scene)
+    except ValueError as error:
+        if config.trajectory is not None:
+            raise
+        raise SkippedClip(f"no camera path: {error}") from error
+
+
+def _ask(config: BuildConfig, clip: ClipPlan, scene: Scene, recording: Recording) -> Generated:
+    options = QuestionConfig(question_types=config.question_types) if config.question_types else QuestionConfig()
+    seed = stable_key("questions", config.seed, clip.id) % 2**31
+    try:
+        asked = generate_questions(scene, recording.footprints, recording.fps, seed, options)
+    except ValueError as error:
+        raise SkippedClip(f"no questions: {error}") from error
+    if not asked.questions:
+        raise SkippedClip("no question can be asked")
+    return asked
+
+
+def _clip_columns(clip: ClipPlan, scene: Scene, recording: Recording) -> dict[str, Any]:
     return {
         "dataset": scene.source,
         "scene_name": scene.name,

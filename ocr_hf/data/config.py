@@ -11,6 +11,7 @@ from typing import Any, get_args
 from ocr_hf.geometry.camera import intrinsics_from_fov
 from ocr_hf.perturb.ocr_map import Mode, OCRMap
 from ocr_hf.perturb.select import POLICIES
+from ocr_hf.questions.question import QuestionConfig
 
 SOURCES = ("procedural", "furnished", "mesh")
 SPLITS = ("train", "validation", "test")
@@ -71,6 +72,7 @@ class BuildConfig:
             if value not in known:
                 raise ValueError(f"{name} is '{value}'; choose one of {', '.join(known)}")
         self.ocr_map  # noqa: B018  (checks the other options of the noise)
+        QuestionConfig(question_types=self.question_types)
         if self.split not in SPLITS:
             raise ValueError(f"split is '{self.split}'; choose one of {', '.join(SPLITS)}")
         if min(self.validation, self.test) < 0.0 or self.validation + self.test > 1.0:

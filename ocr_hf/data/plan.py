@@ -8,8 +8,10 @@ from pathlib import Path
 
 from ocr_hf.data.config import MAX_SCENES, BuildConfig
 
-MAX_FILES = 5_000
-"""Clips in one folder; a build with more puts each thousand into a folder of its own (the Hub allows 10,000 files)."""
+CLIPS_PER_FOLDER = {"visible": 1000, "queried": 50, "context": 50}
+"""By `select`; builds of more than UNSPLIT times as many are split up. The Hub allows 10,000 files in a folder, and
+where objects are selected by question a clip has up to a hundred noisy videos."""
+UNSPLIT = 5
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,10 @@ def _seed(config: BuildConfig, index: int) -> int:
 
 def _plan(config: BuildConfig, index: int, name: str) -> ScenePlan:
     first = index * config.clips_per_scene
-    many = config.num_scenes * config.clips_per_scene > MAX_FILES
+    size = CLIPS_PER_FOLDER[config.select]
+    many = config.num_scenes * config.clips_per_scene > UNSPLIT * size
     clips = tuple(
-        ClipPlan(first + k, f"{name}_{k:02d}", f"{(first + k) // 1000:03d}/" if many else "")
+        ClipPlan(first + k, f"{name}_{k:02d}", f"{(first + k) // size:03d}/" if many else "")
         for k in range(config.clips_per_scene)
     )
     return ScenePlan(index, name, _seed(config, index), split_of(name, config), clips)

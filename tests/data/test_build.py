@@ -23,6 +23,7 @@ from ocr_hf.data.staging import FolderExistsError
 from ocr_hf.data.video import stored_psnr
 from ocr_hf.geometry.visibility import footprints_from_instances
 from ocr_hf.perturb.ocr_map import OCRMap
+from ocr_hf.questions.generate import generate_questions
 from ocr_hf.scenes.render import Renderer
 from tests.data.conftest import digests, small_config
 from tests.data.toy import open_toy
@@ -192,6 +193,29 @@ def test_nothing_to_build_is_an_error_with_reasons(tmp_path: Path, monkeypatch: 
     with pytest.raises(NothingBuilt, match=r"the floor is full \(1 clips\)"):
         build_folder(small_config(scenes=1), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_drawn_scene_or_question_that_fails_is_skipped_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing_scene(config, plan):  # noqa: ANN001, ANN202
+        if plan.index == 0:
+            raise ValueError("two beds in one place")
+        return open_toy(config, plan)
+
+    def failing_questions(scene, *rest):  # noqa: ANN001, ANN002, ANN202
+        if scene.name.endswith("1"):
+            raise ValueError("footprints without clock")
+        return generate_questions(scene, *rest)
+
+    monkeypatch.setattr(clips_module, "open_scene", failing_scene)
+    monkeypatch.setattr(clips_module, "generate_questions", failing_questions)
+    statistics = build_folder(small_config(), tmp_path / "out")["statistics"]
+    assert statistics["skipped_clips"] == {
+        "no questions: footprints without clock": 1,
+        "the scene can't be made: two beds in one place": 1,
+    }
+    assert statistics["splits"]["train"]["scenes"] == 1
 
 
 def test_missing_files_are_named_before_any_work(tmp_path: Path) -> None:

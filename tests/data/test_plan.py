@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_hf.data.config import BuildConfig, load_config
-from ocr_hf.data.plan import MAX_FILES, jobs, plan_scenes
+from ocr_hf.data.plan import jobs, plan_scenes
 
 
 @given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 40))
@@ -37,12 +37,13 @@ def test_a_scene_keeps_its_split_however_many_are_built() -> None:
     assert {scene.split for scene in plan_scenes(BuildConfig(split="test"))} == {"test"}
 
 
-def test_large_builds_spread_over_folders() -> None:
-    planned = plan_scenes(BuildConfig(scenes=MAX_FILES + 1))
+@pytest.mark.parametrize(("select", "size", "name"), [("visible", 1000, "004"), ("queried", 50, "086")])
+def test_large_builds_spread_over_folders(select: str, size: int, name: str) -> None:
+    planned = plan_scenes(BuildConfig(scenes=5001, select=select))
     per_folder = Counter(clip.folder for scene in planned for clip in scene.clips)
-    assert max(per_folder.values()) == 1000
-    assert planned[4321].clips[0].file("noisy", 2) == f"noisy/004/{planned[4321].clips[0].id}_2.mp4"
-    assert {clip.folder for scene in plan_scenes(BuildConfig(scenes=9)) for clip in scene.clips} == {""}
+    assert max(per_folder.values()) == size
+    assert planned[4321].clips[0].file("noisy", 2) == f"noisy/{name}/{planned[4321].clips[0].id}_2.mp4"
+    assert {clip.folder for scene in plan_scenes(BuildConfig(scenes=250)) for clip in scene.clips} == {""}
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,7 @@ def test_large_builds_spread_over_folders() -> None:
         ({"validation": 0.6, "test": 0.6}, "validation is 0.6"),
         ({"frames": 3000, "width": 1280, "height": 720}, "MiB"),
         ({"seed": -1}, "seed is -1"),
+        ({"question_types": ("colour",)}, "unknown question types .'colour'"),
         ({"trajectory": "path.txt", "scenes": 2}, "one clip of one scene"),
         ({"up": "x", "source": "mesh", "path": ("a.glb",)}, "up is 'x'"),
     ],
