@@ -59,7 +59,7 @@ class _Stack:
 
     @property
     def corners(self) -> Float[np.ndarray, "n 8 3"]:
-        return self.center[:, None] + np.einsum("nkj,nij->nki", CORNER_SIGNS * self.half[:, None], self.axes)
+        return self.center[:, None] + (CORNER_SIGNS * self.half[:, None]) @ self.axes.transpose(0, 2, 1)
 
 
 def _closest_upright(a: _Stack, b: _Stack) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -71,7 +71,7 @@ def _closest_upright(a: _Stack, b: _Stack) -> tuple[np.ndarray, np.ndarray, np.n
     rows = np.arange(len(a.center))
     best = ((candidates_a - candidates_b) ** 2).sum(-1).argmin(axis=1)
     points_a, points_b = candidates_a[rows, best], candidates_b[rows, best]
-    above_each_other = ~_separated(flat_a, flat_b)[:, None]
+    above_each_other = ~_separated(flat_a, flat_b, edges=False)[:, None]
     middle = (points_a + points_b) / 2.0
     points_a = np.where(above_each_other, middle, points_a)
     points_b = np.where(above_each_other, middle, points_b)
@@ -106,9 +106,9 @@ def _closest(a: _Stack, b: _Stack) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _nearest_in_box(points: np.ndarray, box: _Stack) -> np.ndarray:
     """Return the nearest points (N, K, 3) of the solid boxes to `points` (N, K, 3)."""
-    local = np.einsum("nki,nij->nkj", points - box.center[:, None], box.axes)
+    local = (points - box.center[:, None]) @ box.axes
     local = np.clip(local, -box.half[:, None], box.half[:, None])
-    return box.center[:, None] + np.einsum("nkj,nij->nki", local, box.axes)
+    return box.center[:, None] + local @ box.axes.transpose(0, 2, 1)
 
 
 def _nearest_on_edges(edges_a: np.ndarray, edges_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -129,11 +129,17 @@ def _nearest_on_edges(edges_a: np.ndarray, edges_b: np.ndarray) -> tuple[np.ndar
     return points_a.reshape(-1, count, 3), points_b.reshape(-1, count, 3)
 
 
-def _separated(a: _Stack, b: _Stack) -> Bool[np.ndarray, "n"]:
-    """Return whether a separating axis exists: three face normals of each box, nine cross products of edges."""
-    crosses = np.cross(a.axes.transpose(0, 2, 1)[:, :, None], b.axes.transpose(0, 2, 1)[:, None, :]).reshape(-1, 9, 3)
-    axes = np.concatenate([a.axes.transpose(0, 2, 1), b.axes.transpose(0, 2, 1), crosses], axis=1)
-    reach_a = (np.abs(np.einsum("nki,nij->nkj", axes, a.axes)) * a.half[:, None]).sum(-1)
-    reach_b = (np.abs(np.einsum("nki,nij->nkj", axes, b.axes)) * b.half[:, None]).sum(-1)
-    gap = np.abs(np.einsum("nki,ni->nk", axes, b.center - a.center)) - reach_a - reach_b
+def _separated(a: _Stack, b: _Stack, edges: bool = True) -> Bool[np.ndarray, "n"]:
+    """Return whether a separating axis exists: three face normals of each box, and nine cross products of edges.
+
+    edges : False leaves out the cross products, which upright boxes don't need
+    """
+    normals_a, normals_b = a.axes.transpose(0, 2, 1), b.axes.transpose(0, 2, 1)
+    axes = [normals_a, normals_b]
+    if edges:
+        axes.append(np.cross(normals_a[:, :, None], normals_b[:, None, :]).reshape(-1, 9, 3))
+    axes = np.concatenate(axes, axis=1)
+    reach_a = (np.abs(axes @ a.axes) * a.half[:, None]).sum(-1)
+    reach_b = (np.abs(axes @ b.axes) * b.half[:, None]).sum(-1)
+    gap = np.abs((axes @ (b.center - a.center)[:, :, None])[:, :, 0]) - reach_a - reach_b
     return (gap > 1e-12).any(axis=1)

@@ -32,12 +32,16 @@ def alpha_shape_area(points: Float[np.ndarray, "n 2"], alpha: float = ALPHA) -> 
     if len(points) < 3 or not np.isfinite(points).all():
         raise ValueError(f"{len(points)} points span no floor; give at least three finite points (N, 2) in metres")
     try:
-        triangles = points[Delaunay(points).simplices]
+        simplices = Delaunay(points).simplices
     except QhullError as error:
         raise ValueError(f"the {len(points)} points lie on one line and span no floor; give the whole scan") from error
+    triangles = points[simplices]
     sides = np.linalg.norm(triangles - np.roll(triangles, 1, axis=1), axis=2)
     (ax, ay), (bx, by) = (triangles[:, 1] - triangles[:, 0]).T, (triangles[:, 2] - triangles[:, 0]).T
     area = np.abs(ax * by - ay * bx) / 2.0
-    kept = triangles[sides.prod(axis=1) < 4.0 * area / alpha]  # circumscribed radius = product of sides / (4 area)
-    floor = shapely.union_all(shapely.polygons(kept), grid_size=1e-6)
-    return float(sum(shapely.Polygon(part.exterior).area for part in shapely.get_parts(floor)))
+    kept = simplices[sides.prod(axis=1) < 4.0 * area / alpha]  # circumscribed radius = product of sides / (4 area)
+    edges = np.sort(np.concatenate([kept[:, [0, 1]], kept[:, [1, 2]], kept[:, [2, 0]]]), axis=1)
+    unique, uses = np.unique(edges, axis=0, return_counts=True)
+    outline = shapely.linestrings(points[unique[uses == 1]])
+    # The outline's lines enclose the kept triangles and the holes in them; the areas of all these faces add up.
+    return float(shapely.area(shapely.get_parts(shapely.polygonize(outline))).sum())

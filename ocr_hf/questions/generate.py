@@ -60,7 +60,7 @@ def generate_questions(
         raise ValueError(f"scene '{scene.name}': footprints come with fps {fps}; give the clip's frames per second")
     skipped: Counter[str] = Counter()
     inventory = Inventory(scene, footprints, fps, config, skipped)
-    dealer = LetterDealer(generator(seed, "letters", scene.name))
+    dealer = LetterDealer(seed, scene.name)
     questions: list[Question] = []
     for question_type in config.question_types:
         most = config.max_per_scene.get(question_type, 0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +22,8 @@ REACH_M = 0.55
 between: its own radius and 0.3 m, which lets it reach what stands on a low table or hangs above a shelf."""
 SECTOR_DEG = 45.0
 STEP_M = 0.05
+STRETCH = 24
+"""Steps that are looked at together (for speed only)."""
 MAX_DRIVE_M = 20.0
 TURNS = {"Turn Left": 90.0, "Turn Right": -90.0, "Turn Back": 180.0}
 """An official option's words -> exact turn in degrees, counter-clockwise."""
@@ -49,19 +52,26 @@ class Map:
     outlines: dict[str, shapely.Geometry]
     places: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def reaches(self, position: np.ndarray, label: str) -> bool:
-        """Return whether the robot is at this thing."""
-        outline, here = self.outlines[label], shapely.Point(position)
-        return bool(shapely.distance(outline, here) <= REACH_M) and self.sees(position, label)
+    @cached_property
+    def centres(self) -> dict[str, np.ndarray]:
+        """Label -> middle (2,) of the outline."""
+        return {label: shapely.get_coordinates(outline.centroid)[0] for label, outline in self.outlines.items()}
 
-    def sees(self, position: np.ndarray, label: str) -> bool:
-        """Return whether no wall stands between a position and the nearest point of a thing.
+    def reaches(self, points: np.ndarray, label: str) -> np.ndarray:
+        """Return (N,) bool: at which of the points (N, 2) the robot is at this thing."""
+        near = shapely.distance(self.outlines[label], shapely.points(points)) <= REACH_M
+        near[near] = self.sees(points[near], label)
+        return near
+
+    def sees(self, points: np.ndarray, label: str) -> np.ndarray:
+        """Return (N,) bool: between which of the points (N, 2) and the nearest point of a thing there is no wall.
 
         The last tenth of the line isn't looked at: doors, windows and pictures are in or on the wall themselves.
         """
-        line = shapely.shortest_line(shapely.Point(position), self.outlines[label])
-        first, last = np.array(line.coords)
-        return not shapely.intersects(self.walls, shapely.LineString([first, first + 0.9 * (last - first)]))
+        lines = shapely.shortest_line(shapely.points(points), self.outlines[label])
+        ends = shapely.get_coordinates(lines).reshape(-1, 2, 2)
+        ends[:, 1] -= 0.1 * (ends[:, 1] - ends[:, 0])
+        return ~shapely.intersects(self.walls, shapely.linestrings(ends))
 
 
 @dataclass(frozen=True)
@@ -82,30 +92,29 @@ class Pose:
         return Pose(self.position, self.heading_deg + angle_deg)
 
 
-def centre(outline: shapely.Geometry) -> np.ndarray:
-    """Return the middle (2,) of an outline."""
-    return np.array(outline.centroid.coords[0])
-
-
 def drive(world: Map, pose: Pose, label: str) -> tuple[Pose, bool]:
     """Go straight until `label` is reached; return the pose there and True, or where the way ends and False."""
     radians = np.radians(pose.heading_deg)
-    steps = np.arange(0, int(MAX_DRIVE_M / STEP_M) + 1)[:, None] * STEP_M
-    line = pose.position + steps * [np.cos(radians), np.sin(radians)]
-    free = world.floor.contains(line)
-    free[0] = True
-    way = line[: int(np.argmin(free))] if not free.all() else line
-    near = shapely.distance(world.outlines[label], shapely.points(way)) <= REACH_M
-    for index in np.flatnonzero(near):
-        if world.sees(way[index], label):
-            return Pose(way[index], pose.heading_deg), True
-    return Pose(way[-1], pose.heading_deg), False
+    step = STEP_M * np.array([np.cos(radians), np.sin(radians)])
+    place = pose.position
+    for start in range(0, int(MAX_DRIVE_M / STEP_M), STRETCH):
+        stretch = pose.position + np.arange(start, start + STRETCH)[:, None] * step
+        free = world.floor.contains(stretch)
+        free[0] |= start == 0
+        way = stretch if free.all() else stretch[: int(np.argmin(free))]
+        arrived = np.flatnonzero(world.reaches(way, label))
+        if len(arrived):
+            return Pose(way[arrived[0]], pose.heading_deg), True
+        place = way[-1] if len(way) else place
+        if len(way) < STRETCH:
+            break
+    return Pose(place, pose.heading_deg), False
 
 
 def approach(world: Map, pose: Pose, turn_deg: float, label: str, sector_deg: float = SECTOR_DEG) -> tuple[Pose, bool]:
     """Turn and go to `label` as the module's docstring says; return the new pose and whether it was reached."""
     turned = pose.turned(turn_deg)
-    aside = turned.bearing(centre(world.outlines[label]))
+    aside = turned.bearing(world.centres[label])
     if abs(aside) <= sector_deg:
         end, reached = drive(world, turned.turned(aside), label)
         if reached:

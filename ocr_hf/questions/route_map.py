@@ -8,7 +8,7 @@ import numpy as np
 import shapely
 
 from ocr_hf.questions.inventory import Inventory
-from ocr_hf.questions.route import REACH_M, ROBOT_RADIUS_M, Map, centre
+from ocr_hf.questions.route import REACH_M, ROBOT_RADIUS_M, Map
 from ocr_hf.scenes.free_floor import free_floor
 from ocr_hf.scenes.scene import Scene
 
@@ -94,8 +94,8 @@ def place_beside(world: Map, label: str, facing: str) -> np.ndarray | None:
         around = shapely.line_interpolate_point(ring, np.arange(PLACES) / PLACES, normalized=True)
         points = shapely.get_coordinates(around)
         free = points[world.floor.contains(points)]
-        world.places[label] = free[[world.reaches(point, label) for point in free]] if len(free) else free
+        world.places[label] = free[world.reaches(free, label)]
     places = world.places[label]
     if len(places) == 0:
         return None
-    return places[np.linalg.norm(places - centre(world.outlines[facing]), axis=1).argmin()]
+    return places[np.linalg.norm(places - world.centres[facing], axis=1).argmin()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 import shapely
@@ -12,18 +12,18 @@ import shapely
 from ocr_hf.questions.family import Desk, shuffled
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
-from ocr_hf.questions.route import TURNS, Map, Pose, centre, drive, follow
+from ocr_hf.questions.route import TURNS, Map, Pose, drive, follow
 from ocr_hf.questions.route_map import map_of, place_beside
 from ocr_hf.questions.templates import FILL_IN, numbered, render, route_pose
 from ocr_hf.questions.wording import metres
 
-SHARES = (0.4, 0.4, 0.2)
+SHARES = (0.1, 0.6, 0.3)
 """Of routes with one, two and three turns to fill in (officially 76, 79 and 33 of 194; six have more)."""
 CLEAR_DEG = 30.0
 """The next thing must lie within this of a turn's exact direction, so that nobody would call the turn another."""
 MIN_LEG_M = 0.8
 """Each drive must be at least this long to be a drive (ours)."""
-MAX_DETOUR = 2.0
+MAX_DETOUR = 3.0
 """A route may be this many times as long as the shortest way (ours): longer ones are no sensible way to go."""
 OBSTACLE_M = 0.5
 """Objects this near to the way are what the robot has to get past."""
@@ -31,7 +31,9 @@ NUM_OPTIONS = {1: 3, 2: 4, 3: 4}
 """Turns -> options: one turn has three possibilities, several turns are offered as four combinations, as officially."""
 FIRST_AHEAD = 0.5
 """Share of routes that are meant to begin with a drive to what the robot faces (about 0.4 of the official ones do)."""
-MAX_STARTS = 60
+BRANCHES = 3
+"""Things that are tried as the next one before a route is taken back a step."""
+MAX_STARTS = 80
 """Beginnings that are tried in one scene."""
 
 
@@ -144,10 +146,10 @@ class RoutePlanning:
 def begin(world: Map, start: str, facing: str) -> Pose | None:
     """Return the robot's first pose, None if it can't stand at `start` and see `facing`."""
     position = place_beside(world, start, facing)
-    if position is None or not world.sees(position, facing):
+    if position is None or not world.sees(position[None], facing)[0]:
         return None
     pose = Pose(position, 0.0)
-    return pose.turned(pose.bearing(centre(world.outlines[facing])))
+    return pose.turned(pose.bearing(world.centres[facing]))
 
 
 def leg(world: Map, pose: Pose, label: str, ahead: bool) -> tuple[str | None, float, Pose] | None:
@@ -155,7 +157,7 @@ def leg(world: Map, pose: Pose, label: str, ahead: bool) -> tuple[str | None, fl
 
     ahead : the robot looks at the thing already and makes no turn
     """
-    bearing = pose.bearing(centre(world.outlines[label]))
+    bearing = pose.bearing(world.centres[label])
     turn = None if ahead else _turn(bearing)
     if turn is None and not ahead:
         return None
@@ -167,7 +169,7 @@ def trace(world: Map, arguments: tuple[str, ...]) -> Plan | None:
     """Return the route through these things, or None where the way is blocked or a turn would be ambiguous."""
     start, facing, *waypoints = arguments
     first = begin(world, start, facing)
-    if first is None or world.reaches(first.position, waypoints[-1]):
+    if first is None or world.reaches(first.position[None], waypoints[-1])[0]:
         return None
     legs, pose = [], first
     for index, label in enumerate(waypoints):
@@ -208,19 +210,29 @@ def _draw(
 ) -> tuple[str, ...]:
     """Return the names of a route that starts like this and has `turns` turns, or fewer if it leads nowhere further."""
     pose = begin(world, start, facing)
-    waypoints: list[str] = []
-    if pose is not None and rng.random() < FIRST_AHEAD:
-        ahead = leg(world, pose, facing, ahead=True)
-        if ahead is not None:
-            waypoints, pose = [facing], ahead[2]
-    while pose is not None and turns > 0:
-        rest = shuffled([label for label in labels if label not in (start, facing, *waypoints)], rng)
-        steps = ((label, leg(world, pose, label, ahead=False)) for label in rest)
-        label, step = next(((label, step) for label, step in steps if step is not None), (None, None))
-        if label is None:
+    if pose is None:
+        return (start, facing)
+    named: tuple[str, ...] = (start, facing)
+    ahead = leg(world, pose, facing, ahead=True) if rng.random() < FIRST_AHEAD else None
+    if ahead is not None:
+        named, pose = (start, facing, facing), ahead[2]
+    return _extend(world, pose, named, turns, labels, rng)
+
+
+def _extend(
+    world: Map, pose: Pose, named: tuple[str, ...], turns: int, labels: list[str], rng: np.random.Generator
+) -> tuple[str, ...]:
+    """Return `named` and up to `turns` further things that can be gone to one after the other; the longest found."""
+    best = named
+    if turns == 0:
+        return best
+    steps = ((label, leg(world, pose, label, ahead=False)) for label in shuffled(labels, rng) if label not in named)
+    for label, step in islice(((label, step) for label, step in steps if step is not None), BRANCHES):
+        route = _extend(world, step[2], (*named, label), turns - 1, labels, rng)
+        best = max(best, route, key=len)
+        if len(best) == len(named) + turns:
             break
-        waypoints, pose, turns = [*waypoints, label], step[2], turns - 1
-    return (start, facing, *waypoints)
+    return best
 
 
 def _length(path: np.ndarray) -> float:

@@ -64,9 +64,27 @@ def test_the_letter_does_not_depend_on_what_the_answer_is() -> None:
     assert ((table - expected) ** 2 / expected).sum() < 27.9
 
 
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_scenes_of_a_series_even_out_their_odd_letters(count: int) -> None:
+    """Every scene asks one question more than full decks hold; over `count` scenes each letter gets one of these."""
+    wrong = [f"wrong {i}" for i in range(count - 1)]
+    tally: Counter[str] = Counter()
+    for number in range(12 * count):
+        dealer = LetterDealer(3, f"procedural_{number:06d}")
+        tally.update(dealer.deal("type", "right", wrong)[1] for _ in range(count + 1))
+    assert set(tally.values()) == {12 * (count + 1)}
+
+
+def test_unnumbered_scenes_and_scans_do_not_share_their_odd_letters() -> None:
+    for names in (["kitchen", "hall", "bedroom", "office"], [f"scene{i:04d}_00" for i in range(60)]):
+        dealt = [LetterDealer(0, name).deal("type", "right", ["a", "b", "c"])[1] for name in names]
+        assert len(set(dealt)) > 1
+    assert max(Counter(dealt).values()) < 30
+
+
 @given(st.integers(0, 2**31), st.integers(2, 4))
 def test_options_hold_the_answer_once_under_its_letter(seed: int, count: int) -> None:
-    dealer = LetterDealer(np.random.default_rng(seed))
+    dealer = LetterDealer(seed, "scene_7")
     wrong = [f"wrong {i}" for i in range(count - 1)]
     dealt = [dealer.deal("type", "right", wrong) for _ in range(3 * count)]
     for options, letter in dealt:
@@ -79,4 +97,4 @@ def test_options_hold_the_answer_once_under_its_letter(seed: int, count: int) ->
 @pytest.mark.parametrize("wrong", [["right"], ["a", "a"], [], ["a", "b", "c", "d"]])
 def test_repeated_too_few_or_too_many_options_are_refused(wrong: list[str]) -> None:
     with pytest.raises(ValueError, match="different texts"):
-        LetterDealer(np.random.default_rng(0)).deal("type", "right", wrong)
+        LetterDealer(0, "scene").deal("type", "right", wrong)
