@@ -385,5 +385,7 @@ def test_the_spaces_metadata_and_requirements_hold() -> None:
         assert requirement.specifier.contains(version(requirement.name)), f"{requirement} isn't what is installed"
     project = tomllib.loads((SPACE.parents[1] / "pyproject.toml").read_text())["project"]
     declared = {Requirement(line).name: Requirement(line).specifier for line in project["dependencies"]}
-    for name, specifier in declared.items() & {(n, r.specifier) for n, r in wanted.items()}:
-        assert wanted[name].specifier == specifier
+    shared = (declared.keys() & wanted.keys()) - {"shapely"}  # its constrained triangulation is of 2.1
+    assert len(shared) > 10
+    for name in shared:
+        assert wanted[name].specifier == declared[name], f"{name}: say the same in pyproject.toml and the Space"
