@@ -14,6 +14,7 @@ from ocr_hf.scenes.primitives import (
     block,
     cylinder,
     fan,
+    join,
     lathe,
     picture_plane,
     prism,
@@ -46,9 +47,7 @@ def toilet(rng: Rng, style: Style) -> Model:
     stretch = 1.25
     parts.add(
         CERAMIC,
-        _oval_solid(
-            [*foot, (0.185, seat - 0.02), (0.13, seat - 0.02), (0.07, seat - 0.16), (0.0, seat - 0.17)], stretch
-        ).moved(0, -0.06),
+        _oval_solid([*foot, (0.13, seat - 0.02), (0.07, seat - 0.16), (0.0, seat - 0.17)], stretch).moved(0, -0.06),
     )
     ring = [
         (0.125, seat - 0.018),
@@ -81,8 +80,7 @@ def bathtub(rng: Rng, style: Style, length: float | None = None) -> Model:
     width, height, rim = rng.uniform(0.70, 0.78), rng.uniform(0.52, 0.60), 0.07
     x, y = length / 2, width / 2
     parts = Parts()
-    outer = [(-x, -y), (x, -y), (x, y), (-x, y)]
-    parts.add(CERAMIC, *_tub(outer, rim, height))
+    parts.add(CERAMIC, _tub(x, y, rim, height))
     end = x - rim / 2
     parts.add(
         CHROME,
@@ -102,9 +100,9 @@ def bathtub(rng: Rng, style: Style, length: float | None = None) -> Model:
     return parts.model("bathtub")
 
 
-def _tub(outer: list[tuple[float, float]], rim: float, height: float) -> list[Shape]:
-    """Return the walls, rim and hollow of a tub over a rectangle; the hollow narrows to its floor at 0.12 m."""
-    (x0, y0), (x1, _), (_, y1), _ = outer
+def _tub(x1: float, y1: float, rim: float, height: float) -> Shape:
+    """Return the walls, rim and hollow of a tub over -x1 ... x1, -y1 ... y1; its floor is at 0.12 m."""
+    x0, y0 = -x1, -y1
     rows = []
     for inset, z, radius in (
         (rim, height, 0.14),
@@ -123,7 +121,7 @@ def _tub(outer: list[tuple[float, float]], rim: float, height: float) -> list[Sh
     points = np.stack([*skirt, *rows])
     length = np.linspace(0.0, 4.0, 29)
     uv = np.stack(np.broadcast_arrays(length[None, :], np.linspace(0, 1.5, len(points))[:, None]), axis=-1)
-    return [surface(points, uv), fan(points[-1, :-1]), fan(points[0, :-1][::-1])]
+    return join([surface(points, uv), fan(points[-1, :-1]), fan(points[0, :-1][::-1])])
 
 
 def _rounded_rectangle(x0: float, x1: float, y0: float, y1: float, radius: float) -> np.ndarray:

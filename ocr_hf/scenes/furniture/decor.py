@@ -28,7 +28,7 @@ Rng = np.random.Generator
 def _leaf(length: float, width: float, droop: float) -> Shape:
     """Return a leaf that starts at the origin, points to +x and bends down."""
     along = np.linspace(0.0, 1.0, 6)
-    half = width / 2 * np.sin(np.pi * np.clip(along * 0.97 + 0.03, 0, 1)) ** 0.8
+    half = width / 2 * np.sin(np.pi * (0.04 + 0.92 * along)) ** 0.8
     points = np.empty((3, 6, 3))
     for row, side in enumerate((-1.0, 0.0, 1.0)):
         points[row, :, 0] = length * along * (1.0 - 0.25 * droop * along)
@@ -131,19 +131,9 @@ def clock(rng: Rng, style: Style) -> Model:
     """A round wall clock; front to -y."""
     radius = rng.uniform(0.13, 0.2)
     parts = Parts()
-    ring = [
-        (radius - 0.018, -0.02),
-        (radius, -0.012),
-        (radius, 0.02),
-        (0.0, 0.02),
-        (0.0, -0.008),
-        (radius - 0.018, -0.008),
-        (radius - 0.018, -0.02),
-    ]
-    parts.add(
-        pick(rng, (style.wood, DARK, style.metal, WHITE)),
-        lathe([ring[3], ring[4], ring[5], ring[0], ring[1], ring[2], ring[3]][::-1], 36).turned(-np.pi / 2, 0),
-    )
+    rim = radius - 0.018
+    case = [(0.0, -0.008), (rim, -0.008), (rim, -0.02), (radius, -0.012), (radius, 0.02), (0.0, 0.02)]
+    parts.add(pick(rng, (style.wood, DARK, style.metal, WHITE)), lathe(case, 36).turned(-np.pi / 2, 0))
     disc = cylinder(radius - 0.015, -0.002, 0.011, segments=36)
     disc = disc._replace(uv=(disc.vertices[:, :2] / (2 * radius - 0.03) + 0.5).astype(np.float32))
     parts.add_picture(picture("clock", int(rng.integers(6))), disc.turned(np.pi / 2, 0))

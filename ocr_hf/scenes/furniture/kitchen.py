@@ -8,7 +8,7 @@ from ocr_hf.scenes.furniture.joinery import fronts
 from ocr_hf.scenes.furniture.model import Model, Parts
 from ocr_hf.scenes.furniture.style import BLACK, CERAMIC, CHROME, DARK, STEEL, WHITE, Style
 from ocr_hf.scenes.materials import plain
-from ocr_hf.scenes.primitives import block, cylinder, lathe, quad, rounded_box, tube
+from ocr_hf.scenes.primitives import block, cylinder, lathe, rounded_box, tube
 from ocr_hf.scenes.randomness import pick
 
 Rng = np.random.Generator
@@ -136,13 +136,13 @@ def stove(rng: Rng, style: Style) -> Model:
             if gas:
                 parts.add(DARK, cylinder(radius * 0.5, height, height + 0.012, cx, cy))
                 for angle in (0.0, np.pi / 2):
-                    bar = block(-radius, radius, -0.006, 0.006, 0.018, 0.03).turned(angle)
+                    bar = block(-radius, radius, -0.006, 0.006, 0.010, 0.031).turned(angle)
                     parts.add(DARK, bar.moved(cx, cy, height))
             else:
                 ring = [
                     (radius, height),
-                    (radius, height + 0.003),
-                    (radius * 0.86, height + 0.003),
+                    (radius, height + 0.004),
+                    (radius * 0.86, height + 0.004),
                     (radius * 0.86, height),
                     (radius, height),
                 ]
@@ -169,14 +169,9 @@ def stove(rng: Rng, style: Style) -> Model:
         ),
     )
     parts.add(body, block(-x + 0.012, x - 0.012, -y + 0.008, -y + 0.03, 0.06, 0.20))
-    parts.surface(
-        "burner",
-        height + 0.031,
-        -width * 0.23 - 0.13,
-        -width * 0.23 + 0.13,
-        0.02 - depth * 0.22 - 0.13,
-        0.02 - depth * 0.22 + 0.13,
-    )
+    x_burner, y_burner = -width * 0.23, 0.02 - depth * 0.22
+    top = height + (0.031 if gas else 0.004)
+    parts.surface("burner", top, x_burner - 0.13, x_burner + 0.13, y_burner - 0.13, y_burner + 0.13)
     return parts.model("stove")
 
 
@@ -235,13 +230,11 @@ def exhaust_fan(rng: Rng, style: Style, width: float = 0.6) -> Model:
     x, y, flue = width / 2, depth / 2, 0.13
     parts = Parts()
     parts.add(finish, block(-x, x, -y, y, 0.0, 0.05))
-    low, high = (
-        np.array([(-x, -y), (x, -y), (x, y), (-x, y)]),
-        np.array([(-flue, y - 2 * flue), (flue, y - 2 * flue), (flue, y), (-flue, y)]),
-    )
-    for i in range(4):
-        j = (i + 1) % 4
-        parts.add(finish, quad((*low[i], 0.05), (*low[j], 0.05), (*high[j], canopy), (*high[i], canopy)))
+    hood = block(-x, x, -y, y, 0.05, canopy)
+    upper = hood.vertices[:, 2] == canopy
+    hood.vertices[upper, 0] *= flue / x
+    hood.vertices[upper & (hood.vertices[:, 1] < 0.0), 1] = y - 2 * flue
+    parts.add(finish, hood)
     parts.add(finish, block(-flue, flue, y - 2 * flue, y, canopy, height))
     parts.add(DARK, block(-x + 0.05, x - 0.05, -y + 0.05, y - 0.05, -0.003, 0.001))
     return parts.model("exhaust fan")

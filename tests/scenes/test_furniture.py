@@ -1,0 +1,139 @@
+"""Every piece of furniture: plausible size, in its own frame, closed surfaces that look outwards, seeded variety."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+
+import numpy as np
+import pytest
+from meshes import closed_parts
+
+from ocr_hf.scenes.furniture.model import Model, Parts
+from ocr_hf.scenes.furniture.style import draw_style
+from ocr_hf.scenes.randomness import generator
+
+MODULES = ("bathroom", "belongings", "decor", "electronics", "kitchen", "lighting", "openings", "seating", "sleeping")
+MODULES += ("storage", "tables", "tableware")
+LONGEST_M = {  # category -> shortest and longest of its longest dimension, metres
+    "backpack": (0.4, 0.7),
+    "bathtub": (1.4, 1.9),
+    "bed": (1.9, 2.3),
+    "bookshelf": (1.2, 2.2),
+    "bottle": (0.2, 0.35),
+    "ceiling light": (0.3, 1.3),
+    "chair": (0.7, 1.3),
+    "clock": (0.2, 0.5),
+    "closet": (1.8, 2.4),
+    "cup": (0.07, 0.16),
+    "curtain": (1.5, 2.4),
+    "desk": (1.0, 1.7),
+    "door": (1.9, 2.1),
+    "fireplace": (1.0, 1.6),
+    "guitar": (0.9, 1.2),
+    "keyboard": (0.35, 0.5),
+    "lamp": (0.3, 1.8),
+    "laptop": (0.28, 0.4),
+    "microwave": (0.4, 0.6),
+    "monitor": (0.45, 0.7),
+    "nightstand": (0.4, 0.65),
+    "piano": (1.3, 1.6),
+    "pillow": (0.3, 0.7),
+    "printer": (0.35, 0.6),
+    "radiator": (0.6, 1.4),
+    "refrigerator": (1.5, 2.0),
+    "sink": (0.6, 1.3),
+    "sofa": (1.2, 3.0),
+    "stool": (0.35, 0.8),
+    "stove": (0.8, 1.1),
+    "suitcase": (0.6, 1.15),
+    "table": (0.7, 2.1),
+    "telephone": (0.15, 0.3),
+    "toilet": (0.6, 0.95),
+    "towel": (0.45, 0.85),
+    "trash bin": (0.25, 0.7),
+    "tv": (0.9, 1.5),
+    "washer": (0.8, 0.95),
+    "whiteboard": (1.1, 2.3),
+}
+
+
+def makers() -> dict:
+    found = {}
+    for name in MODULES:
+        module = import_module(f"ocr_hf.scenes.furniture.{name}")
+        for key, function in inspect.getmembers(module, inspect.isfunction):
+            parameters = list(inspect.signature(function).parameters)
+            if (
+                function.__module__ == module.__name__
+                and not key.startswith("_")
+                and parameters[:2] == ["rng", "style"]
+            ):
+                found[key] = function
+    return found
+
+
+MAKERS = makers()
+
+
+def make(name: str, seed: int) -> Model:
+    rng = generator(seed, name)
+    function = MAKERS[name]
+    sizes = {
+        key: {"width": 0.9, "height": 2.0}[key]
+        for key, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is parameter.empty and key in ("width", "height")
+    }
+    return function(rng, draw_style(rng), **sizes)
+
+
+@pytest.mark.parametrize("name", sorted(MAKERS))
+def test_a_model_stands_in_its_own_frame_and_looks_outwards(name: str) -> None:
+    for seed in range(4):
+        model = make(name, seed)
+        points = np.concatenate([mesh.vertices for mesh in model.meshes])
+        assert np.allclose(points.max(axis=0), [model.size[0] / 2, model.size[1] / 2, model.size[2]], atol=1e-9)
+        assert np.allclose(points.min(axis=0), [-model.size[0] / 2, -model.size[1] / 2, 0.0], atol=1e-9)
+        if model.label in LONGEST_M:
+            low, high = LONGEST_M[model.label]
+            assert low <= model.size.max() <= high, (model.label, model.size)
+        for mesh in model.meshes:
+            assert np.isfinite(mesh.vertices).all() and np.isfinite(mesh.uv).all()
+            assert mesh.uv.shape == (len(mesh.vertices), 2)
+            assert mesh.faces.min() >= 0 and mesh.faces.max() < len(mesh.vertices)
+            corners = mesh.vertices[mesh.faces]
+            areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
+            assert (areas > 1e-10).all()
+        for surface in model.surfaces:
+            assert 0.0 < surface.z <= model.size[2] + 1e-9 and surface.clearance > 0.0
+            assert -model.size[0] / 2 <= surface.x0 < surface.x1 <= model.size[0] / 2
+            assert -model.size[1] / 2 <= surface.y0 < surface.y1 <= model.size[1] / 2
+
+
+@pytest.mark.parametrize("name", sorted(MAKERS))
+def test_a_model_is_a_function_of_its_seed(name: str) -> None:
+    first, again = make(name, 3), make(name, 3)
+    assert all((a.vertices == b.vertices).all() for a, b in zip(first.meshes, again.meshes, strict=True))
+    looks = {
+        tuple(mesh.vertices.tobytes() + repr(mesh.material).encode() for mesh in make(name, s).meshes) for s in range(5)
+    }
+    assert len(looks) > 1
+
+
+@pytest.mark.parametrize("name", sorted(MAKERS))
+def test_everything_but_pictures_is_solid_and_looks_outwards(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    solids = []
+    add = Parts.add
+    monkeypatch.setattr(
+        Parts, "add", lambda self, finish, *shapes: (solids.extend(shapes), add(self, finish, *shapes))[1]
+    )
+    for seed in range(3):
+        make(name, seed)
+    assert solids
+    for shape in solids:
+        volumes, opened = closed_parts(shape.vertices, shape.faces)
+        assert opened == 0 and len(volumes) == 1 and volumes[0] > 0.0
+
+
+def test_there_are_at_least_fifty_kinds_of_things() -> None:
+    assert len({make(name, 0).label for name in MAKERS}) >= 50
