@@ -90,7 +90,7 @@ def test_mistakes_end_with_one_sentence(flags: list[str], message: str, tmp_path
 def test_unknown_split_model_and_audit(make_vsi_bench, lively_model, tmp_path, capsys) -> None:
     data = ["eval", "--data", str(make_vsi_bench()), "--out", str(tmp_path / "out")]
     for flags, message in [
-        (["--model", "nobody/nothing"], "there is no model at 'nobody/nothing'"),
+        (["--model", "nobody/nothing"], "'nobody/nothing' is not in the cache"),
         (["--model", str(lively_model), "--split", "train"], "VSI-Bench has no split 'train'"),
         (["--model", str(lively_model), "--audit", "queried_erased"], "audit 'queried_erased' needs to know where"),
         (["--model", str(lively_model), "--audit", "blur"], "audit 'blur' is unknown"),
