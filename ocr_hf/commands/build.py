@@ -67,6 +67,9 @@ def _report(console: Any, out: Path, manifest: dict[str, Any]) -> None:
     console.print(table)
     for reason, count in manifest["statistics"]["skipped_clips"].items():
         console.print(f"left out {count} clips: {reason}")
+    left_out = manifest["statistics"]["questions_left_out"]
+    for reason, count in sorted(left_out.items(), key=lambda item: -item[1]):
+        console.print(f"not asked {count:>5} x {reason}", style="dim", highlight=False, soft_wrap=True)
     place = shlex.quote(str(out))
     console.print(
         f"Look at it:   ocr-hf view {place} --out {place}.png\n"

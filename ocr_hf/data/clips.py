@@ -20,6 +20,7 @@ from ocr_hf.data.staging import Staging
 from ocr_hf.data.video import stored_psnr, write_mp4
 from ocr_hf.perturb.keys import stable_key
 from ocr_hf.perturb.select import visible_objects
+from ocr_hf.questions.exclude import why_excluded
 from ocr_hf.questions.generate import generate_questions
 from ocr_hf.questions.question import Generated, Question, QuestionConfig
 from ocr_hf.scenes.render import Renderer
@@ -51,7 +52,10 @@ def build_scene(config: BuildConfig, plan: ScenePlan, staging: Staging) -> Itera
 
 
 def _open_studio(config: BuildConfig, plan: ScenePlan) -> tuple[Scene, Renderer] | SkippedClip:
-    """Return the scene and its renderer; where a scene that no user gave fails, the reason."""
+    """Return the scene and its renderer; the reason where a scene is a test scene, or one that no user gave fails."""
+    excluded = why_excluded(config.path[plan.index]) if config.source == "mesh" else None
+    if excluded is not None:
+        return SkippedClip(f"not for training: {excluded}")
     try:
         scene = open_scene(config, plan)
         return scene, Renderer(scene)
@@ -101,7 +105,8 @@ def _find_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath:
 
 def _ask(config: BuildConfig, clip: ClipPlan, scene: Scene, recording: Recording) -> Generated:
     options = QuestionConfig(question_types=config.question_types) if config.question_types else QuestionConfig()
-    seed = stable_key("questions", config.seed, clip.id) % 2**31
+    # The n-th clips of all scenes share a seed, so that their letters even out over the scenes (questions.options).
+    seed = stable_key("questions", config.seed, clip.index % config.clips_per_scene) % 2**31
     try:
         asked = generate_questions(scene, recording.footprints, recording.fps, seed, options)
     except ValueError as error:

@@ -7,6 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ocr_hf.data.assemble import NothingBuilt
+from ocr_hf.data.build import build_folder
+from ocr_hf.data.config import BuildConfig
 from ocr_hf.questions.exclude import arkitscenes_visits, vsi_bench_scenes, why_excluded
 
 
@@ -63,3 +66,13 @@ def test_arkitscenes_videos_of_one_visit_go_together(tmp_path: Path) -> None:
     table.write_text("video,visit\n1,2\n")
     with pytest.raises(ValueError, match="no columns video_id and visit_id"):
         arkitscenes_visits(table)
+
+
+@pytest.mark.parametrize("path", ["scans/scene0251_02/scene0251_02.glb", "41069025.obj"])
+def test_a_build_leaves_test_scenes_out_without_opening_them(path: str, tmp_path: Path) -> None:
+    scan = tmp_path / path
+    scan.parent.mkdir(parents=True, exist_ok=True)
+    scan.write_text("no mesh at all")
+    config = BuildConfig(source="mesh", path=(str(scan),))
+    with pytest.raises(NothingBuilt, match="VSI-Bench's test set"):
+        build_folder(config, tmp_path / "out", num_proc=1)
