@@ -44,7 +44,7 @@ def furnished_scene(seed: int, models: Path | str, rooms: int | None = None) -> 
     """
     library = _library(str(models))
     home = layout_home(seed, rooms)
-    placements, used = _refurnish(home.placements, library, seed)
+    placements, used = refurnished(home.placements, library, seed)
     scene = scene_of(home, f"furnished_{seed:06d}", "furnished", placements)
     credits = tuple(sorted({entry.credit for entry in used}))
     licences = {entry.licence for entry in used}
@@ -52,7 +52,7 @@ def furnished_scene(seed: int, models: Path | str, rooms: int | None = None) -> 
     return replace(scene, licence=licence if used else scene.licence, attribution=credits)
 
 
-def _refurnish(
+def refurnished(
     placements: tuple[Placement, ...], library: ModelLibrary, seed: int
 ) -> tuple[tuple[Placement, ...], list[Entry]]:
     """Return the placements with real models where they fit, and the models used."""
@@ -85,6 +85,10 @@ def _refurnish(
             break
     if any(current[i].model.label in BEDDED and current[i] is not placements[i] for i in range(len(current))):
         gone |= {i for i, placement in enumerate(placements) if placement.model.label == "pillow"}
+    for i, placement in enumerate(placements):
+        if placement.on is not None:
+            carrier = next(j for j, other in enumerate(placements) if other is placement.on)
+            current[i] = replace(current[i], on=current[carrier])
     return tuple(p for i, p in enumerate(current) if i not in gone), used
 
 
