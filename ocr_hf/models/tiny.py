@@ -41,7 +41,7 @@ class TinySize:
 
 
 PRESETS = {
-    "0.2M": TinySize(64, 2, 4, 2, 128, vision_hidden=32, vision_layers=2, vision_heads=2, vocabulary=512),
+    "0.2M": TinySize(64, 2, 4, 2, 128, vision_hidden=32, vision_layers=2, vision_heads=2),
     "1M": TinySize(128, 4, 4, 2, 384, vision_hidden=64, vision_layers=2, vision_heads=4),
     "3M": TinySize(192, 6, 6, 2, 512, vision_hidden=96, vision_layers=3, vision_heads=4),
     "10M": TinySize(320, 8, 10, 2, 800, vision_hidden=160, vision_layers=4, vision_heads=8),

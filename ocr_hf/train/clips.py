@@ -21,6 +21,35 @@ BAD_CLIP = "bad_clip"
 """Key under which a skipped row carries the reason."""
 
 
+class Column(Sequence):
+    """A nested column of a row, read like the list that it holds.
+
+    accelerate walks every list of a batch down to its numbers in search of tensors, for every rollout of a group: on
+    poses and footprints that took half a second a step. This is no list to it.
+    """
+
+    def __init__(self, values: list[Any]) -> None:
+        self._values = values
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._values[index]
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self._values, dtype=dtype)
+
+    def __eq__(self, other: object) -> bool:
+        return self._values == (other._values if isinstance(other, Column) else other)
+
+    __hash__ = None
+
+
+NOT_WRAPPED = ("prompt", "completion", "image", "images")
+"""Columns that TRL itself reads."""
+
+
 class BadRow(ValueError):
     """A row that cannot be trained on, with the row, the cause and the way out in one sentence."""
 
@@ -59,6 +88,10 @@ def clip_name(row: Mapping[str, Any], source: Any) -> str:
     if isinstance(source, Mapping):
         source = source.get("path")
     return str(source) if isinstance(source, str) else f"row-{row.get('id')}"
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], (list, dict))
 
 
 def _asks_for_video(prompt: Any) -> bool:
@@ -105,7 +138,10 @@ class ClipLoader:
         return out
 
     def _with_clip(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        row = dict(row)
+        row = {
+            name: Column(value) if _is_nested(value) and name not in NOT_WRAPPED else value
+            for name, value in row.items()
+        }
         source = row.pop(self.video_column, None)
         if source is None and not _asks_for_video(row.get("prompt")):
             return row

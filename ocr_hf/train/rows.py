@@ -27,10 +27,23 @@ def chat(row: Mapping[str, Any], style: str = "thinking") -> list[dict[str, str]
 
 
 def answer(row: Mapping[str, Any], style: str = "thinking") -> str:
-    """Return what a model should write for a row: its reasoning and answer between tags, or the answer alone."""
+    """Return what a model should write for a row: reasoning and answer between tags, or the answer alone.
+
+    The `reasoning` column of ocr-vsi holds both tags; plain reasoning is put between them.
+    """
     if style != "thinking":
         return row["ground_truth"]
-    return f"<think>{(row.get('reasoning') or '').strip()}</think><answer>{row['ground_truth']}</answer>"
+    reasoning = (row.get("reasoning") or "").strip()
+    if "<answer>" in reasoning:
+        return reasoning
+    return f"<think>{reasoning}</think><answer>{row['ground_truth']}</answer>"
+
+
+def short_answer(row: Mapping[str, Any]) -> str:
+    """Return `answer` with the last sentence of the reasoning only, for models too small to learn more."""
+    thought, _, rest = answer(row).removeprefix("<think>").partition("</think>")
+    sentences = [part for part in thought.replace("; ", ". ").split(". ") if part.strip()]
+    return f"<think>{sentences[-1] if sentences else ''}</think>{rest}"
 
 
 def with_prompts(rows: Dataset, style: str = "thinking") -> Dataset:

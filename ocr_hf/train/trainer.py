@@ -107,7 +107,8 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         self.data_collator = ClipLoader(
             args.video_column, args.num_frames, args.frame_cache_mb * 2**20, args.on_bad_row
         )
-        setup.suppress_video_token(self)
+        if self.has_video:
+            setup.suppress_video_token(self)
 
     @property
     def mode(self) -> str:

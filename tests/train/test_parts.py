@@ -99,6 +99,18 @@ class TestClipLoader:
         loader(make_rows(tmp_path, 1))
         assert loader._cache.bytes > 0 and pickle.loads(pickle.dumps(loader))._cache is None
 
+    def test_nested_columns_are_read_as_lists_but_not_walked(self, tmp_path):
+        from accelerate.utils import send_to_device
+
+        row = make_rows(tmp_path, 1)[0]
+        loaded = ClipLoader("vanilla", 4)([row])[0]
+        for name in ("footprints", "camera_to_world", "intrinsics", "objects"):
+            column = loaded[name]
+            assert column == row[name] and column[0] == row[name][0] and len(list(column)) == len(row[name])
+            assert send_to_device([loaded], "cpu")[0][name] is column  # a list would come back rebuilt
+        assert np.asarray(loaded["camera_to_world"]).shape == (8, 4, 4)
+        assert loaded["prompt"] == row["prompt"] and isinstance(loaded["prompt"], list)
+
     def test_rows_without_a_clip_pass(self):
         assert ClipLoader("vanilla", 4)([{"prompt": "a", "vanilla": None}]) == [{"prompt": "a"}]
 
