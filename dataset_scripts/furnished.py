@@ -5,7 +5,7 @@
 """Produce ocr-vsi from procedural rooms with real furniture models (OCR = Object-Centric 3D Rollout).
 
     apt install sweethome3d-furniture
-    python dataset_scripts/furnished.py --models /usr/share/sweethome3d --out ocr-vsi --scenes 200 --num-proc 8
+    python dataset_scripts/furnished.py --models /usr/share/sweethome3d/furniture --out ocr-vsi --scenes 200
 
 The models are CC0 or CC-BY; the card names the author of each one used.
 """
