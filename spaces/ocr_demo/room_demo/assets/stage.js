@@ -174,7 +174,8 @@ const update = async () => {
     const offset = hit.closest('label').offsetTop - list.offsetTop;
     if (offset < list.scrollTop || offset > list.scrollTop + list.clientHeight - 24) list.scrollTop = offset - 24;
   }, 150);
-  if (view.link) history.replaceState(null, '', view.link);
+  const theme = new URLSearchParams(location.search).get('__theme');
+  history.replaceState(null, '', theme ? `${view.link}&__theme=${encodeURIComponent(theme)}` : view.link);
 };
 watch('value', update);
 showPlaying();

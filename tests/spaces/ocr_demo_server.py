@@ -1,0 +1,72 @@
+"""Runs the demo in a process of its own, as `python app.py` does, with tiny rooms and an unreachable Hub."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+APP = Path(__file__).resolve().parents[2] / "spaces" / "ocr_demo" / "app.py"
+SMALL_ROOMS = """
+import runpy, sys
+sys.path.insert(0, {folder!r})
+from room_demo import rooms
+rooms.BUNDLED = (rooms.Bundled("Kitchen", 12, 2),)
+rooms.Rooms.__init__.__defaults__ = (rooms.BUNDLED,)
+rooms.ClipSize.__init__.__defaults__ = ({frames}, 4.0, {width}, {height}, 75.0)
+sys.argv = ["app.py", "--port", "{port}", "--cache", {cache!r}, "--frames", "4", "--clip-frames", "{frames}"]
+runpy.run_path({app!r}, run_name="__main__")
+"""
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@contextmanager
+def running_demo(cache: Path, frames: int = 8, width: int = 196, height: int = 140) -> Iterator[str]:
+    """Yield the address of a demo with one small kitchen; stop it afterwards."""
+    port = free_port()
+    source = SMALL_ROOMS.format(
+        folder=str(APP.parent), app=str(APP), port=port, cache=str(cache), frames=frames, width=width, height=height
+    )
+    environment = {
+        **os.environ, "HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False", "OMP_NUM_THREADS": "1",
+        "OCR_DEMO_TINY": "0.2M", "GRADIO_TEMP_DIR": str(cache / "gradio"),
+    }  # fmt: skip
+    log = cache / "log.txt"
+    with log.open("w") as out:
+        server = subprocess.Popen(
+            [sys.executable, "-c", source], cwd=cache, env=environment, stdout=out, stderr=subprocess.STDOUT
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait(address, server, log)
+        yield address
+    finally:
+        server.terminate()
+        try:
+            server.wait(15)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def _wait(address: str, server: subprocess.Popen, log: Path) -> None:
+    for _ in range(600):
+        if server.poll() is not None:
+            raise RuntimeError(f"the demo ended with status {server.returncode}: {log.read_text()[-2000:]}")
+        try:
+            with urllib.request.urlopen(f"{address}/config", timeout=2):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"the demo did not answer in two minutes: {log.read_text()[-2000:]}")

@@ -1,0 +1,257 @@
+"""The demo as visitors meet it: in Chromium, through gradio_client, and through MCP."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.spaces.ocr_demo_server import running_demo
+
+pytestmark = pytest.mark.slow
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+--disable-component-update --disable-sync --enable-unsafe-swiftshader --use-gl=angle --use-angle=swiftshader""".split()  # noqa: SIM905
+READY = ".stage .vanilla video[data-ready]"
+LARGEST_SHAPE = """() => {
+  const size = (path) => { const box = path.getBBox(); return box.width * box.height; };
+  const paths = [...document.querySelectorAll('.stage .vanilla path')].sort((a, b) => size(b) - size(a));
+  for (const path of paths) {
+    const box = path.getBoundingClientRect();
+    for (let i = 1; i < 12; i++) for (let j = 1; j < 12; j++) {
+      const x = box.x + box.width * i / 12, y = box.y + box.height * j / 12;
+      const around = [[0, 0], [8, 0], [-8, 0], [0, 8], [0, -8]];
+      if (around.every(([dx, dy]) => document.elementFromPoint(x + dx, y + dy) === path))
+        return { x, y, id: path.dataset.id };
+    }
+  }
+}"""
+SHOWN_NOISE = "() => (document.querySelector('.stage .noisy video') || {}).src?.includes('noisy-')"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_demo(tmp_path_factory.mktemp("page")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(address: str):
+    from gradio_client import Client
+
+    return Client(address, verbose=False)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed on this machine (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+def pictures() -> Path:
+    """Return the folder for screenshots: OCR_DEMO_SHOTS, else the working directory's outputs/screenshots."""
+    folder = Path(os.environ.get("OCR_DEMO_SHOTS", "outputs/screenshots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def open_page(browser, address: str, complaints: list[str], query: str = "", width: int = 1366, height: int = 768):
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("response", lambda answer: complaints.append(answer.url) if answer.status >= 400 else None)
+    page.goto(f"{address}/{query}")
+    page.wait_for_selector(READY, timeout=90_000)
+    return page
+
+
+def test_a_visit(browser, address: str) -> None:
+    """Loads, plays, selects by a click, changes the strength, asks, reads both answers, shares and reopens the link."""
+    complaints: list[str] = []
+    page = open_page(browser, address, complaints)
+    page.wait_for_function("() => document.querySelector('.stage .vanilla video').currentTime > 0.3")
+    page.wait_for_function(
+        """() => { const [a, b] = document.querySelectorAll('.stage video');
+        return Math.abs(a.currentTime - b.currentTime) < 0.4 && !b.paused; }"""
+    )
+    page.click(".stage .play")
+    assert page.evaluate("() => [...document.querySelectorAll('.stage video')].every((video) => video.paused)")
+    page.wait_for_selector(".stage .vanilla path", state="attached")
+    target = page.evaluate(LARGEST_SHAPE)
+    page.mouse.click(target["x"], target["y"])
+    page.wait_for_function(f"() => document.querySelector('.stage').dataset.perturbed === '{target['id']}'")
+    page.wait_for_function(SHOWN_NOISE)
+    first = page.get_attribute(".stage .noisy video", "src")
+    assert page.locator("#objects input:checked").count() == 1
+    page.locator(".stage .switch input").check()
+    assert "outlined" in page.get_attribute(".stage", "class")
+
+    page.fill("#strength input[type=number]", "0.9")
+    page.keyboard.press("Enter")
+    page.locator("#strength input[type=range]").focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function(f"() => !document.querySelector('.stage .noisy video').src.endsWith('{first[-20:]}')")
+
+    page.click("#ask")
+    page.wait_for_selector(".answers .card.noisy .value", timeout=60_000)
+    cards = page.locator(".answers .card")
+    assert cards.count() == 2
+    assert "Untrained model" in page.inner_text("#answers")
+    shares = [float(text.removesuffix(" %")) for text in cards.nth(0).locator(".share").all_inner_texts()]
+    assert len(shares) >= 2 and 98 <= sum(shares) <= 102
+    page.wait_for_selector("#findings td")
+    assert page.is_enabled("#csv")
+    with page.expect_download() as download:
+        page.click("#csv")
+    assert "Noise on" in Path(download.value.path()).read_text().splitlines()[0]
+    page.screenshot(path=pictures() / "light.png", full_page=True)
+
+    link = page.url
+    assert f"o={target['id']}" in link
+    again = open_page(browser, link, complaints)
+    again.wait_for_function(SHOWN_NOISE)
+    assert again.get_attribute(".stage .noisy video", "src") == page.get_attribute(".stage .noisy video", "src")
+    assert again.get_attribute(".stage", "data-perturbed") == target["id"]
+    again.close()
+    page.close()
+    assert complaints == []
+
+
+def test_dark_and_narrow_and_without_a_mouse(browser, address: str) -> None:
+    complaints: list[str] = []
+    dark = open_page(browser, address, complaints, "?__theme=dark&p=random&n=3")
+    dark.wait_for_function(SHOWN_NOISE)
+    ground, text = dark.evaluate(
+        """() => { const dark = (value) => value.match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + +part, 0);
+        return [dark(getComputedStyle(document.querySelector("gradio-app")).backgroundColor),
+                dark(getComputedStyle(document.querySelector('.top p')).color)]; }"""
+    )
+    assert ground < 200 < 350 < text
+    dark.screenshot(path=pictures() / "dark.png", full_page=True)
+    dark.close()
+
+    phone = open_page(browser, address, complaints, width=390, height=844)
+    assert phone.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+    box = phone.locator("#objects input").first
+    box.focus()
+    phone.keyboard.press("Space")
+    phone.wait_for_function(SHOWN_NOISE)
+    phone.locator(".stage input[type=range]").focus()
+    before = phone.evaluate("() => +document.querySelector('.stage input[type=range]').value")
+    phone.keyboard.press("ArrowRight")
+    phone.wait_for_function(f"() => +document.querySelector('.stage input[type=range]').value !== {before}")
+    assert phone.evaluate("() => document.querySelector('.stage video').paused")
+    phone.screenshot(path=pictures() / "narrow.png", full_page=True)
+    phone.close()
+    assert complaints == []
+
+
+def test_the_3d_room_draws(browser, address: str) -> None:
+    complaints: list[str] = []
+    page = open_page(browser, address, complaints, "?p=random&n=2")
+    page.get_by_role("tab", name="3D room").click()
+    page.wait_for_selector("#model canvas", timeout=30_000)
+    page.wait_for_timeout(4000)
+    page.locator("#model").screenshot(path=pictures() / "model.png")
+    from PIL import Image
+
+    colors = Image.open(pictures() / "model.png").convert("RGB").resize((200, 100)).getcolors(20_000)
+    assert len(colors) > 300
+    page.close()
+    # Babylon tries WebGPU first and says loudly that this headless Chromium has none
+    assert [text for text in complaints if "WebGPU" not in text] == []
+
+
+def test_a_broken_link_and_a_bad_upload_leave_the_page_alive(browser, address: str, tmp_path: Path) -> None:
+    page = browser.new_page()
+    page.goto(f"{address}/?room=attic&o=9999.x&s=nan&mode=blur&q=-5")
+    page.wait_for_selector(READY, timeout=60_000)
+    page.get_by_text("There is no room 'attic'").wait_for()
+    (tmp_path / "fake.glb").write_bytes(b"PK\x03\x04 not a mesh")
+    page.get_by_role("tab", name="Your own scene").click()
+    page.locator("#glb input[type=file]").set_input_files(tmp_path / "fake.glb")
+    page.locator("#glb").get_by_text("fake").first.wait_for()
+    page.get_by_role("button", name="Film this scene").click()
+    page.get_by_text("is no GLB").wait_for()
+    page.click("#ask")
+    page.wait_for_selector(".answers .card", timeout=60_000)
+    page.close()
+
+
+def test_endpoints_are_typed_told_and_no_others_are_public(client) -> None:
+    told = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(told) == {"/rooms", "/describe_room", "/perturb", "/compare_answers"}
+    names = [parameter["parameter_name"] for parameter in told["/perturb"]["parameters"]]
+    assert names == ["room", "object_ids", "policy", "max_objects", "mode", "strength", "seed", "question"]
+    assert all(endpoint["description"] for endpoint in told.values())
+
+
+def test_a_program_perturbs_and_asks(client, address: str) -> None:
+    room = client.predict("kitchen", api_name="/describe_room")
+    target = room["objects"][0]["id"]
+    made = client.predict("kitchen", [target], api_name="/perturb")
+    assert made["object_ids"] == [target] and made["variant"] in made["noisy"]
+    with urllib.request.urlopen(f"{address}/{made['noisy']}") as answer:
+        assert answer.headers["content-type"] == "video/mp4" and answer.read()[4:8] == b"ftyp"
+    both = client.predict("kitchen", 0, [], "queried", api_name="/compare_answers")
+    assert set(both["vanilla"]) == {"text", "extracted", "score", "probabilities"}
+    assert both["prompt"].startswith("These are frames of a video.") and both["changed"]
+    assert both == client.predict("kitchen", 0, [], "queried", api_name="/compare_answers")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "arguments", "says"),
+    [
+        ("/perturb", ("attic", []), "no room"),
+        ("/perturb", ("../clips", []), "no room"),
+        ("/perturb", ("kitchen", [65535]), "no object 65535"),
+        ("/perturb", ("kitchen", "all"), "list of"),
+        ("/perturb", ("kitchen", [], "chosen", 2, "gaussian", 7.0), "strength"),
+        ("/compare_answers", ("kitchen", 99_999, []), "no question"),
+        ("/compare_answers", ("kitchen", 0, [], "chosen", 2, "gaussian", 0.5, 0, "/etc"), "not started with"),
+        ("/compare_answers", ("kitchen", 0, [], "chosen", 2, "gaussian", 0.5, 0, "", "x " * 5000), "characters"),
+    ],
+)
+def test_bad_requests_are_told_in_a_sentence(client, endpoint: str, arguments: tuple, says: str) -> None:
+    with pytest.raises(Exception) as error:
+        client.predict(*arguments, api_name=endpoint)
+    assert says in str(error.value) and "Traceback" not in str(error.value)
+
+
+def test_files_outside_the_apps_folders_cannot_be_read(client, address: str, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret")
+    room = client.predict("kitchen", api_name="/describe_room")["id"]
+    for path in (
+        f"gradio_api/file={secret}",
+        "gradio_api/file=/etc/passwd",
+        "media/../clips/x/clip.json",
+        f"media/..%2Fclips%2F{room}%2Fclip.json",
+        f"media/%2e%2e/clips/{room}/clip.json",
+        "media//etc/passwd",
+        f"media/{room}/",
+    ):
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(f"{address}/{path}")
+        assert error.value.code in (403, 404)
+
+
+def test_tools_are_offered_to_agents(address: str) -> None:
+    with urllib.request.urlopen(f"{address}/gradio_api/mcp/schema") as answer:
+        tools = {tool["name"].split("/")[-1]: tool for tool in json.load(answer)}
+    assert any(name.endswith("perturb") for name in tools) and len(tools) == 4
+    told = next(tool for name, tool in tools.items() if name.endswith("perturb"))
+    assert "Object-Centric 3D Rollout" in told["description"]
+    assert {"room", "object_ids", "strength"} <= set(told["inputSchema"]["properties"])
