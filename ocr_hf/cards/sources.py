@@ -76,6 +76,9 @@ def gather(
     stages = tuple(_keep_stage(folder, place, number) for number, place in enumerate(places, 1))
     configs = [yaml.safe_load((folder / config).read_text(encoding="utf-8")) for config, _ in stages]
     base, base_revision = _base_model(folder, configs)
+    adapter = (folder / "adapter_config.json").is_file()
+    if adapter and base is None:
+        raise CardError(f"the adapter in {folder} names no base model of the Hub; others could not load it")
     if licence is None and base is not None:
         raise CardError(f"the base model {base} has a licence of its own; say with --licence what these weights carry")
     datasets = dict.fromkeys(config.get("data", {}).get("dataset") for config in configs)
@@ -85,7 +88,7 @@ def gather(
         licence=licence or "apache-2.0",
         base_model=base,
         base_revision=base_revision,
-        adapter=(folder / "adapter_config.json").is_file(),
+        adapter=adapter,
         datasets=tuple(name for name in datasets if _is_hub_id(name)),
         evaluations=kept_results,
         stages=stages,

@@ -75,6 +75,7 @@ def identity(
         "trained_with_ocr": any(plain(config.get("training", "strategy")) == "ocr" for config in configs),
         "base": base,
         "base_id": given.base_model,
+        "base_revision": given.base_revision or "main",
         "datasets": renderer.listed(*given.datasets) if inputs.datasets else Literal("a local data set"),
         "parameters": parameters,
         "small": parameters is not None and parameters.value < SMALL,

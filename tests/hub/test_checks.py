@@ -354,3 +354,8 @@ def test_a_path_without_problem_stays_below_its_folder(tmp_path_factory, path):
     root = tmp_path_factory.getbasetemp().resolve()
     if path_problem(path) is None:
         assert (root / path).resolve().is_relative_to(root) and (root / path).resolve() != root
+
+
+@pytest.mark.parametrize(("kind", "name"), [("metric", "vsi_bench"), ("space", "ocr_demo")])
+def test_the_spaces_of_this_repository_may_be_published(kind, name, root):
+    assert plan_push(kind, root / "spaces" / name, f"org/{name}").sdk == "gradio"

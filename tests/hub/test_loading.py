@@ -1,14 +1,19 @@
 """Any OCR checkpoint loads by id and revision: full, sharded, adapter; from the cache offline; refusals say why."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+from ocr_hf.cards.model_card import write_model_card
+from ocr_hf.data.video import write_mp4
+from ocr_hf.hub.plan import plan_push
 from ocr_hf.models.load import load_model
 from ocr_hf.models.tiny import build_tiny
+from tests.hub.folders import noise_frames
 from tests.hub_server.accounts import STRANGER
 
 LOGITS = """
@@ -18,6 +23,9 @@ import numpy as np
 import torch
 
 import ocr_hf
+from ocr_hf.cards.model_card import write_model_card
+from ocr_hf.data.video import write_mp4
+from ocr_hf.hub.plan import plan_push
 from ocr_hf.models.load import load_model
 from ocr_hf.models.media import encode_video, model_inputs, prompt_ids
 
@@ -98,6 +106,15 @@ print(torch.cat([full, newer, merged]).double().sum().item())
     environment = "import os; os.environ['HF_HUB_OFFLINE'] = '1'\n"
     assert hub_client(environment + source) == first
     assert local_hub.traffic.requests() == 0
+
+
+@pytest.mark.slow
+def test_the_snippet_of_an_adapters_card_runs(repositories, hub_client, tmp_path):
+    card = write_model_card(tmp_path / "adapter", "org/adapter", licence="apache-2.0", revision="v1")
+    plan_push("model", tmp_path / "adapter", "org/adapter")
+    write_mp4(tmp_path / "room.mp4", noise_frames(seed=1, frames=40, side=56), 8.0)
+    snippet = re.search(r"```python\n(.*?)```", card.readme, re.DOTALL).group(1)
+    hub_client("import ocr_hf  # torchvision on CPU\n" + snippet + "assert answer.shape[0] == 1\n")
 
 
 REFUSALS = """
