@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "ocr_hf"
 ORDER = ["geometry", "scenes", "perturb", "questions", "data", "models", "vsi_bench", "train", "cards", "hub", "commands"]
 """A part may import itself and those before it; `cli` and `demo` may import all."""
-PURE = {"ocr_hf.vsi_bench.scoring", "ocr_hf.vsi_bench.extract", "ocr_hf.vsi_bench.prompts"}
+PURE = {f"ocr_hf.vsi_bench.{name}" for name in ("bootstrap", "extract", "prompts", "scoring", "summary", "tasks")}
 """The scorer, shared by metric and rewards: nothing of the rest."""
 
 
