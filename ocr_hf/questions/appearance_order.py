@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import permutations
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, permutations
 
 import numpy as np
 
@@ -33,7 +33,10 @@ class AppearanceOrder:
         if inventory.footprints is None:
             return
         labels = [label for label in inventory.askable if inventory.first_seconds(label) is not None]
-        for four in random_subsets(labels, NUM_CATEGORIES, rng):
+        seconds = {label: inventory.first_seconds(label) for label in labels}
+        fitting = [four for four in random_subsets(labels, NUM_CATEGORIES, rng) if _apart([seconds[x] for x in four])]
+        # Where none fits, some four are yielded all the same, so that the reason is counted.
+        for four in fitting or [tuple(labels[:NUM_CATEGORIES])]:
             yield tuple(shuffled(four, rng))
 
     def check(self, inventory: Inventory, arguments: tuple[str, ...]) -> str | None:
@@ -47,13 +50,13 @@ class AppearanceOrder:
         seconds = [inventory.first_seconds(label) for label in arguments]
         if any(time is None for time in seconds):
             return "a category never appears or only creeps into view"
-        if np.diff(np.sort(np.array(seconds, dtype=np.float64))).min() <= MIN_INTERVAL_S + EPSILON:
+        if not _apart(seconds):
             return "two categories appear at almost the same time"
         rule = inventory.config.visibility
         if rule is not None:
             order = sorted(range(NUM_CATEGORIES), key=lambda i: seconds[i])
             frames = [first_sampled_frame(inventory.share(arguments[i]), rule) for i in order]
-            if any(later <= earlier for earlier, later in zip(frames, frames[1:], strict=False)):
+            if any(later <= earlier for earlier, later in pairwise(frames)):
                 return "the sampled frames show another order"
         return None
 
@@ -87,6 +90,11 @@ class AppearanceOrder:
             queried_objects=tuple(sorted(item.id for label in labels for item in inventory.categories[label])),
             context_objects=_between(inventory, labels, seconds[0], seconds[-1]),
         )
+
+
+def _apart(seconds: Sequence[float]) -> bool:
+    ordered = sorted(seconds)
+    return all(late - early > MIN_INTERVAL_S + EPSILON for early, late in pairwise(ordered))
 
 
 def _between(inventory: Inventory, labels: list[str], first: float, last: float) -> tuple[int, ...]:

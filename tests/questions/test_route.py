@@ -213,6 +213,9 @@ def test_detours_and_routes_without_turn_are_refused() -> None:
     assert FAMILY.check(inventory, ("door", "tv", "tv", "lamp")) == "the way is a detour"
     assert FAMILY.check(inventory, ("door", "tv", "tv", "sofa", "desk")) == "the way is blocked or a turn is ambiguous"
     assert FAMILY.check(inventory, ("door", "tv", "piano")) == "category is not in the scene"
+    hanging = room_with(*hall().objects, thing(20, "ceiling light", (0, 0, 2.4), (0.3, 0.3, 0.1)))
+    inventory = Inventory(hanging, None, None, ROUTES, Counter())
+    assert FAMILY.check(inventory, ("door", "tv", "ceiling light")) == "it hangs above the robot"
 
 
 @pytest.mark.parametrize(
