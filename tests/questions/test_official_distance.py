@@ -37,7 +37,7 @@ def test_nearest_is_the_minimum_over_all_pairs_and_near_the_exact_distance(seed:
     assert distance == first.query(second.data)[0].min()
     assert np.linalg.norm(point_a - point_b) == pytest.approx(distance, abs=1e-12)
     exact = float(closest_points([a], [b])[2][0])
-    assert exact - 1e-9 <= distance <= exact + 0.2
+    assert exact - 1e-9 <= distance <= exact + 0.3
 
 
 def test_points_are_in_the_shell_five_centimetres_apart() -> None:
