@@ -78,6 +78,8 @@ def main() -> None:
     """Start the page."""
     options = parse()
     demo = make_demo(options)
+    if os.environ.get("SPACES_ZERO_GPU"):
+        demo.models.preload(every=True)  # its workers are forks of this process: what isn't loaded now never stays
     demo.rooms.warm_up(then=demo.models.preload)
     sweep_regularly(demo.rooms)
     on_spaces = bool(os.environ.get("SPACE_ID"))

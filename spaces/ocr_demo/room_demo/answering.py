@@ -20,6 +20,7 @@ from ocr_hf.vsi_bench.prompts import MAX_NEW_TOKENS, PREFIX, build_prompt
 from ocr_hf.vsi_bench.scoring import score_answer
 from ocr_hf.vsi_bench.tasks import LETTERS
 
+from .gpu import on_gpu
 from .problems import Problem
 
 FRAMES = 16
@@ -27,6 +28,8 @@ MAX_THINKING_TOKENS = 256
 FREE_TEXT_TOKENS = 48
 MAX_QUESTION_CHARS = 600
 ANSWERS_KEPT = 4096
+MAX_SECONDS = 120.0
+"""What one generation may take, so that nobody waits for ever behind a slow model."""
 UNTRAINED = ("tiny-qwen2.5-vl", "tiny-qwen3-vl")
 """Names of the models built here with random weights."""
 REFERENCE_FOLDERS = ("outputs/reference", "reference-checkpoint")
@@ -93,6 +96,10 @@ def from_text(text: str) -> Asked:
     return Asked(f"{PREFIX}\n{text}", None, (), None, "official", FREE_TEXT_TOKENS)
 
 
+_LOADED: dict[str, Any] = {}
+"""Loaded models by name, for the whole process: on ZeroGPU the work runs in forks, which see what was loaded before."""
+
+
 class Models:
     """The models that visitors may ask, loaded when first asked; one generation runs at a time."""
 
@@ -100,7 +107,6 @@ class Models:
         self.names = tuple(dict.fromkeys(names)) or default_models()
         self.frames = frames
         self._cache = cache
-        self._loaded: dict[str, Any] = {}
         self._answers: OrderedDict[Any, tuple[Answer, ...]] = OrderedDict()
         self._lock, self._kept = threading.Lock(), threading.Lock()
 
@@ -115,72 +121,82 @@ class Models:
             raise Problem(f"This demo was not started with the model '{str(name)[:60]}'; it has {known}.")
         return name
 
-    def known(self, name: str, asked: Asked, keys: Sequence[tuple[str, str]]) -> tuple[Answer, ...] | None:
-        """Return answers given before to the same question about videos of these (clip, variant) keys."""
-        with self._kept:
-            return self._answers.get((name, asked.prompt, tuple(keys), asked.extraction))
-
     def ask(
         self, name: str, asked: Asked, videos: Sequence[np.ndarray], fps: float, keys: Sequence[tuple[str, str]]
     ) -> tuple[Answer, ...]:
         """Return one answer per video of T frames at `fps`; all are asked in one batch.
 
+        keys : (clip, variant) of each video, under which answers are kept
         Raises Problem, in a sentence, where the model can't be loaded or memory runs out.
         """
         self.check(name)
-        found = self.known(name, asked, keys)
+        key = (name, asked.prompt, tuple(keys), asked.extraction)
+        with self._kept:
+            found = self._answers.get(key)
         if found is None:
+            indices = uniform_indices(len(videos[0]), self.frames)
+            rate = sampled_fps(indices / fps) if len(indices) > 1 else fps
             with self._lock:
-                found = self._generate(self._model(name), asked, videos, fps)
+                self._load(name)
+                found = generate(name, asked, [np.ascontiguousarray(video[indices]) for video in videos], rate)
             with self._kept:
-                self._answers[name, asked.prompt, tuple(keys), asked.extraction] = found
+                self._answers[key] = found
                 while len(self._answers) > ANSWERS_KEPT:
                     self._answers.popitem(last=False)
         return found
 
-    def preload(self) -> None:
-        """Load the first model, so that the first visitor who asks doesn't wait for it."""
+    def preload(self, every: bool = False) -> None:
+        """Load the first model, or every one, so that the first visitor who asks doesn't wait for it."""
         with self._lock:
-            self._model(self.names[0])
+            for name in self.names if every else self.names[:1]:
+                self._load(name)
 
-    def _model(self, name: str) -> Any:
-        if name not in self._loaded:
-            self._loaded[name] = load(name, self._cache)
-        return self._loaded[name]
+    def _load(self, name: str) -> None:
+        if name not in _LOADED:
+            _LOADED[name] = load(name, self._cache)
 
-    def _generate(self, loaded: Any, asked: Asked, videos: Sequence[np.ndarray], fps: float) -> tuple[Answer, ...]:
-        import torch
 
-        from ocr_hf.vsi_bench.asking import generation_arguments
-        from ocr_hf.vsi_bench.config import EvalConfig
-        from ocr_hf.vsi_bench.encoding import encoder_for
+def seconds_needed(videos: int, max_new_tokens: int) -> int:
+    """Return a duration for ZeroGPU from the work: moving to the GPU, the prompts, and each new token."""
+    return int(10 + 4 * videos + 0.06 * videos * max_new_tokens)
 
-        encoder, tokenizer, model = encoder_for(loaded, None, None), loaded.processor.tokenizer, loaded.model
-        indices = uniform_indices(len(videos[0]), self.frames)
-        rate = sampled_fps(indices / fps) if len(indices) > 1 else fps
-        messages = [{"role": "user", "content": [{"type": "text", "text": asked.prompt}]}]
-        batch = encoder.batch([(messages, encoder.encode(np.ascontiguousarray(v[indices]), rate)) for v in videos])
-        batch = {
-            key: value.to(model.device, model.dtype if key.startswith("pixel_values") else None)
-            for key, value in batch.items()
-        }
-        arguments = generation_arguments(EvalConfig(max_new_tokens=asked.max_new_tokens))
-        with torch.inference_mode():
-            output = model.generate(**batch, **arguments, output_logits=True, return_dict_in_generate=True)
-        texts = tokenizer.batch_decode(
-            output.sequences[:, batch["input_ids"].shape[1] :],
-            skip_special_tokens=True,
-            clean_up_tokenization_spaces=False,
+
+@on_gpu(lambda name, asked, videos, fps: seconds_needed(len(videos), asked.max_new_tokens))
+def generate(name: str, asked: Asked, videos: list[np.ndarray], fps: float) -> tuple[Answer, ...]:
+    """Return a loaded model's answer on each video, (T, H, W, 3) uint8 at `fps`, all frames used."""
+    import torch
+
+    from ocr_hf.vsi_bench.asking import generation_arguments
+    from ocr_hf.vsi_bench.config import EvalConfig
+    from ocr_hf.vsi_bench.encoding import encoder_for
+
+    loaded = _LOADED[name]
+    encoder, tokenizer, model = encoder_for(loaded, None, None), loaded.processor.tokenizer, loaded.model
+    messages = [{"role": "user", "content": [{"type": "text", "text": asked.prompt}]}]
+    batch = encoder.batch([(messages, encoder.encode(video, fps)) for video in videos])
+    batch = {
+        key: value.to(model.device, model.dtype if key.startswith("pixel_values") else None)
+        for key, value in batch.items()
+    }
+    arguments = generation_arguments(EvalConfig(max_new_tokens=asked.max_new_tokens))
+    with torch.inference_mode():
+        output = model.generate(
+            **batch, **arguments, max_time=MAX_SECONDS, output_logits=True, return_dict_in_generate=True
         )
-        if not asked.options or asked.extraction != "official":
-            return tuple(asked.read(text, None) for text in texts)
-        letters = [letter for letter in LETTERS if any(option.startswith(f"{letter}.") for option in asked.options)]
-        tokens = [tokenizer.encode(letter, add_special_tokens=False)[0] for letter in letters]
-        first = output.logits[0].float().softmax(dim=-1)[:, tokens].cpu().numpy()
-        return tuple(
-            asked.read(text, {letter: float(share) for letter, share in zip(letters, row, strict=True)})
-            for text, row in zip(texts, first, strict=True)
-        )
+    texts = tokenizer.batch_decode(
+        output.sequences[:, batch["input_ids"].shape[1] :],
+        skip_special_tokens=True,
+        clean_up_tokenization_spaces=False,
+    )
+    if not asked.options or asked.extraction != "official":
+        return tuple(asked.read(text, None) for text in texts)
+    letters = [letter for letter in LETTERS if any(option.startswith(f"{letter}.") for option in asked.options)]
+    tokens = [tokenizer.encode(letter, add_special_tokens=False)[0] for letter in letters]
+    first = output.logits[0].float().softmax(dim=-1)[:, tokens].cpu().numpy()
+    return tuple(
+        asked.read(text, {letter: float(share) for letter, share in zip(letters, row, strict=True)})
+        for text, row in zip(texts, first, strict=True)
+    )
 
 
 def default_models() -> tuple[str, ...]:
@@ -218,8 +234,3 @@ def load(name: str, cache: Path | None = None) -> Any:
 def short(name: str) -> str:
     """Return the last part of a Hub id or path."""
     return Path(name).name
-
-
-def seconds_needed(videos: int, max_new_tokens: int, models: int = 1) -> int:
-    """Return a duration for ZeroGPU from the work: loading to the GPU, the prompt, and each new token."""
-    return int(10 + models * (4 * videos + 0.06 * videos * max_new_tokens))

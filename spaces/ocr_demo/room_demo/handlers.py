@@ -8,10 +8,9 @@ from typing import Any
 import gradio as gr
 
 from . import views
-from .answering import from_question, from_text, seconds_needed
+from .answering import from_question, from_text
 from .cards import NO_ANSWERS, answers_html, findings_html, lock_html
 from .findings import MOST_FINDINGS, finding, lock_index, lock_row, spread, write_csv
-from .gpu import on_gpu
 from .noise import MAX_STRENGTH, Noise
 from .problems import Problem
 from .room_model import marked_model
@@ -89,14 +88,15 @@ class Handlers:
         clip = self.demo.rooms.clip(choice.room, tell)
         choice = views.fitting(choice, clip)
         noise = choice.noise
-        stage, _, _ = views.stage_value(self.demo, choice)
+        stage, _, noisy = views.stage_value(self.demo, choice)
+        shown = noise.object_ids if noise.policy == "chosen" else noisy.object_ids
         task = clip.questions[choice.question].question_type if choice.question is not None else None
         return [
             choice.room,
             own,
             views.strip_value(self.demo, choice.room, own),
             stage,
-            gr.update(choices=clip.listed(), value=list(noise.object_ids)),
+            gr.update(choices=clip.listed(), value=list(shown)),
             noise.policy,
             gr.update(value=noise.max_objects, visible=noise.policy != "chosen"),
             noise.mode,
@@ -209,7 +209,7 @@ class Handlers:
         for done, index in enumerate(numbers):
             progress(done / len(numbers), desc=f"Question {done + 1} of {len(numbers)}, asked three times")
             question = clip.questions[index]
-            row = ask_lock(self.demo, name, clip, question, index)
+            row = lock_row(self.demo.models, name, clip, question, from_question(question), index)
             mine = [*mine, *([row] if row else [])]
             yield [mine, *shown_findings(findings, mine)]
 
@@ -229,17 +229,10 @@ def shown_findings(findings: list, locks: list) -> list[Any]:
     ]
 
 
-@on_gpu(lambda demo, name, asked, *rest: seconds_needed(2, asked.max_new_tokens))
 def answer_both(demo: Demo, name: str, asked: Any, clip: Any, noise: Noise, object_ids: Sequence[int]) -> tuple:
     """Return a model's answers on the vanilla and the noisy frames."""
     variant, frames = demo.videos.frames(clip, noise, object_ids)
     return demo.models.ask(name, asked, [clip.frames, frames], clip.fps, [(clip.id, "vanilla"), (clip.id, variant)])
-
-
-@on_gpu(lambda *arguments: seconds_needed(3, 16))
-def ask_lock(demo: Demo, name: str, clip: Any, question: Any, number: int) -> dict | None:
-    """Return one question's answers without noise, with noise on what it names, and with noise elsewhere."""
-    return lock_row(demo.models, name, clip, question, from_question(question), number)
 
 
 def _added(own: list, clip: Any) -> list:
