@@ -136,6 +136,18 @@ class RoomPlan:
         """(N, 2) float64 outline between the wall faces, counter-clockwise."""
         return np.array([wall.start for wall in self.walls])
 
+    @property
+    def notch(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Of an L: the corner (2,) of its bounding rectangle that it lacks, and its inner corner (2,); else None."""
+        polygon = self.polygon
+        if len(polygon) == 4:
+            return None
+        low, high = polygon.min(axis=0), polygon.max(axis=0)
+        corners = np.array([[low[0], low[1]], [high[0], low[1]], [high[0], high[1]], [low[0], high[1]]])
+        missing = next(corner for corner in corners if np.abs(polygon - corner).sum(axis=1).min() > 1e-9)
+        inner = next(point for point in polygon if ((point != low) & (point != high)).all())
+        return missing, inner
+
 
 @dataclass(frozen=True, eq=False)
 class FloorPlan:

@@ -22,7 +22,7 @@ def noise(name: str, falloff: float = 1.5, stretch: float = 1.0, low_cut: float 
     """
     white = generator(0, "texture", name).standard_normal((SIZE, SIZE))
     waves = np.fft.fftfreq(SIZE, 1.0 / SIZE)
-    across, along = np.meshgrid(waves / max(1.0, 1.0), waves * stretch, indexing="ij")
+    across, along = np.meshgrid(waves, waves * stretch, indexing="ij")
     frequency = np.hypot(across, along)
     frequency[0, 0] = 1.0
     gain = frequency**-falloff * (frequency > low_cut)

@@ -247,12 +247,8 @@ class RoomLayout:
 
 def _notch(room: RoomPlan, height: float) -> list[Block]:
     """Return what an L-shaped room lacks of its bounding rectangle, as space that is taken."""
-    polygon = room.polygon
-    if len(polygon) == 4:
+    if room.notch is None:
         return []
-    low, high = polygon.min(axis=0), polygon.max(axis=0)
-    corners = np.array([[low[0], low[1]], [high[0], low[1]], [high[0], high[1]], [low[0], high[1]]])
-    missing = next(c for c in corners if np.abs(polygon - c).sum(axis=1).min() > 1e-9)
-    reflex = next(p for p in polygon if ((p != low) & (p != high)).all())
+    missing, reflex = room.notch
     center, size = (missing + reflex) / 2.0, np.abs(missing - reflex)
     return [Block(float(center[0]), float(center[1]), float(size[0]), float(size[1]), 0.0, 0.0, height)]

@@ -90,12 +90,10 @@ def hang_ceiling_lights(layout: RoomLayout) -> list[Placement]:
 
 def _arms(layout: RoomLayout) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the room as rectangles (low, high): itself, or the two arms of an L where the second is worth a light."""
-    polygon, low, high = layout.room.polygon, layout.low, layout.high
-    if len(polygon) == 4:
+    low, high = layout.low, layout.high
+    if layout.room.notch is None:
         return [(low, high)]
-    reflex = next(point for point in polygon if ((point != low) & (point != high)).all())
-    corners = np.array([[low[0], low[1]], [high[0], low[1]], [high[0], high[1]], [low[0], high[1]]])
-    missing = next(corner for corner in corners if np.abs(polygon - corner).sum(axis=1).min() > 1e-9)
+    missing, reflex = layout.room.notch
     first_low, first_high, second_low, second_high = low.copy(), high.copy(), low.copy(), high.copy()
     # The first arm is the part beside the notch along x over the full depth, the second what is left beside it.
     if missing[0] == low[0]:

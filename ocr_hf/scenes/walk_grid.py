@@ -58,8 +58,3 @@ class WalkGrid:
             return False
         self._free = free
         return True
-
-    def reaches(self, point: np.ndarray, within_m: float = 0.35) -> bool:
-        """Return True if a free cell lies near a point."""
-        near = (self._x - point[0]) ** 2 + (self._y - point[1]) ** 2 < within_m**2
-        return bool((near & self._free).any())

@@ -63,7 +63,6 @@ GREY = plain((0.55, 0.56, 0.57))
 STEEL = Finish("brushed", (0.74, 0.75, 0.77))
 CHROME = plain((0.80, 0.81, 0.83))
 BRASS = Finish("brushed", (0.78, 0.64, 0.36))
-GLASS = plain((0.72, 0.82, 0.84))
 SOIL = Finish("carpet", (0.25, 0.18, 0.13))
 
 

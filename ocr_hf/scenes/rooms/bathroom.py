@@ -8,10 +8,10 @@ from ocr_hf.scenes.room_layout import RoomLayout
 from ocr_hf.scenes.rooms.common import (
     chance,
     clutter,
-    decor_plant_small,
     entrance,
     radiators_below_windows,
     scatter,
+    small_plant,
     some,
 )
 
@@ -40,7 +40,7 @@ def furnish_bathroom(room: RoomLayout) -> None:
         washer = room.put_at_wall(bathroom.washer(rng, style), clear=(0.0, 0.0, 0.55), where="corner")
         if washer:
             room.keep_free(washer, 0.4)
-            scatter(room, washer, "top", some(room, {storage.basket: 0.5, decor_plant_small: 0.3}))
+            scatter(room, washer, "top", some(room, {storage.basket: 0.5, small_plant: 0.3}))
     if chance(room, 0.35):
         _cabinet(room)
     towel = bathroom.towel(rng, style)
@@ -60,5 +60,5 @@ def furnish_bathroom(room: RoomLayout) -> None:
 
 def _cabinet(room: RoomLayout) -> Placement | None:
     chest = room.put_at_wall(storage.filing_cabinet(room.rng, room.style), clear=(0.0, 0.0, 0.4))
-    scatter(room, chest, "top", some(room, {decor_plant_small: 0.6}))
+    scatter(room, chest, "top", some(room, {small_plant: 0.6}))
     return chest

@@ -20,8 +20,6 @@ from ocr_hf.scenes.room_layout import RoomLayout
 from ocr_hf.scenes.rooms.common import (
     chance,
     clutter,
-    decor_plant_small,
-    decor_plant_tall,
     desk_group,
     entrance,
     hang_clock,
@@ -29,7 +27,9 @@ from ocr_hf.scenes.rooms.common import (
     radiators_below_windows,
     rug_below,
     scatter,
+    small_plant,
     some,
+    tall_plant,
     television,
 )
 from ocr_hf.scenes.rooms.living_room import hang_above
@@ -56,10 +56,10 @@ def furnish_bedroom(room: RoomLayout) -> None:
         television(room, bed, height_m=None if chance(room, 0.4) else 1.2)
     if chance(room, 0.4):
         shelf = room.put_at_wall(storage.bookshelf(rng, style), clear=(0.0, 0.0, 0.6))
-        scatter(room, shelf, "shelf", some(room, {decor_plant_small: 0.4, storage.basket: 0.3}), turn=0.2)
+        scatter(room, shelf, "shelf", some(room, {small_plant: 0.4, storage.basket: 0.3}), turn=0.2)
     things = {
         lighting.floor_lamp: 0.3,
-        decor_plant_tall: 0.45,
+        tall_plant: 0.45,
         belongings.backpack: 0.45,
         storage.basket: 0.35,
         decor.trash_bin: 0.35,
@@ -103,7 +103,7 @@ def _bed_group(room: RoomLayout) -> Placement | None:
             room,
             placed,
             "nightstand",
-            some(room, {electronics.telephone: 0.2, tableware.cup: 0.3, decor_plant_small: 0.1}),
+            some(room, {electronics.telephone: 0.2, tableware.cup: 0.3, small_plant: 0.1}),
         )
     pillow = sleeping.pillow(rng, style)
     for at in ("left", "right") if bed.model.size[0] > 1.3 else ("center",):
@@ -137,5 +137,5 @@ def _dresser(room: RoomLayout) -> None:
         room,
         chest,
         "top",
-        some(room, {lighting.table_lamp: 0.4, decor_plant_small: 0.4, storage.basket: 0.2, belongings.paper_bag: 0.1}),
+        some(room, {lighting.table_lamp: 0.4, small_plant: 0.4, storage.basket: 0.2, belongings.paper_bag: 0.1}),
     )

@@ -77,7 +77,7 @@ def dining_group(room: RoomLayout, tries: int = 3) -> Placement | None:
             seats = {"front": 1, "left": 1, "right": 1}
         if table:
             chairs_around(room, table, chair, seats)
-            center = pick(rng, (tableware.bowl, decor_plant_small, None))
+            center = pick(rng, (tableware.bowl, small_plant, None))
             if center:
                 room.put_on(table, "table", center(rng, style), turn=None, at="center")
             scatter(
@@ -91,12 +91,12 @@ def dining_group(room: RoomLayout, tries: int = 3) -> Placement | None:
     return None
 
 
-def decor_plant_small(rng: np.random.Generator, style: Style) -> Model:
+def small_plant(rng: np.random.Generator, style: Style) -> Model:
     """A plant for a table."""
     return decor.plant(rng, style, tall=False)
 
 
-def decor_plant_tall(rng: np.random.Generator, style: Style) -> Model:
+def tall_plant(rng: np.random.Generator, style: Style) -> Model:
     """A plant for the floor."""
     return decor.plant(rng, style, tall=True)
 
@@ -160,9 +160,7 @@ def television(room: RoomLayout, facing: Placement | None, height_m: float | Non
     if cabinet is None:
         return None
     placement = room.put_on(cabinet, "top", screen, at="center")
-    scatter(
-        room, cabinet, "top", some(room, {decor_plant_small: 0.35, electronics.telephone: 0.15, storage.basket: 0.1})
-    )
+    scatter(room, cabinet, "top", some(room, {small_plant: 0.35, electronics.telephone: 0.15, storage.basket: 0.1}))
     return placement
 
 
@@ -216,7 +214,7 @@ def work_place(room: RoomLayout, desk: Placement, kind: str) -> None:
         lighting.desk_lamp: 0.4,
         electronics.telephone: 0.35,
         tableware.cup: 0.6,
-        decor_plant_small: 0.25,
+        small_plant: 0.25,
         electronics.headphones: 0.25,
         electronics.printer: 0.12,
         electronics.laptop: 0.1,

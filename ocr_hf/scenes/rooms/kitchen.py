@@ -14,15 +14,15 @@ from ocr_hf.scenes.room_layout import WALL_GAP_M, RoomLayout
 from ocr_hf.scenes.rooms.common import (
     chance,
     clutter,
-    decor_plant_small,
-    decor_plant_tall,
     dining_group,
     entrance,
     hang_clock,
     hang_pictures,
     radiators_below_windows,
     scatter,
+    small_plant,
     some,
+    tall_plant,
 )
 
 RUN_DEPTH_M = 0.74
@@ -46,7 +46,7 @@ def furnish_kitchen(room: RoomLayout) -> None:
             "top",
             some(
                 room,
-                {electronics.printer: 0.1, electronics.telephone: 0.2, decor_plant_small: 0.4, tableware.bowl: 0.4},
+                {electronics.printer: 0.1, electronics.telephone: 0.2, small_plant: 0.4, tableware.bowl: 0.4},
             ),
         )
     things = {
@@ -56,7 +56,7 @@ def furnish_kitchen(room: RoomLayout) -> None:
         tableware.bowl: 0.4,
         tableware.cup: 0.6,
         tableware.bottle: 0.4,
-        decor_plant_small: 0.25,
+        small_plant: 0.25,
         electronics.telephone: 0.1,
     }
     for make in [*some(room, things), *[tableware.cup] * int(rng.integers(0, 3))]:
@@ -68,7 +68,7 @@ def furnish_kitchen(room: RoomLayout) -> None:
     clutter(
         room,
         {
-            decor.trash_bin: 0.8, decor_plant_tall: 0.3, seating.stool: 0.3, bathroom.bucket: 0.2, storage.crate: 0.25,
+            decor.trash_bin: 0.8, tall_plant: 0.3, seating.stool: 0.3, bathroom.bucket: 0.2, storage.crate: 0.25,
             belongings.paper_bag: 0.3, storage.basket: 0.25, belongings.backpack: 0.15,
         },
     )  # fmt: skip

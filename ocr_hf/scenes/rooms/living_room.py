@@ -21,8 +21,6 @@ from ocr_hf.scenes.room_layout import RoomLayout
 from ocr_hf.scenes.rooms.common import (
     chance,
     clutter,
-    decor_plant_small,
-    decor_plant_tall,
     desk_group,
     dining_group,
     entrance,
@@ -31,7 +29,9 @@ from ocr_hf.scenes.rooms.common import (
     radiators_below_windows,
     rug_below,
     scatter,
+    small_plant,
     some,
+    tall_plant,
     television,
 )
 
@@ -61,11 +61,10 @@ def furnish_living_room(room: RoomLayout) -> None:
         desk_group(room)
     if fire:
         room.hang(decor.wall_picture(rng, style), z=1.45, above=fire)
-        scatter(room, fire, "top", some(room, {decor_plant_small: 0.5, tableware.bottle: 0.3}))
+        scatter(room, fire, "top", some(room, {small_plant: 0.5, tableware.bottle: 0.3}))
     things = {
         lighting.floor_lamp: 0.75,
-        decor_plant_tall: 0.7,
-        decor_plant_tall_again: 0.25,
+        tall_plant: 0.7,
         decor.trash_bin: 0.4,
         belongings.guitar: 0.2,
         storage.basket: 0.35,
@@ -78,15 +77,11 @@ def furnish_living_room(room: RoomLayout) -> None:
         storage.crate: 0.12,
     }
     clutter(room, things)
+    clutter(room, {tall_plant: 0.3})
     entrance(room)
     hang_pictures(room, int(rng.integers(1, 4)))
     if chance(room, 0.45):
         hang_clock(room)
-
-
-def decor_plant_tall_again(rng: np.random.Generator, style):
-    """A second plant for the floor."""
-    return decor_plant_tall(rng, style)
 
 
 def _sofa_group(room: RoomLayout) -> Placement | None:
@@ -113,7 +108,7 @@ def _sofa_group(room: RoomLayout) -> Placement | None:
                 {
                     tableware.cup: 0.6,
                     tableware.bowl: 0.35,
-                    decor_plant_small: 0.3,
+                    small_plant: 0.3,
                     electronics.laptop: 0.2,
                     tableware.bottle: 0.2,
                 },
@@ -173,15 +168,15 @@ def _shelves(room: RoomLayout) -> None:
             room,
             placed,
             "shelf",
-            some(room, {decor_plant_small: 0.4, storage.basket: 0.3, tableware.bowl: 0.2}),
+            some(room, {small_plant: 0.4, storage.basket: 0.3, tableware.bowl: 0.2}),
             turn=0.2,
         )
-        scatter(room, placed, "top", some(room, {decor_plant_small: 0.2, storage.crate: 0.1}), turn=0.2)
+        scatter(room, placed, "top", some(room, {small_plant: 0.2, storage.crate: 0.1}), turn=0.2)
     if chance(room, 0.4):
         cabinet = room.put_at_wall(storage.dresser(rng, style), clear=(0.0, 0.0, 0.6))
         scatter(
             room,
             cabinet,
             "top",
-            some(room, {lighting.table_lamp: 0.5, decor_plant_small: 0.4, electronics.telephone: 0.3}),
+            some(room, {lighting.table_lamp: 0.5, small_plant: 0.4, electronics.telephone: 0.3}),
         )

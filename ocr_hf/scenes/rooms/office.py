@@ -12,15 +12,15 @@ from ocr_hf.scenes.rooms.common import (
     chairs_around,
     chance,
     clutter,
-    decor_plant_small,
-    decor_plant_tall,
     desk_group,
     entrance,
     hang_clock,
     hang_pictures,
     radiators_below_windows,
     scatter,
+    small_plant,
     some,
+    tall_plant,
     television,
 )
 
@@ -40,14 +40,12 @@ def furnish_office(room: RoomLayout) -> None:
             room,
             cabinet,
             "top",
-            some(room, {electronics.printer: 0.6, decor_plant_small: 0.3, tableware.kettle: 0.15, storage.crate: 0.1}),
+            some(room, {electronics.printer: 0.6, small_plant: 0.3, tableware.kettle: 0.15, storage.crate: 0.1}),
             turn=0.1,
         )
     if chance(room, 0.6):
         shelf = room.put_at_wall(storage.bookshelf(rng, style), clear=(0.0, 0.0, 0.6))
-        scatter(
-            room, shelf, "shelf", some(room, {decor_plant_small: 0.3, storage.crate: 0.2, tableware.cup: 0.3}), turn=0.2
-        )
+        scatter(room, shelf, "shelf", some(room, {small_plant: 0.3, storage.crate: 0.2, tableware.cup: 0.3}), turn=0.2)
     if chance(room, 0.65):
         room.hang(decor.whiteboard(rng, style), z=float(rng.uniform(0.85, 1.0)))
     _office_things(room)
@@ -81,7 +79,7 @@ def furnish_meeting_room(room: RoomLayout) -> None:
         room,
         cabinet,
         "top",
-        some(room, {electronics.printer: 0.4, decor_plant_small: 0.5, tableware.kettle: 0.4, tableware.cup: 0.5}),
+        some(room, {electronics.printer: 0.4, small_plant: 0.5, tableware.kettle: 0.4, tableware.cup: 0.5}),
         turn=0.1,
     )
     _office_things(room)
@@ -107,7 +105,7 @@ def _office_things(room: RoomLayout) -> None:
     if chance(room, 0.4):
         clutter(room, bins)
     things = {
-        decor_plant_tall: 0.5,
+        tall_plant: 0.5,
         belongings.backpack: 0.6,
         storage.coat_rack: 0.35,
         electronics.fan: 0.25,
