@@ -15,7 +15,7 @@ from ocr_hf.hub.files import LocalFile
 
 TRAINING_STATE = {"training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scaler.pt"}
 """Pickles that a Trainer leaves beside the weights. Nobody needs them to use the model: they stay at home."""
-_STATE_FOLDERS = ("checkpoint-", "runs", "global_step")
+_STATE_FOLDERS = ("checkpoint-", "runs", "global_step", "_start")
 _PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill", ".mar", ".t7")
 _OTHER_WEIGHTS = (".h5", ".msgpack", ".npy", ".npz", ".onnx", ".gguf", ".tflite", ".pb")
 MAX_HEADER_BYTES = 100 << 20

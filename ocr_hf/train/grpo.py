@@ -33,10 +33,11 @@ def main(arguments: list[str] | None = None) -> OCRGRPOTrainer:
     )
     functions = make_rewards(rewards.rewards)
     checkpoint = run.resume_from(args)
-    train, evaluation, processor = run.training_rows(data, args, model, lambda _: args.max_completion_length)
-    args.model_init_kwargs = {**run.model_arguments(model), **(args.model_init_kwargs or {})}
+    start = run.starting_point(model, args)
+    train, evaluation, processor = run.training_rows(data, args, start, lambda _: args.max_completion_length)
+    args.model_init_kwargs = {**run.model_arguments(start), **(args.model_init_kwargs or {})}
     trainer = OCRGRPOTrainer(
-        model.model_name_or_path,
+        start.model_name_or_path,
         functions,
         args,
         train,

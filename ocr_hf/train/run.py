@@ -21,6 +21,8 @@ from ocr_hf.train.rows import checked, with_prompts
 from ocr_hf.vsi_bench.prompts import PROMPT_STYLES
 
 RESOLVED = "resolved_config.yaml"
+MERGED_START = "_start"
+"""Folder of output_dir; names that begin with _ are not pushed."""
 
 
 @dataclass
@@ -72,6 +74,23 @@ def training_rows(data: DataArguments, args: Any, model: ModelConfig, completion
         rows = with_prompts(rows, data.prompt_style)
         found.append(checked(rows, args, processor, context, completion(rows)) if args.check_data else rows)
     return *found, processor
+
+
+def starting_point(model: ModelConfig, args: Any) -> ModelConfig:
+    """Return the model to load: `model` itself, or for a LoRA adapter its base with the adapter merged in.
+
+    The merged model is kept in output_dir, where a resumed run finds it; it isn't pushed.
+    """
+    from ocr_hf.models.adapters import adapter_base
+
+    if not model.model_name_or_path or adapter_base(model.model_name_or_path, model.model_revision) is None:
+        return model
+    from ocr_hf.models.merge import merged_folder
+
+    with args.main_process_first(desc="merging the adapter"):
+        folder = Path(args.output_dir) / MERGED_START
+        merged_folder(model.model_name_or_path, model.model_revision, folder, model.dtype or "float32")
+    return dataclasses.replace(model, model_name_or_path=str(folder), model_revision="main")
 
 
 def model_arguments(model: ModelConfig) -> dict[str, Any]:

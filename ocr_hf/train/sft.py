@@ -127,10 +127,11 @@ def main(arguments: list[str] | None = None) -> OCRSFTTrainer:
         # A byte-level tokenizer makes at most one token of a byte, and seldom more than one of three
         return max((len(answer(row, data.prompt_style).encode()) // 3 for row in texts), default=0)
 
-    train, evaluation, processor = run.training_rows(data, args, model, longest)
-    args.model_init_kwargs = {**run.model_arguments(model), **(args.model_init_kwargs or {})}
+    start = run.starting_point(model, args)
+    train, evaluation, processor = run.training_rows(data, args, start, longest)
+    args.model_init_kwargs = {**run.model_arguments(start), **(args.model_init_kwargs or {})}
     trainer = OCRSFTTrainer(
-        model.model_name_or_path,
+        start.model_name_or_path,
         args,
         train,
         processor,
