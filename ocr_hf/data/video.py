@@ -14,13 +14,25 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 
 from ocr_hf.data.atomic import replacing
-from ocr_hf.data.video_reader import VideoError, VideoInfo, VideoReader
+from ocr_hf.video.read import VideoSource, probe, read_frames, uniform_indices
+from ocr_hf.video.reader import VideoError, VideoInfo
+
+__all__ = [
+    "CRF",
+    "VideoError",
+    "VideoInfo",
+    "VideoSource",
+    "probe",
+    "read_frames",
+    "stored_psnr",
+    "uniform_indices",
+    "write_mp4",
+]
 
 CRF = 14
 """x264's quality (0 lossless ... 51). At 14 what is lost is mostly the resolution of colour; see docs/data.md."""
@@ -38,9 +50,6 @@ _DRAFT = {"crf": "17", "preset": "superfast", "threads": "2"}
 _MUXER = {"movflags": "+faststart", "fflags": "+bitexact"}
 _BT601, _BT709, _LIMITED_RANGE = 6, 1, 1
 """FFmpeg's codes. The matrix is BT.601 and says so: readers that ignore the tag assume just that one."""
-
-VideoSource = Any
-"""A path, bytes, a torchcodec VideoDecoder, or the {"path", "bytes"} dict of an undecoded `datasets.Video`."""
 
 
 def write_mp4(
@@ -105,17 +114,6 @@ def _encode(path: Path, frames: Iterator[np.ndarray], rate: Fraction, options: d
     return count
 
 
-def uniform_indices(num_frames: int, count: int) -> np.ndarray:
-    """Return `count` frame indices spread evenly from the first to the last frame, (count,) int64.
-
-    Agrees with VSI-Bench's and lmms-eval's np.linspace(0, num_frames - 1, count, dtype=int). A shorter video gives
-    each of its frames once.
-    """
-    if num_frames < 1 or count < 1:
-        raise ValueError(f"can't take {count} of {num_frames} frames; both must be at least 1")
-    return np.linspace(0, num_frames - 1, min(count, num_frames), dtype=np.int64)
-
-
 def stored_psnr(
     path: str | os.PathLike, frames: np.ndarray, region: Callable[[Sequence[int]], np.ndarray] | None = None
 ) -> float:
@@ -133,52 +131,3 @@ def stored_psnr(
             difference = difference[~region(numbers)]
         error, count = error + int(np.square(difference).sum(dtype=np.int64)), count + difference.size
     return min(10.0 * float(np.log10(255.0**2 * count / error)), 100.0) if error else 100.0
-
-
-def probe(source: VideoSource) -> VideoInfo:
-    """Return size, rate and exact number of frames of a video without decoding it."""
-    if _is_decoder(source):
-        meta = source.metadata
-        return VideoInfo(len(source), meta.width, meta.height, float(meta.average_fps), float(meta.duration_seconds))
-    with VideoReader(source) as reader:
-        return reader.info()
-
-
-def read_frames(
-    source: VideoSource, indices: Sequence[int] | np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Decode frames of a video; frame i is frame i exactly, also after seeking and with a varying frame rate.
-
-    indices : frame numbers from 0, in any order, repeats allowed; None for all frames
-    Returns (frames (N, H, W, 3) uint8 RGB, timestamps_s (N,) float64, when each frame is shown).
-    Raises VideoError naming file and frame where the file is cut off or damaged, IndexError for a frame it hasn't.
-    """
-    if _is_decoder(source):
-        return _read_decoder(source, indices)
-    with VideoReader(source) as reader:
-        return reader.read(_checked(indices, reader.num_frames, reader.name))
-
-
-def _checked(indices: Sequence[int] | np.ndarray | None, num_frames: int, name: str) -> np.ndarray:
-    wanted = np.arange(num_frames) if indices is None else np.asarray(indices, dtype=np.int64).reshape(-1)
-    if len(wanted) and (wanted.min() < 0 or wanted.max() >= num_frames):
-        bad = wanted[(wanted < 0) | (wanted >= num_frames)][0]
-        raise IndexError(f"{name} has no frame {bad}; its frames are 0 to {num_frames - 1}")
-    return wanted
-
-
-def _is_decoder(source: VideoSource) -> bool:
-    return hasattr(source, "get_frames_at") and hasattr(source, "metadata")
-
-
-def _read_decoder(decoder: Any, indices: Sequence[int] | np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    name = str(getattr(decoder.metadata, "path", None) or "the video")
-    wanted = _checked(indices, len(decoder), name)
-    try:
-        batch = decoder.get_frames_at(wanted.tolist())
-    except RuntimeError as error:
-        raise VideoError(f"{name}: a frame of {wanted.tolist()} can't be decoded ({error}); fetch it again") from error
-    pixels = batch.data.numpy()
-    if pixels.shape[-1] != 3:  # (N, C, H, W), the decoder's default
-        pixels = pixels.transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(pixels), batch.pts_seconds.numpy().astype(np.float64)

@@ -17,12 +17,13 @@ from jaxtyping import Float, UInt8
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.perturb import rows
-from ocr_hf.perturb.frames import decode_frames, encode_lossless
+from ocr_hf.perturb.frames import encode_lossless
 from ocr_hf.perturb.geometry_noise import geometry_region
 from ocr_hf.perturb.keys import stable_key
 from ocr_hf.perturb.noise import gaussian_region
 from ocr_hf.perturb.schedule import SCHEDULES, Schedule, diffusion_timestep, objects_at
 from ocr_hf.perturb.select import POLICIES, Policy, candidates, draw, visible_objects
+from ocr_hf.video.read import read_frames
 
 Mode = Literal["gaussian", "geometry"]
 Output = Literal["auto", "frames", "video"]
@@ -214,7 +215,7 @@ class OCRMap:
         return new if lazy else {**row, **new}
 
     def _noisy_columns(self, row: Mapping[str, Any], step: int, as_video: bool) -> dict[str, Any]:
-        frames, _ = decode_frames(row["vanilla"])
+        frames, _ = read_frames(row["vanilla"])
         footprints, row_id = rows.footprints_of(row), row["id"]
         plan = self.plan(row, step)
         noisy = self.perturb(frames, footprints, plan.object_ids, row_id=row_id, step=step, **rows.cameras_of(row))

@@ -13,9 +13,10 @@ from box_scene import box_clip
 
 from ocr_hf import OCRMap
 from ocr_hf.geometry.visibility import Footprints, footprints_from_instances
-from ocr_hf.perturb.frames import decode_frames, encode_lossless
+from ocr_hf.perturb.frames import encode_lossless
 from ocr_hf.perturb.ocr_map import DEFAULT_STRENGTH
 from ocr_hf.perturb.rows import NOISY_COLUMNS, boxes_of
+from ocr_hf.video.read import read_frames
 
 datasets = pytest.importorskip("datasets")
 
@@ -57,7 +58,7 @@ def dataset():
 
 def arrays(mapped) -> list[np.ndarray]:
     """The noisy clips of a mapped data set, decoded from the lossless videos that it holds."""
-    return [decode_frames(made["noisy"])[0] for made in mapped.cast_column("noisy", datasets.Video(decode=False))]
+    return [read_frames(made["noisy"])[0] for made in mapped.cast_column("noisy", datasets.Video(decode=False))]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -219,7 +220,7 @@ def test_mapping_can_keep_frames_and_streams_can_keep_videos(dataset):
         column = column.flatten()
     np.testing.assert_array_equal(column.to_numpy().reshape(expected.shape), expected)
     streamed = next(iter(dataset.to_iterable_dataset().map(OCRMap(output="video"))))
-    np.testing.assert_array_equal(decode_frames(streamed["noisy"])[0], expected)
+    np.testing.assert_array_equal(read_frames(streamed["noisy"])[0], expected)
 
 
 @pytest.mark.parametrize("config", ["pairs", "recipes"])
@@ -234,7 +235,7 @@ def test_rows_with_the_data_set_s_own_columns_can_be_mapped(config):
     mapped = datasets.Dataset.from_list([filled], features=columns).map(OCRMap())
     again = mapped.cast_column("noisy", datasets.Video())[0]
     assert again["noisy_objects"] == [1, 2, 3]
-    np.testing.assert_array_equal(decode_frames(again["noisy"])[0], OCRMap()(row(5))["noisy"])
+    np.testing.assert_array_equal(read_frames(again["noisy"])[0], OCRMap()(row(5))["noisy"])
 
 
 def test_decoded_video_columns_work_too(dataset):
