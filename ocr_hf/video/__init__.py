@@ -1,0 +1,1 @@
+"""Exact frames out of video files, with PyAV alone: the one reader for perturbation, data, training and evaluation."""

@@ -1,0 +1,82 @@
+"""Which frames to take of a video, and those frames: from a path, bytes, a decoder, a `datasets` column or an array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ocr_hf.video.reader import VideoError, VideoInfo, VideoReader
+
+VideoSource = Any
+"""A path or fsspec URL, bytes, a torchcodec VideoDecoder, the {"path", "bytes"} dict of an undecoded `datasets.Video`,
+or an array (T, H, W, 3) uint8, which has no clock: its times are NaN."""
+
+
+def uniform_indices(num_frames: int, count: int) -> np.ndarray:
+    """Return `count` frame indices spread evenly from the first to the last frame, (count,) int64.
+
+    Agrees with VSI-Bench's and lmms-eval's np.linspace(0, num_frames - 1, count, dtype=int). A shorter video gives
+    each of its frames once.
+    """
+    if num_frames < 1 or count < 1:
+        raise ValueError(f"can't take {count} of {num_frames} frames; both must be at least 1")
+    return np.linspace(0, num_frames - 1, min(count, num_frames), dtype=np.int64)
+
+
+def probe(source: VideoSource) -> VideoInfo:
+    """Return size, rate and exact number of frames of a video without decoding it."""
+    if isinstance(source, np.ndarray):
+        raise TypeError("an array of frames has no rate to tell; give a video file")
+    if _is_decoder(source):
+        meta = source.metadata
+        return VideoInfo(len(source), meta.width, meta.height, float(meta.average_fps), float(meta.duration_seconds))
+    with VideoReader(source) as reader:
+        return reader.info()
+
+
+def read_frames(
+    source: VideoSource, indices: Sequence[int] | np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Decode frames of a video; frame i is frame i exactly, also after seeking and with a varying frame rate.
+
+    indices : frame numbers from 0, in any order, repeats allowed; None for all frames
+    Returns (frames (N, H, W, 3) uint8 RGB, timestamps_s (N,) float64, when each frame is shown).
+    Raises VideoError naming file and frame where the file is cut off or damaged, IndexError for a frame it hasn't,
+    TypeError for what is no video.
+    """
+    if isinstance(source, np.ndarray):
+        if source.ndim != 4 or source.shape[3] != 3 or source.dtype != np.uint8:
+            raise TypeError(f"video is an array {source.dtype} {source.shape}; give (T, H, W, 3) uint8 RGB")
+        frames = source if indices is None else source[_checked(indices, len(source), "the array")]
+        return frames, np.full(len(frames), np.nan)
+    if _is_decoder(source):
+        return _read_decoder(source, indices)
+    with VideoReader(source) as reader:
+        return reader.read(_checked(indices, reader.num_frames, reader.name))
+
+
+def _checked(indices: Sequence[int] | np.ndarray | None, num_frames: int, name: str) -> np.ndarray:
+    wanted = np.arange(num_frames) if indices is None else np.asarray(indices, dtype=np.int64).reshape(-1)
+    if len(wanted) and (wanted.min() < 0 or wanted.max() >= num_frames):
+        bad = wanted[(wanted < 0) | (wanted >= num_frames)][0]
+        raise IndexError(f"{name} has no frame {bad}; its frames are 0 to {num_frames - 1}")
+    return wanted
+
+
+def _is_decoder(source: VideoSource) -> bool:
+    return hasattr(source, "get_frames_at") and hasattr(source, "metadata")
+
+
+def _read_decoder(decoder: Any, indices: Sequence[int] | np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    name = str(getattr(decoder.metadata, "path", None) or "the video")
+    wanted = _checked(indices, len(decoder), name)
+    try:
+        batch = decoder.get_frames_at(wanted.tolist())
+    except RuntimeError as error:
+        raise VideoError(f"{name}: a frame of {wanted.tolist()} can't be decoded ({error}); fetch it again") from error
+    pixels = batch.data.numpy()
+    if pixels.shape[-1] != 3:  # (N, C, H, W), the decoder's default
+        pixels = pixels.transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(pixels), batch.pts_seconds.numpy().astype(np.float64)
