@@ -12,7 +12,7 @@ from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
 from ocr_hf.questions.templates import render
 from ocr_hf.questions.visibility import Shown
-from ocr_hf.questions.wording import join, metres, one_decimal
+from ocr_hf.questions.wording import metres, one_decimal
 from ocr_hf.scenes.scene import Room
 
 MIN_SHARE_SHOWN = 0.5
@@ -60,9 +60,9 @@ class RoomSize:
         if not rooms:
             long, short = _rectangle(shapely.union_all([_outline(item.box) for item in inventory.objects]))
             sentences.append(f"What stands in it spreads over {metres(long)} by {metres(short)}.")
-        if len(rooms) > 1:
-            areas = [one_decimal(_polygon(room).area) for room in rooms]
-            sentences.append(f"Together these are {join([f'{area} m2' for area in areas])}.")
+        areas = [_polygon(room).area for room in rooms]
+        if len(rooms) > 1 and abs(sum(areas) - _area(inventory)) < 0.05:
+            sentences.append(" + ".join(f"{area:.2f}" for area in areas) + f" = {sum(areas):.2f}.")
         sentences.append(
             words.pick(f"The floor area is about {answer} m2.", f"So about {answer} square meters of floor.")
         )

@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from ocr_hf.questions.generate import generate_questions
+from ocr_hf.questions.question import QUESTION_TYPES
+from ocr_hf.scenes.vsi_meta import read_meta_info
 
 pytestmark = pytest.mark.slow
 
@@ -45,3 +51,16 @@ def test_checks_accept_what_was_asked_officially(figures: dict, rules: str) -> N
     total = sum(total for _, total in figures[rules].values())
     assert total == 4318
     assert hits >= 0.95 * total
+
+
+def test_all_scenes_are_asked_about_within_a_minute(shared: Path) -> None:
+    scenes = read_meta_info(shared / "vsi_bench" / "meta_info")
+    start = time.process_time()
+    made = {name: generate_questions(scene, None, None, 0).questions for name, scene in scenes.items()}
+    assert time.process_time() - start < 60.0
+    types = Counter(question.question_type for questions in made.values() for question in questions)
+    # Without videos and floor plans there is no order of appearance and no route.
+    assert set(types) == set(QUESTION_TYPES) - {"obj_appearance_order", "route_planning"}
+    assert types["room_size_estimation"] == 288
+    assert types.total() > 5000
+    assert all(questions for questions in made.values())

@@ -121,6 +121,10 @@ def test_room_size() -> None:
         areas = [shapely.Polygon(room.polygon).area for room in scene.rooms]
         assert float(question.ground_truth) == pytest.approx(sum(areas), abs=0.051)
         assert f"{question.ground_truth} " in think
+        if len(areas) > 1:
+            *parts, total = numbers(re.search(r"[\d. +]+ = [\d.]+\d", think)[0])
+            assert parts == pytest.approx(areas, abs=0.0051)
+            assert total == pytest.approx(sum(areas), abs=0.0051)
         for room, area in zip(scene.rooms, areas, strict=True):
             name = f"The {room.name}" if len(scene.rooms) > 1 else "The room"
             found = re.search(
