@@ -363,18 +363,35 @@ def sheet(points: np.ndarray, uv: np.ndarray | None = None, thickness: float = 0
         u = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points[0], axis=0), axis=1))])
         v = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points[:, 0], axis=0), axis=1))])
         uv = np.stack(np.broadcast_arrays(u[None, :], v[:, None]), axis=-1)
-    normal = np.cross(np.gradient(points, axis=1).reshape(-1, 3), np.gradient(points, axis=0).reshape(-1, 3))
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
-    front = surface(points, uv)
-    back = front.vertices - thickness * normal
+    normal = np.cross(_slope(points, 1), _slope(points, 0)).reshape(-1, 3)
+    normal /= np.maximum(np.sqrt((normal**2).sum(axis=1, keepdims=True)), 1e-12)
+    front = points.reshape(-1, 3)
+    uv = np.broadcast_to(uv.reshape(-1, 2), (len(front), 2)).astype(np.float32)
+    vertices = np.concatenate([front, front - thickness * normal])
+    return Shape(vertices, _sheet_faces(rows, columns), np.concatenate([uv, uv]))
+
+
+def _slope(points: np.ndarray, axis: int) -> np.ndarray:
+    """Return the direction of a grid of points along an axis, by central differences."""
+    points = np.moveaxis(points, axis, 0)
+    ahead = np.concatenate([points[1:], points[-1:]])
+    behind = np.concatenate([points[:1], points[:-1]])
+    return np.moveaxis(ahead - behind, 0, axis)
+
+
+@lru_cache
+def _sheet_faces(rows: int, columns: int) -> np.ndarray:
+    """Return the triangles of a sheet's front, back and rim; the back's vertices follow the front's."""
     rim = np.concatenate([
         np.arange(columns), np.arange(2 * columns - 1, rows * columns, columns),
         np.arange(rows * columns - 2, (rows - 1) * columns - 1, -1), np.arange((rows - 2) * columns, 0, -columns),
     ])  # fmt: skip
     ahead, count = np.roll(rim, -1), rows * columns
     edge = np.concatenate([np.stack([rim + count, ahead + count, ahead], 1), np.stack([rim + count, ahead, rim], 1)])
-    faces = np.concatenate([front.faces, front.faces[:, ::-1] + count, edge]).astype(np.int32)
-    return Shape(np.concatenate([front.vertices, back]), faces, np.concatenate([front.uv, front.uv]))
+    front = _strip_faces(rows, columns)
+    faces = np.concatenate([front, front[:, ::-1] + count, edge]).astype(np.int32)
+    faces.setflags(write=False)
+    return faces
 
 
 def picture_plane(half: float, y: float, z0: float, z1: float) -> Shape:

@@ -14,6 +14,7 @@ from ocr_hf.scenes.primitives import (
     block,
     cylinder,
     ellipsoid,
+    join,
     lathe,
     picture_plane,
     rounded_box,
@@ -23,72 +24,71 @@ from ocr_hf.scenes.primitives import (
 from ocr_hf.scenes.randomness import pick
 
 Rng = np.random.Generator
+GOLDEN_ANGLE = 2.399963
+"""Leaves that follow each other at this angle (radians) never stand above each other."""
 
 
-def _leaf(length: float, width: float, droop: float) -> Shape:
-    """Return a leaf that starts at the origin, points to +x and bends down."""
+def _leaf(width: float, droop: float) -> Shape:
+    """Return a leaf of length 1 that starts at the origin, points to +x and bends down."""
     along = np.linspace(0.0, 1.0, 6)
     half = width / 2 * np.sin(np.pi * (0.04 + 0.92 * along)) ** 0.8
     points = np.empty((3, 6, 3))
     for row, side in enumerate((-1.0, 0.0, 1.0)):
-        points[row, :, 0] = length * along * (1.0 - 0.25 * droop * along)
+        points[row, :, 0] = along * (1.0 - 0.25 * droop * along)
         points[row, :, 1] = side * half
-        points[row, :, 2] = length * (0.35 * along - droop * along**2) + 0.25 * np.abs(side) * half
-    return sheet(points, thickness=0.002)
+        points[row, :, 2] = 0.35 * along - droop * along**2 + 0.25 * np.abs(side) * half
+    return sheet(points, thickness=0.008)
+
+
+def _leaves(
+    rng: Rng,
+    count: int,
+    shape: tuple[float, float],
+    length: tuple[float, float],
+    lift: tuple[float, float],
+    foot: tuple[float, float, float],
+) -> Shape:
+    """Return leaves in a spiral around a stem.
+
+    shape : their width (as a part of the length) and droop; length, lift : ranges of length (metres) and rise (radians)
+    foot : radius of the stem, height of the lowest leaf, and by how much the highest is above it, metres
+    """
+    width, droop = shape
+    models = [_leaf(width, droop * share) for share in (0.7, 1.0, 1.3)]
+    radius, low, rise = foot
+    leaves = []
+    for i in range(count):
+        leaf, angle, size = models[i % 3], GOLDEN_ANGLE * i, rng.uniform(*length)
+        leaf = Shape(leaf.vertices * size, leaf.faces, leaf.uv * np.float32(size))
+        leaf = leaf.turned(-rng.uniform(*lift), 1).turned(angle, 2)
+        leaves.append(leaf.moved(radius * np.cos(angle), radius * np.sin(angle), low + rise * i / count))
+    return join(leaves)
 
 
 def plant(rng: Rng, style: Style, tall: bool | None = None) -> Model:
     """A potted plant: a small one for a table or a tall one for the floor."""
     tall = rng.random() < 0.5 if tall is None else tall
     scale = rng.uniform(0.9, 1.25) if tall else rng.uniform(0.32, 0.45)
-    pot_radius, pot_height = 0.15 * scale * (1.0 if tall else 1.35), 0.28 * scale * (1.0 if tall else 1.15)
+    radius, height = 0.15 * scale * (1.0 if tall else 1.35), 0.28 * scale * (1.0 if tall else 1.15)
     pot = pick(rng, (CERAMIC, plain((0.70, 0.40, 0.28)), plain((0.35, 0.37, 0.40)), plain(style.accents[0])))
     parts = Parts()
-    parts.add(
-        pot,
-        lathe(
-            [
-                (pot_radius * 0.72, 0.0),
-                (pot_radius, pot_height),
-                (pot_radius * 0.9, pot_height),
-                (pot_radius * 0.87, pot_height * 0.86),
-            ],
-            24,
-        ),
-    )
-    parts.add(SOIL, cylinder(pot_radius * 0.86, pot_height * 0.75, pot_height * 0.88, segments=20))
+    rim = [(radius, height), (radius * 0.9, height), (radius * 0.87, height * 0.86)]
+    parts.add(pot, lathe([(radius * 0.72, 0.0), *rim], 24))
+    parts.add(SOIL, cylinder(radius * 0.86, height * 0.75, height * 0.88, segments=20))
     green = Finish("leaf", pick(rng, ((0.28, 0.50, 0.22), (0.36, 0.58, 0.28), (0.20, 0.42, 0.26), (0.45, 0.60, 0.30))))
-    kind = pick(rng, ("bush", "palm", "stalk"))
-    base = pot_height * 0.85
-    count = 22 if tall else 16
+    kind, base, count = pick(rng, ("bush", "palm", "stalk")), height * 0.85, 22 if tall else 16
     if kind == "bush":
-        for i in range(count):
-            angle = 2.399963 * i
-            lift = rng.uniform(0.25, 1.25)
-            length = scale * rng.uniform(0.24, 0.36)
-            leaf = _leaf(length, length * 0.42, rng.uniform(0.2, 0.5)).turned(-lift, 1).turned(angle, 2)
-            height = base + scale * 0.42 * (i / count) ** 1.0
-            parts.add(green, leaf.moved(0.03 * scale * np.cos(angle), 0.03 * scale * np.sin(angle), height))
+        foot = (0.03 * scale, base, 0.42 * scale)
+        parts.add(green, _leaves(rng, count, (0.42, 0.35), (0.24 * scale, 0.36 * scale), (0.25, 1.25), foot))
         parts.add(Finish("leaf", (0.30, 0.36, 0.18)), tube([(0, 0, base), (0, 0, base + 0.45 * scale)], 0.012 * scale))
     elif kind == "palm":
         top = base + 0.55 * scale
-        parts.add(
-            Finish("wood", (0.45, 0.34, 0.24)),
-            tube([(0, 0, base), (0.02 * scale, 0.01, base + 0.3 * scale), (0, 0, top)], 0.022 * scale),
-        )
-        for i in range(14):
-            angle = 2.399963 * i
-            length = scale * rng.uniform(0.36, 0.50)
-            leaf = (
-                _leaf(length, length * 0.16, rng.uniform(0.5, 1.0)).turned(-rng.uniform(0.1, 1.0), 1).turned(angle, 2)
-            )
-            parts.add(green, leaf.moved(0, 0, top))
+        trunk = [(0, 0, base), (0.02 * scale, 0.01, base + 0.3 * scale), (0, 0, top)]
+        parts.add(Finish("wood", (0.45, 0.34, 0.24)), tube(trunk, 0.022 * scale))
+        parts.add(green, _leaves(rng, 14, (0.16, 0.75), (0.36 * scale, 0.50 * scale), (0.1, 1.0), (0.0, top, 0.0)))
     else:
-        for i in range(count - 6):
-            angle = 2.399963 * i
-            length = scale * rng.uniform(0.45, 0.85)
-            leaf = _leaf(length, 0.07 * scale, 0.12).turned(-rng.uniform(0.95, 1.3), 1).turned(angle, 2)
-            parts.add(green, leaf.moved(0.04 * scale * np.cos(angle), 0.04 * scale * np.sin(angle), base - 0.02))
+        foot = (0.04 * scale, base - 0.02, 0.0)
+        parts.add(green, _leaves(rng, count - 6, (0.11, 0.18), (0.45 * scale, 0.85 * scale), (0.95, 1.3), foot))
     return parts.model("plant")
 
 
