@@ -389,3 +389,13 @@ def test_the_spaces_metadata_and_requirements_hold() -> None:
     assert len(shared) > 10
     for name in shared:
         assert wanted[name].specifier == declared[name], f"{name}: say the same in pyproject.toml and the Space"
+
+
+def test_an_answer_that_cannot_be_read_is_called_so(clip) -> None:
+    asked = from_question(clip.questions[0])
+    rubbish, letter = asked.read("achachach", {"A": 0.1, "B": 0.1}), asked.read("B", {"A": 0.1, "B": 0.3})
+    assert (rubbish.valid, letter.valid) == (False, True)
+    page = cards.answers_html(asked, "?", [("fixed", (rubbish, rubbish))], "")
+    assert "no valid answer on either" in page and "same answer" not in page
+    page = cards.answers_html(asked, "?", [("fixed", (rubbish, letter))], "")
+    assert "answer changed" in page and page.count("no valid answer") == 1

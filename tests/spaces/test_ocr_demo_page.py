@@ -206,7 +206,7 @@ def test_a_program_perturbs_and_asks(client, address: str) -> None:
     with urllib.request.urlopen(f"{address}/{made['noisy']}") as answer:
         assert answer.headers["content-type"] == "video/mp4" and answer.read()[4:8] == b"ftyp"
     both = client.predict("kitchen", 0, [], "queried", api_name="/compare_answers")
-    assert set(both["vanilla"]) == {"text", "extracted", "score", "probabilities"}
+    assert set(both["vanilla"]) == {"text", "extracted", "valid", "score", "probabilities"}
     assert both["prompt"].startswith("These are frames of a video.") and both["changed"]
     assert both == client.predict("kitchen", 0, [], "queried", api_name="/compare_answers")
 

@@ -15,10 +15,10 @@ import numpy as np
 from ocr_hf.data.video import uniform_indices
 from ocr_hf.models.media import sampled_fps
 from ocr_hf.questions.question import Question
-from ocr_hf.vsi_bench.extract import extract
+from ocr_hf.vsi_bench.extract import extract, parse_letter, parse_number
 from ocr_hf.vsi_bench.prompts import MAX_NEW_TOKENS, PREFIX, build_prompt
 from ocr_hf.vsi_bench.scoring import score_answer
-from ocr_hf.vsi_bench.tasks import LETTERS
+from ocr_hf.vsi_bench.tasks import LETTERS, is_numeric
 
 from .gpu import on_gpu
 from .problems import Problem
@@ -40,12 +40,14 @@ REFERENCE_FOLDERS = ("outputs/reference", "reference-checkpoint")
 class Answer:
     """What a model answered.
 
-    text : as generated; extracted : the answer in it; score : 0 to 1, or None without a known answer
+    text : as generated; extracted : the answer in it; valid : whether that is a letter or number, as was asked for
+    score : 0 to 1, or None without a known answer
     probabilities : of each option's letter as the first token, or None where there are no options or it thinks first
     """
 
     text: str
     extracted: str
+    valid: bool
     score: float | None
     probabilities: dict[str, float] | None
 
@@ -64,10 +66,11 @@ class Asked:
     def read(self, text: str, probabilities: dict[str, float] | None) -> Answer:
         """Return what a generated text says."""
         if self.question_type is None:
-            return Answer(text, text.strip(), None, None)
+            return Answer(text, text.strip(), bool(text.strip()), None, None)
         extracted = extract(text, self.question_type, self.extraction)
         score = score_answer(self.question_type, text, self.ground_truth, self.extraction)
-        return Answer(text, extracted, score, probabilities)
+        valid = (parse_number if is_numeric(self.question_type) else parse_letter)(extracted) is not None
+        return Answer(text, extracted, valid, score, probabilities)
 
 
 def from_question(question: Question, thinking: bool = False) -> Asked:

@@ -31,6 +31,7 @@ NO_LOCK = (
     '<div class="empty"><span>No query-lock test yet. It asks each question three times: as it is, with noise on the '
     "objects it names, and with noise on as many other pixels.</span></div>"
 )
+_CHANGES = {"unread": "no valid answer on either", "no": "same answer", "yes": "answer changed"}
 NO_FINDINGS = '<div class="empty"><span>Every question that you ask in this visit becomes a row here.</span></div>'
 
 
@@ -59,7 +60,9 @@ def answers_html(asked: Asked, question: str, results: Sequence[tuple[str, Seque
     parts.append(untrained_note([name for name, _ in results]))
     for name, (vanilla, noisy) in results:
         change = change_in_words(asked, vanilla, noisy)
-        told = {"no": "same answer", "yes": "answer changed"}.get(change, f"answer moved ({change})")
+        if not (vanilla.valid or noisy.valid):
+            change = "unread"
+        told = _CHANGES.get(change, f"answer moved ({change})")
         parts.append(
             f'<div class="model"><b>{escape(short(name))}</b>'
             f'<span class="badge change" data-change="{escape(change)}">{told}</span></div><div class="row">'
@@ -74,8 +77,8 @@ def _card(asked: Asked, answer: Answer, side: str, title: str) -> str:
     shown = printable(answer.extracted)[:120]
     size = " long" if len(shown) > 20 else ""
     value = f'<div class="value{size}">{escape(shown)}{unit}</div>'
-    if not shown:
-        value = '<div class="value none">no answer found</div>'
+    if not answer.valid:
+        value = '<div class="value none">no valid answer</div>'
     raw = f'<div class="raw">As written: {escape(printable(answer.text)[:2000]) or "(empty)"}</div>'
     return (
         f'<div class="card {side}"><div class="head"><span>{escape(title)}</span>{_badge(asked, answer)}</div>'

@@ -124,5 +124,5 @@ def _cell(value: object) -> object:
 
 
 def _told(answer: Answer) -> str:
-    text = answer.extracted[:60] or "(none)"
+    text = answer.extracted[:60] if answer.valid else "(no valid answer)"
     return text if answer.score is None else f"{text} ({100 * answer.score:.0f} %)"

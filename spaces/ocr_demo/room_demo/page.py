@@ -126,9 +126,12 @@ def build(demo: Demo) -> gr.Blocks:
                     with gr.Column():
                         mesh_file = gr.File(label="GLB scene", file_types=[".glb"], elem_id="glb")
                         use_mesh = gr.Button("Film this scene")
-                    with gr.Column(), gr.Row():
-                        clip_file = gr.File(label="Clip (MP4)", file_types=[".mp4"], elem_id="clip")
-                        json_file = gr.File(label="Cameras and boxes (JSON)", file_types=[".json"], elem_id="cameras")
+                    with gr.Column():
+                        with gr.Row():
+                            clip_file = gr.File(label="Clip (MP4)", file_types=[".mp4"], elem_id="clip")
+                            json_file = gr.File(
+                                label="Cameras, boxes (JSON)", file_types=[".json"], elem_id="cameras"
+                            )
                         use_clip = gr.Button("Use this clip")
                 gr.Markdown(texts.UPLOAD)
             with gr.Tab("About"):
