@@ -67,6 +67,7 @@ def launch_arguments(demo: Demo, host: str, port: int | None) -> dict:
         "mcp_server": True,
         "ssr_mode": False,
         "max_file_size": MAX_BYTES,
+        "state_session_capacity": 1000,
         "allowed_paths": [str(media)],
         "show_error": False,
         "footer_links": ["api", "gradio", "settings"],

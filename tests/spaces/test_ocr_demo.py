@@ -28,7 +28,7 @@ from room_demo.housekeeping import sweep  # noqa: E402  isort: skip
 from room_demo.noise import Noise  # noqa: E402  isort: skip
 from room_demo.problems import MEMORY, UNKNOWN, Problem, guarded, sentence_for  # noqa: E402  isort: skip
 from room_demo.room_model import _read_glb, marked_model  # noqa: E402  isort: skip
-from room_demo.rooms import Bundled, Rooms, room_key  # noqa: E402  isort: skip
+from room_demo.rooms import Bundled, Rooms, add_dataset, room_key  # noqa: E402  isort: skip
 
 from ocr_hf.data.video import probe, read_frames
 from ocr_hf.hub.card_metadata import read_metadata
@@ -275,6 +275,11 @@ def test_untrained_models_are_called_so() -> None:
     assert all("untrained" in label for label, _ in Models(("tiny-qwen2.5-vl",)).labels())
 
 
+def test_a_models_folder_is_not_told() -> None:
+    models = Models(("org/model", str(SPACE)))
+    assert models.names == ("org/model", "ocr_demo")
+
+
 def test_a_model_that_cannot_be_loaded_is_one_sentence(tmp_path) -> None:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "config.json").write_text("{")
@@ -399,3 +404,28 @@ def test_an_answer_that_cannot_be_read_is_called_so(clip) -> None:
     assert "no valid answer on either" in page and "same answer" not in page
     page = cards.answers_html(asked, "?", [("fixed", (rubbish, letter))], "")
     assert "answer changed" in page and page.count("no valid answer") == 1
+
+
+def test_the_clips_of_an_ocr_vsi_folder_are_rooms_too(tmp_path, monkeypatch) -> None:
+    from ocr_hf.data import clips
+    from ocr_hf.data.build import build_folder
+    from ocr_hf.data.load import clips as stored_clips
+    from ocr_hf.data.load import load
+    from tests.data.conftest import small_config
+    from tests.data.toy import open_toy
+
+    monkeypatch.setattr(clips, "open_scene", open_toy)
+    build_folder(small_config(scenes=2), tmp_path / "ocr-vsi")
+    demo = boxes_demo(tmp_path / "demo")
+    assert add_dataset(demo.rooms, tmp_path / "ocr-vsi") == 2
+    assert add_dataset(Rooms(demo.rooms.store, TINY, ()), tmp_path / "ocr-vsi", most=1) == 1
+    stored = next(iter(stored_clips(load(tmp_path / "ocr-vsi", "recipes", split="train"))))
+    (name,) = [clip_id for clip_id, title in demo.rooms.titles.items() if title == stored.id]
+    clip = demo.rooms.clip(name)
+    np.testing.assert_array_equal(clip.frames, stored.frames())
+    assert [q.question for q in clip.questions] == [row["question"] for row in stored.rows]
+    assert clip.labels == stored.labels
+    shown = clip.footprints.object_ids[0]
+    for mode in ("gaussian", "geometry"):
+        assert demo.videos.video(clip, Noise("chosen", (shown,), mode=mode, strength=0.3)).file
+    assert (demo.rooms.store.media_folder(name) / "room.glb").is_file()

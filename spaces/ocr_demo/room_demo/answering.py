@@ -107,7 +107,8 @@ class Models:
     """The models that visitors may ask, loaded when first asked; one generation runs at a time."""
 
     def __init__(self, names: Sequence[str], frames: int = FRAMES, cache: Path | None = None) -> None:
-        self.names = tuple(dict.fromkeys(names)) or default_models()
+        self._sources = {public_name(source): source for source in tuple(names) or default_models()}
+        self.names = tuple(self._sources)
         self.frames = frames
         self._cache = cache
         self._answers: OrderedDict[Any, tuple[Answer, ...]] = OrderedDict()
@@ -156,7 +157,7 @@ class Models:
 
     def _load(self, name: str) -> None:
         if name not in _LOADED:
-            _LOADED[name] = load(name, self._cache)
+            _LOADED[name] = load(self._sources[name], self._cache)
 
 
 def seconds_needed(videos: int, max_new_tokens: int) -> int:
@@ -232,6 +233,11 @@ def load(name: str, cache: Path | None = None) -> Any:
     except Exception as error:  # whatever a damaged model raises, visitors get one sentence
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise Problem(f"The model '{short(name)}' can't be loaded: {first[:300]}") from error
+
+
+def public_name(source: str) -> str:
+    """Return what visitors know a model by: its Hub id, or of a folder here the last part only."""
+    return Path(source).resolve().name if Path(source).exists() else source
 
 
 def short(name: str) -> str:

@@ -139,7 +139,8 @@ def add(demo: Demo) -> None:
 
         Returns:
             `question`, `prompt`, `ground_truth`, and for `vanilla` and `noisy` the model's `text`, the `extracted`
-            answer, whether it is `valid`, its `score` (0 to 1) and the `probabilities` of the options; `changed` says whether they differ.
+            answer, whether it is `valid`, its `score` (0 to 1) and the `probabilities` of the options;
+            `changed` says whether they differ.
         """
         choice = _choice(room, object_ids, policy, max_objects, mode, strength, seed, question)
         name = demo.models.check(model or demo.models.names[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -106,8 +107,8 @@ def lock_index(rows: Sequence[Mapping[str, Any]], model: str) -> dict | None:
 
 
 def write_csv(findings: Sequence[Mapping[str, str]], locks: Sequence[Mapping[str, Any]]) -> str:
-    """Write both tables to a new temporary CSV file and return its path; no cell can start a formula."""
-    path = Path(tempfile.mkdtemp(prefix="ocr_demo_")) / "findings.csv"
+    """Write both tables to a new file in `exports()` and return its path; no cell can start a formula."""
+    path = Path(tempfile.mkdtemp(dir=exports())) / "findings.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
@@ -117,6 +118,12 @@ def write_csv(findings: Sequence[Mapping[str, str]], locks: Sequence[Mapping[str
             writer.writerows([[], ["Query-lock test: extracted answers"], list(names)])
             writer.writerows([_cell(row[name]) for name in names] for row in locks)
     return str(path)
+
+
+@functools.cache
+def exports() -> Path:
+    """Return this process's folder for CSV files; Gradio copies them, and the sweep removes them."""
+    return Path(tempfile.mkdtemp(prefix="ocr_demo_"))
 
 
 def _cell(value: object) -> object:

@@ -1,4 +1,4 @@
-"""Removing what nobody needs any more: uploads after two hours, the videos asked for longest ago beyond a size."""
+"""Removing what nobody needs any more: uploads after two hours, tables, videos asked for long ago beyond a size."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import time
 from pathlib import Path
 
 from .clip import ClipStore
+from .findings import exports
 from .rooms import Rooms
 
 logger = logging.getLogger(__name__)
 UPLOAD_SECONDS = 2 * 3600.0
+EXPORT_SECONDS = 600.0
+"""Gradio has its own copy of an exported table as soon as it is shown."""
 MOST_BYTES = 2 * 2**30
 EVERY_SECONDS = 300.0
 
@@ -26,6 +29,10 @@ def sweep(
     for folder in rooms.store.media.glob("upload-*"):
         if now - folder.stat().st_mtime > upload_seconds:
             forget(rooms, folder.name)
+            removed += 1
+    for folder in exports().iterdir():
+        if now - folder.stat().st_mtime > EXPORT_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
             removed += 1
     return removed + _trim(rooms.store, most)
 

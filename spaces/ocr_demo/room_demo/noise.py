@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -90,8 +89,8 @@ class NoisyVideos:
     def __init__(self, store: ClipStore) -> None:
         self.store = store
         self._frames = FrameCache(FRAME_CACHE_BYTES)
-        self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._guard = threading.Lock()
+        # a fixed number, so that they don't pile up; two files that share one only wait for each other
+        self._locks = [threading.Lock() for _ in range(64)]
 
     def frames(self, clip: DemoClip, noise: Noise, object_ids: Sequence[int]) -> tuple[str, np.ndarray]:
         """Return (variant, noisy frames (T, H, W, 3) uint8): what the model is shown, before any codec."""
@@ -117,9 +116,7 @@ class NoisyVideos:
         if plan.is_identity:
             return Noisy(plan.variant, (), None, time.perf_counter() - start)
         path = self.store.media_folder(clip.id) / f"noisy-{plan.variant}.mp4"
-        with self._guard:
-            lock = self._locks[str(path)]
-        with lock:
+        with self._locks[hash(path) % len(self._locks)]:
             if path.is_file():
                 path.touch()  # the sweep removes what was not asked for longest
             else:

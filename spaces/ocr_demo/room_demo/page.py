@@ -41,7 +41,9 @@ def build(demo: Demo) -> gr.Blocks:
     """Return the page."""
     handlers = Handlers(demo)
     labels = demo.models.labels()
-    with gr.Blocks(title="OCR-HF: perturb objects, compare answers", fill_width=True) as page:
+    with gr.Blocks(
+        title="OCR-HF: perturb objects, compare answers", fill_width=True, delete_cache=(1800, 7200)
+    ) as page:
         room, own = gr.State(""), gr.State([])
         findings, locks, in_3d = gr.State([]), gr.State([]), gr.State(False)
         gr.HTML(texts.HEADER, apply_default_css=False)
