@@ -3,8 +3,9 @@
     python -m ocr_hf.train.demo ocr-vsi --out demo/training
 
 OCR is Object-Centric 3D Rollout (arXiv 2511.13190). The figure shows the score on questions of scenes that were not
-trained on. What a model of 0.2 M parameters learns in a minute is to write answers in form and which answers are
-common, hardly to see; the figure says that training works from end to end and nothing about the method.
+trained on, asked with VSI-Bench's own prompt and scored by its own rule. What a model of 0.2 M parameters learns in a
+minute is to answer in form and which answers are likely, hardly to see: the line to beat is a table of best constants,
+which the figure shows. It says that training works from end to end, and nothing about the method.
 """
 
 from __future__ import annotations
@@ -27,15 +28,17 @@ from ocr_hf.models.media import encode_video, model_inputs, prompt_ids, with_vid
 from ocr_hf.models.tiny import build_tiny
 from ocr_hf.train.clips import CLIP, ClipLoader
 from ocr_hf.train.config import OCRGRPOConfig, OCRSFTConfig
-from ocr_hf.train.rewards import accuracy_reward, format_reward
-from ocr_hf.train.rows import short_answer, with_prompts
+from ocr_hf.train.rewards import accuracy_reward
+from ocr_hf.train.rows import answer, with_prompts
 from ocr_hf.train.sft import OCRSFTTrainer
 from ocr_hf.train.trainer import OCRGRPOTrainer
-from ocr_hf.vsi_bench.scoring import score_answers
+from ocr_hf.vsi_bench.scoring import score_answer, score_answers
 from ocr_hf.vsi_bench.summary import summarize
 
 HELD_OUT_SHARE = 1 / 3
-MAX_NEW_TOKENS = 32
+STYLE = "official"
+"""Answers alone: a model this small writes reasoning, but learns nothing from it within a minute."""
+MAX_NEW_TOKENS = 6
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class DemoConfig:
 
     size: str = "0.2M"
     sft_steps: int = 60
-    grpo_steps: int = 30
+    grpo_steps: int = 40
     evaluations: int = 3
     held_out_rows: int = 128
     num_frames: int = 8
@@ -67,10 +70,10 @@ def split_by_scene(folder: str | Path) -> tuple[Dataset, Dataset]:
     """
     splits = load(folder, "recipes")
     held = [name for name in ("validation", "test") if name in splits]
-    rows = [with_prompts(splits[name]) for name in splits if name not in held]
+    rows = [with_prompts(splits[name], STYLE) for name in splits if name not in held]
     if held and rows:
-        return concatenate_datasets(rows), with_prompts(splits[held[0]])
-    everything = concatenate_datasets([with_prompts(part) for part in splits.values()])
+        return concatenate_datasets(rows), with_prompts(splits[held[0]], STYLE)
+    everything = concatenate_datasets([with_prompts(part, STYLE) for part in splits.values()])
     names = everything["scene_name"]
     scenes = list(dict.fromkeys(names))
     if len(scenes) < 2:
@@ -112,18 +115,26 @@ class HeldOut:
         return texts
 
     def score(self, model: Any) -> float:
-        """Return VSI-Bench's overall score in per cent (mean over tasks), answers read from their tags."""
+        """Return VSI-Bench's overall score in per cent (mean over tasks), by its own extraction."""
         training = model.training
         model.eval()
         texts = self.answers(model)
         model.train(training)
-        scored = score_answers(
-            texts,
-            [row["ground_truth"] for row in self.rows],
-            [row["question_type"] for row in self.rows],
-            extraction="answer_tag",
-        )
-        return float(summarize(scored, draws=0)["macro"])
+        return self._macro(texts)
+
+    def constants(self, rows: Dataset) -> float:
+        """Return the score of the best constant answers per question type, chosen on other rows."""
+        best = {}
+        kinds, truths = rows["question_type"], rows["ground_truth"]
+        for kind in set(kinds):
+            own = [truth for other, truth in zip(kinds, truths, strict=True) if other == kind]
+            scores = {guess: sum(score_answer(kind, guess, truth) for truth in own) for guess in sorted(set(own))}
+            best[kind] = max(scores, key=scores.get)
+        return self._macro([best.get(row["question_type"], "A") for row in self.rows])
+
+    def _macro(self, texts: Sequence[str]) -> float:
+        truths, kinds = ([row[name] for row in self.rows] for name in ("ground_truth", "question_type"))
+        return float(summarize(score_answers(texts, truths, kinds), draws=0)["macro"])
 
 
 class Watch(TrainerCallback):
@@ -180,18 +191,18 @@ def train(data: str | Path, out: str | Path, config: DemoConfig = DemoConfig()) 
             per_device_train_batch_size=16,
             learning_rate=4e-3,
             lr_scheduler_type="cosine",
-            warmup_steps=10,
+            warmup_steps=5,
             **common,
         ),
         rows,
         processor,
-        completion=short_answer,
+        completion=lambda row: answer(row, STYLE),
         callbacks=[watch("SFT", config.sft_steps)],
     )
     _quietly(sft)
     grpo = OCRGRPOTrainer(
         sft.model,
-        [accuracy_reward, format_reward],
+        accuracy_reward,
         OCRGRPOConfig(
             str(out / "grpo"),
             strategy="ocr",
@@ -199,8 +210,8 @@ def train(data: str | Path, out: str | Path, config: DemoConfig = DemoConfig()) 
             per_device_train_batch_size=32,
             num_generations=8,
             max_completion_length=MAX_NEW_TOKENS,
-            learning_rate=5e-4,
-            reward_weights=[1.0, 0.1],
+            learning_rate=1e-3,
+            variant_kl_every=0,
             noise_seed=config.seed,
             **common,
         ),
@@ -209,38 +220,25 @@ def train(data: str | Path, out: str | Path, config: DemoConfig = DemoConfig()) 
         callbacks=[watch("OCR-GRPO", config.grpo_steps)],
     )
     _quietly(grpo)
-    names = ("reward", "vanilla/accuracy", "noisy/accuracy", "noise/objects", "vanilla/entropy", "kl/noisy_vanilla")
+    names = ("reward", "vanilla/accuracy", "noisy/accuracy", "noise/objects", "noise/area", "vanilla/entropy")
     curve.rewards = [
         {"step": entry["step"], **{name: entry[name] for name in names if name in entry}}
         for entry in grpo.state.log_history
         if "reward" in entry
     ]
-    return _write(out, grpo, processor, curve, config, len(rows), len(held_out.rows), started)
-
-
-def _quietly(trainer: Any) -> None:
-    """Train without a line per step."""
-    from transformers.trainer_callback import PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)
-    trainer.train()
-
-
-def _write(
-    out: Path, trainer: Any, processor: Any, curve: Curve, config: DemoConfig, rows: int, held: int, started: float
-) -> dict[str, Any]:
-    trainer.save_model(str(out / "model"))
+    grpo.save_model(str(out / "model"))
     processor.save_pretrained(out / "model")
-    last = {stage: [p["score"] for p in curve.points if p["stage"] == stage][-1] for stage in _stages(curve)}
+    last = {point["stage"]: point["score"] for point in curve.points}
     figures = {
         "seed": config.seed,
         "size": config.size,
-        "rows": rows,
-        "held_out_rows": held,
+        "rows": len(rows),
+        "held_out_rows": len(held_out.rows),
         "untrained": last["untrained"],
         "after_sft": last["SFT"],
         "after_ocr_grpo": last["OCR-GRPO"],
         "rise": round(last["OCR-GRPO"] - last["untrained"], 2),
+        "constants": round(held_out.constants(rows), 2),
         "seconds": round(time.perf_counter() - started, 1),
         "points": curve.points,
         "rewards": curve.rewards,
@@ -252,8 +250,12 @@ def _write(
     return figures
 
 
-def _stages(curve: Curve) -> list[str]:
-    return list(dict.fromkeys(point["stage"] for point in curve.points))
+def _quietly(trainer: Any) -> None:
+    """Train without a line per step."""
+    from transformers.trainer_callback import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
 
 
 def draw(runs: Sequence[dict[str, Any]], path: Path) -> None:
@@ -271,6 +273,8 @@ def draw(runs: Sequence[dict[str, Any]], path: Path) -> None:
         axes.plot(steps, [p["score"] for p in run["points"]], marker="o", markersize=3, label=label)
     untrained = sum(run["untrained"] for run in runs) / len(runs)
     axes.axhline(untrained, color="grey", linestyle=":", label=f"untrained: {untrained:.1f}")
+    constants = sum(run["constants"] for run in runs) / len(runs)
+    axes.axhline(constants, color="grey", linestyle="--", label=f"best constant answers: {constants:.1f}")
     axes.axvline(boundary, color="black", linewidth=0.8)
     top = axes.get_ylim()[1]
     axes.text(boundary / 2, top, "SFT", ha="center", va="bottom")
@@ -297,8 +301,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figures = train(given.data, given.out, config)
     print(
         f"score on {figures['held_out_rows']} questions of unseen scenes: untrained {figures['untrained']:.1f}, after "
-        f"SFT {figures['after_sft']:.1f}, after OCR-GRPO {figures['after_ocr_grpo']:.1f} (rise {figures['rise']:.1f}) "
-        f"in {figures['seconds']:.0f} s; see {given.out / 'learning_curve.png'}"
+        f"SFT {figures['after_sft']:.1f}, after OCR-GRPO {figures['after_ocr_grpo']:.1f}; best constant answers "
+        f"{figures['constants']:.1f} ({figures['seconds']:.0f} s; see {given.out / 'learning_curve.png'})"
     )
 
 

@@ -39,13 +39,6 @@ def answer(row: Mapping[str, Any], style: str = "thinking") -> str:
     return f"<think>{reasoning}</think><answer>{row['ground_truth']}</answer>"
 
 
-def short_answer(row: Mapping[str, Any]) -> str:
-    """Return `answer` with the last sentence of the reasoning only, for models too small to learn more."""
-    thought, _, rest = answer(row).removeprefix("<think>").partition("</think>")
-    sentences = [part for part in thought.replace("; ", ". ").split(". ") if part.strip()]
-    return f"<think>{sentences[-1] if sentences else ''}</think>{rest}"
-
-
 def with_prompts(rows: Dataset, style: str = "thinking") -> Dataset:
     """Return a data set with a column `prompt`; the other columns, footprints among them, are not rewritten."""
     missing = [name for name in QUESTION_COLUMNS if name not in rows.column_names and name not in ("id", "options")]
