@@ -182,6 +182,20 @@ def test_a_model_that_was_not_measured_says_so(tmp_path):
     assert stated_numbers(card.readme) == {"2511.13190"} and list(check_model_card(folder)) == []
 
 
+def test_the_command_renders_and_says_what_is_next(measured, copied, capsys):
+    from ocr_hf.cli import main
+
+    arguments = ["card", copied, "--repo", REPO, "--results", measured["evaluation"], "--training", measured["sft"]]
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    printed = capsys.readouterr().out
+    assert ended.value.code in (0, None)
+    assert "values from 6 files" in printed and f"ocr-hf push model {copied} --repo {REPO}" in printed
+    with pytest.raises(SystemExit) as ended:
+        main(["card", str(copied), "--repo", REPO, "--results", str(copied)])
+    assert ended.value.code == 1 and "holds no results.json" in capsys.readouterr().err
+
+
 # The engine
 
 

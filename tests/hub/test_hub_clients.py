@@ -75,6 +75,7 @@ def pushed_folder(tmp_path, hub_api):
     return root
 
 
+@pytest.mark.slow
 def test_datasets_loads_every_config_streaming_and_revision(pushed_folder, local_hub, hub_client):
     printed = hub_client(
         """
@@ -109,6 +110,7 @@ def test_a_wrong_token_and_a_missing_config_are_told_apart(pushed_folder, hub_cl
         hub_client(source)  # the configuration's files left main after v1
 
 
+@pytest.mark.slow
 def test_transformers_and_evaluate_load_by_revision(hub_api, hub_client, local_hub):
     api = hub_api()
     api.create_repo("org/share", repo_type="space", space_sdk="gradio")
@@ -136,4 +138,4 @@ assert first.keys() == again.keys() and all(torch.equal(first[key], again[key]) 
 """
     )
     assert printed.split() == ["0.5", "1.5", "1.5"]
-    assert [line for line in local_hub.unserved() if "/api/" in line] == []
+    assert local_hub.unserved() == []

@@ -16,6 +16,15 @@ from .wire import UNSERVED, Fault, Wire
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"]
 
 
+async def no_agents(request: Request) -> Response:
+    """The registry of AI agents, which clients ask for now and then; empty."""
+    return JSONResponse({"standardEnvVars": [], "harnesses": {}})
+
+
+async def telemetry(request: Request) -> Response:
+    return JSONResponse({})
+
+
 async def unserved(request: Request) -> Response:
     """An address this hub does not have. Tests assert that no client asked for one they depend on."""
     return JSONResponse({"error": "not served by this hub"}, 404, headers={UNSERVED: request.url.path})
@@ -28,6 +37,8 @@ def build_app(hub: Hub) -> Wire:
         Route("/api/repos/create", bind(hub, repos.create), methods=["POST"]),
         Route("/api/repos/delete", bind(hub, repos.delete), methods=["DELETE"]),
         Route("/api/validate-yaml", bind(hub, repos.validate_yaml), methods=["POST"]),
+        Route("/api/agent-harnesses", no_agents),
+        Route("/api/telemetry/{topic:path}", telemetry, methods=["HEAD"]),
         Route("/storage/{sha256}", bind(hub, files.download), methods=["GET", "HEAD"]),
         Route("/storage/{sha256}", bind(hub, files.upload), methods=["PUT"]),
         Route("/storage/{sha256}", bind(hub, files.complete), methods=["POST"]),
