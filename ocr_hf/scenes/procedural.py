@@ -44,7 +44,7 @@ def layout_home(seed: int, rooms: int | None = None) -> HomeLayout:
         fill_openings(layout)
     for layout in layouts:
         hang_ceiling_lights(layout)
-        furnish(layout)
+    furnish(layouts)
     return HomeLayout(seed, plan, layouts)
 
 

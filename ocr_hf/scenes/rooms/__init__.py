@@ -8,6 +8,7 @@ from ocr_hf.scenes.rooms.bedroom import furnish_bedroom
 from ocr_hf.scenes.rooms.kitchen import furnish_kitchen
 from ocr_hf.scenes.rooms.living_room import furnish_living_room
 from ocr_hf.scenes.rooms.office import furnish_meeting_room, furnish_office
+from ocr_hf.scenes.rooms.unique import add_unique_things
 
 PROGRAMMES = {
     "living room": furnish_living_room,
@@ -19,6 +20,12 @@ PROGRAMMES = {
 }
 
 
-def furnish(layout: RoomLayout) -> None:
-    """Furnish a room by its kind."""
-    PROGRAMMES[layout.room.kind](layout)
+UNIQUE = {1: 6, 2: 10, 3: 10, 4: 10}
+"""Number of rooms -> how many kinds of things there should be just one of: distances and directions ask for those."""
+
+
+def furnish(layouts: tuple[RoomLayout, ...]) -> None:
+    """Furnish the rooms of a home by their kinds."""
+    for layout in layouts:
+        PROGRAMMES[layout.room.kind](layout)
+    add_unique_things(layouts, UNIQUE[len(layouts)])
