@@ -18,6 +18,7 @@ from .uploads import add_clip, add_mesh
 from .views import Choice, Demo
 
 NONE = "none"
+STRENGTH_LABEL = {"gaussian": "Strength", "geometry": "Strength (box diagonals)"}
 
 
 def make_choice(
@@ -100,7 +101,7 @@ class Handlers:
             noise.policy,
             gr.update(value=noise.max_objects, visible=noise.policy != "chosen"),
             noise.mode,
-            gr.update(maximum=MAX_STRENGTH[noise.mode], value=noise.strength),
+            gr.update(maximum=MAX_STRENGTH[noise.mode], value=noise.strength, label=STRENGTH_LABEL[noise.mode]),
             noise.seed,
             gr.update(choices=views.task_choices(clip), value=task),
             gr.update(choices=views.question_choices(clip, task), value=choice.question),
@@ -139,7 +140,7 @@ class Handlers:
 
     def change_mode(self, mode: str) -> Any:
         """Give the strength slider the mode's range and default."""
-        return gr.update(maximum=MAX_STRENGTH[mode], value=views.DEFAULT_STRENGTH[mode])
+        return gr.update(maximum=MAX_STRENGTH[mode], value=views.DEFAULT_STRENGTH[mode], label=STRENGTH_LABEL[mode])
 
     def pick_task(self, room: str, task: str) -> list[Any]:
         """List a task's questions and choose the first."""

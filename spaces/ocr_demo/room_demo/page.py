@@ -70,8 +70,7 @@ def build(demo: Demo) -> gr.Blocks:
                 with gr.Group():
                     policy = gr.Radio(
                         [(name.capitalize(), name) for name in POLICIES], value="chosen", label="1 · Perturb",
-                        info="Click in a video or tick below; or let the question decide: what it names (queried), "
-                        "what it doesn't (context).", elem_id="policy",
+                        info="Click in a video, tick below, or let the question decide.", elem_id="policy",
                     )  # fmt: skip
                     chosen = gr.CheckboxGroup(
                         [], label="Objects in view, with size", elem_classes="objects", elem_id="objects"
@@ -91,27 +90,27 @@ def build(demo: Demo) -> gr.Blocks:
                         model = gr.Dropdown(labels, value=labels[0][1], label="Model", elem_id="model-a", min_width=150)
                     question = gr.Dropdown([], label="Question", type="value", elem_id="question")
                     options = gr.Markdown("", elem_classes=["quiet", "options"], padding=True)
-                    with gr.Accordion("More: own words, second model, thinking, seed", open=False):
-                        own_words = gr.Textbox(
-                            label="In your own words", placeholder="Used instead of the question when filled",
-                            max_length=600, lines=1, elem_id="own-words",
-                        )  # fmt: skip
-                        with gr.Row():
-                            second = gr.Dropdown(
-                                [("none", NONE), *labels], value=NONE, label="Compare with", elem_id="model-b",
-                                min_width=150,
-                            )  # fmt: skip
-                            seed = gr.Number(
-                                0, label="Seed of the noise", precision=0, minimum=0, maximum=MAX_SEED, elem_id="seed",
-                                min_width=110,
-                            )  # fmt: skip
-                        thinking = gr.Checkbox(
-                            False, label="Let it think first", info="Longer; no option bars then", elem_id="thinking"
-                        )
                 with gr.Row(elem_classes="tools"):
                     ask = gr.Button("Ask on both videos", variant="primary", elem_id="ask", min_width=150, scale=4)
                     stop = gr.Button("Stop", elem_id="stop", min_width=60, scale=1)
                     copy = gr.Button("Copy link", elem_id="copy-link", min_width=110, scale=2)
+                with gr.Accordion("More: own words, second model, thinking, seed", open=False):
+                    own_words = gr.Textbox(
+                        label="In your own words", placeholder="Used instead of the question when filled",
+                        max_length=600, lines=1, elem_id="own-words",
+                    )  # fmt: skip
+                    with gr.Row():
+                        second = gr.Dropdown(
+                            [("none", NONE), *labels], value=NONE, label="Compare with", elem_id="model-b",
+                            min_width=150,
+                        )  # fmt: skip
+                        seed = gr.Number(
+                            0, label="Seed of the noise", precision=0, minimum=0, maximum=MAX_SEED, elem_id="seed",
+                            min_width=110,
+                        )  # fmt: skip
+                    thinking = gr.Checkbox(
+                        False, label="Let it think first", info="Longer; no option bars then", elem_id="thinking"
+                    )
                 note = gr.Markdown("", elem_classes="quiet")
         with gr.Tabs():
             with gr.Tab("Findings"):
