@@ -10,9 +10,20 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "ocr_hf"
-ORDER = """
-video geometry scenes perturb questions data models vsi_bench train cards hub commands
-""".split()
+ORDER = [
+    "video",
+    "geometry",
+    "scenes",
+    "perturb",
+    "questions",
+    "data",
+    "models",
+    "vsi_bench",
+    "train",
+    "cards",
+    "hub",
+    "commands",
+]
 """A part may import itself and those before it; `cli` and `demo` may import all."""
 PURE = {f"ocr_hf.vsi_bench.{name}" for name in ("bootstrap", "extract", "prompts", "scoring", "summary", "tasks")}
 """The scorer, shared by metric and rewards: nothing of the rest."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from box_scene import box_clip, ray_box
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -12,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.camera import intrinsics_from_fov, look_at
 from ocr_hf.geometry.visibility import footprints_from_boxes, footprints_from_depth, footprints_from_instances
+from tests.box_scene import box_clip, ray_box
 
 HEIGHT, WIDTH = 36, 48
 INTRINSICS = intrinsics_from_fov(WIDTH, HEIGHT, 75.0)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from box_scene import box_clip
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_hf.perturb.audits import black_frames, erase_region, shuffle_frames, shuffle_order
+from tests.box_scene import box_clip
 
 
 def grown(region: np.ndarray, pixels: int) -> np.ndarray:

@@ -9,7 +9,6 @@ import sys
 
 import numpy as np
 import pytest
-from box_scene import box_clip
 
 from ocr_hf import OCRMap
 from ocr_hf.geometry.visibility import Footprints, footprints_from_instances
@@ -17,6 +16,7 @@ from ocr_hf.perturb.frames import encode_lossless
 from ocr_hf.perturb.ocr_map import DEFAULT_STRENGTH
 from ocr_hf.perturb.rows import NOISY_COLUMNS, boxes_of
 from ocr_hf.video.read import read_frames
+from tests.box_scene import box_clip
 
 datasets = pytest.importorskip("datasets")
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from question_scenes import random_scene, scene_of, thing
 
 from ocr_hf.questions.generate import generate_questions
 from ocr_hf.questions.question import QuestionConfig
 from ocr_hf.questions.templates import parse
 from ocr_hf.scenes.scene import Room, Scene, SceneObject
+from tests.questions.question_scenes import random_scene, scene_of, thing
 
 ROOM = (Room("hall", np.array([[0.0, 0.0], [6.0, 0.0], [6.0, 6.0], [0.0, 6.0]])),)
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from question_scenes import footprints, scene_of, thing
 
 from ocr_hf.data.video import uniform_indices
 from ocr_hf.geometry.footprints import Footprints
@@ -19,6 +18,7 @@ from ocr_hf.questions.question import PARITY, QuestionConfig, VisibilityRule
 from ocr_hf.questions.templates import parse
 from ocr_hf.questions.visibility import Shown, first_appearance_s, sampled_frames, shown
 from ocr_hf.scenes.scene import Room, Scene
+from tests.questions.question_scenes import footprints, scene_of, thing
 
 FAMILY = FAMILIES["obj_appearance_order"]
 LABELS = ["bed", "sofa", "tv", "lamp", "desk", "plant"]

@@ -6,12 +6,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from question_scenes import scene_of, thing
 
 from ocr_hf.questions.generate import FAMILIES, generate_questions
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import PARITY, QuestionConfig
 from ocr_hf.scenes.scene import Room, Scene
+from tests.questions.question_scenes import scene_of, thing
 
 
 def look(scene: Scene, config: QuestionConfig | None = None) -> Inventory:
@@ -162,7 +162,7 @@ def test_room_size_is_the_floor_of_all_rooms() -> None:
 
 
 def test_caps_and_types_are_obeyed() -> None:
-    from question_scenes import random_scene
+    from tests.questions.question_scenes import random_scene
 
     config = QuestionConfig(
         ("object_abs_distance", "object_rel_direction_hard"), max_per_scene={"object_abs_distance": 2}

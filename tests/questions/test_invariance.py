@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from question_scenes import about_z, footprints, mirrored, moved, random_scene, scaled, scene_of, thing
 
 from ocr_hf.questions.generate import FAMILIES, generate_questions
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import QUESTION_TYPES, Question, QuestionConfig
+from tests.questions.question_scenes import about_z, footprints, mirrored, moved, random_scene, scaled, scene_of, thing
 
 NO_ROUTES = QuestionConfig(tuple(name for name in QUESTION_TYPES if name != "route_planning"))
 """Routes are planned on a grid that doesn't turn with the scene; test_route.py moves them on floors without grid."""

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from question_scenes import random_scene
 
 from ocr_hf.questions.generate import generate_questions
 from ocr_hf.questions.options import LetterDealer
 from ocr_hf.questions.question import QuestionConfig
+from tests.questions.question_scenes import random_scene
 
 CHOICES = QuestionConfig(
     (

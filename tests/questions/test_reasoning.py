@@ -9,7 +9,6 @@ from functools import cache
 import numpy as np
 import pytest
 import shapely
-from question_scenes import footprints, random_scene
 
 from ocr_hf.geometry.box_distance import closest_points
 from ocr_hf.questions.generate import generate_questions
@@ -17,6 +16,7 @@ from ocr_hf.questions.question import QUESTION_TYPES, Question
 from ocr_hf.questions.templates import parse
 from ocr_hf.scenes.procedural import procedural_scene
 from ocr_hf.scenes.scene import Scene, SceneObject
+from tests.questions.question_scenes import footprints, random_scene
 
 FORM = re.compile(r"<think>(?P<think>[^<>]+)</think><answer>(?P<answer>[^<>]+)</answer>")
 NUMBER = r"(\d+\.\d+|\d+)"

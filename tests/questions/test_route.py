@@ -10,7 +10,6 @@ import pytest
 import shapely
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from question_scenes import scene_of, thing
 
 from ocr_hf.questions.generate import FAMILIES, generate_questions
 from ocr_hf.questions.inventory import Inventory
@@ -21,6 +20,7 @@ from ocr_hf.questions.route_planning import Plan, fill_in, trace, wrong_turns
 from ocr_hf.questions.templates import FILL_IN, parse
 from ocr_hf.scenes.procedural import procedural_scene
 from ocr_hf.scenes.scene import Mesh, Room
+from tests.questions.question_scenes import scene_of, thing
 
 ROUTES = QuestionConfig(("route_planning",), max_per_scene={"route_planning": 20})
 FAMILY = FAMILIES["route_planning"]

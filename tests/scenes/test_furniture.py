@@ -7,11 +7,11 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from meshes import closed_parts
 
 from ocr_hf.scenes.furniture.model import Model, Parts
 from ocr_hf.scenes.furniture.style import draw_style
 from ocr_hf.scenes.randomness import generator
+from tests.scenes.meshes import closed_parts
 
 MODULES = ("bathroom", "belongings", "decor", "electronics", "kitchen", "lighting", "openings", "seating", "sleeping")
 MODULES += ("storage", "tables", "tableware")

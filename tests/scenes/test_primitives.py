@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from meshes import closed_parts
 
 from ocr_hf.scenes import primitives as shapes
+from tests.scenes.meshes import closed_parts
 
 length = st.floats(0.05, 3.0)
 WAVE = np.stack([*np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 0.5, 5)), 0.1 * np.ones((5, 9))], axis=-1)

@@ -15,13 +15,13 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from meshes import samples
 
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.scenes.free_floor import free_floor
 from ocr_hf.scenes.placement import Placement
 from ocr_hf.scenes.procedural import HomeLayout, layout_home, procedural_scene
 from ocr_hf.scenes.scene import Scene
+from tests.scenes.meshes import samples
 
 HANDLE_M = 0.05
 """A handle of the front door may reach so far beyond the wall."""

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from clips import make_folder, make_rows
 from datasets import Dataset
 
 from ocr_hf.models.tiny import build_tiny
 from ocr_hf.train.config import OCRGRPOConfig
 from ocr_hf.train.trainer import OCRGRPOTrainer
+from tests.train.clips import make_folder, make_rows
 
 
 @pytest.fixture(scope="session")

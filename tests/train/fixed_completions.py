@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 import transformers
-from conftest import make_config, vowel_reward
 from datasets import Dataset
 from safetensors.torch import save_file
 
 import ocr_hf.train.trainer as module
+from tests.train.conftest import make_config, vowel_reward
 
 
 def fixed(trainer, prompts, media_ids):

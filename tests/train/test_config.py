@@ -6,8 +6,6 @@ import inspect
 
 import pytest
 import transformers
-from clips import make_rows
-from conftest import make_config, vowel_reward
 from datasets import Dataset, concatenate_datasets
 from trl import GRPOTrainer
 
@@ -16,6 +14,8 @@ from ocr_hf.train import versions
 from ocr_hf.train.clips import BadRow
 from ocr_hf.train.rewards import accuracy_reward
 from ocr_hf.train.rows import checked, with_prompts
+from tests.train.clips import make_rows
+from tests.train.conftest import make_config, vowel_reward
 
 
 @pytest.mark.parametrize(

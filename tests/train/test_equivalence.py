@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from clips import make_rows
-from conftest import history, make_config, vowel_reward
 from datasets import Dataset
 from PIL import Image
 from trl import GRPOConfig, GRPOTrainer
 
 from ocr_hf.train.checkpoints import last_checkpoint
+from tests.train.clips import make_rows
+from tests.train.conftest import history, make_config, vowel_reward
 
 
 def weights(trainer) -> dict[str, torch.Tensor]:

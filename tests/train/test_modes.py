@@ -8,8 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from clips import make_rows, moving_rectangles
-from conftest import history, vowel_reward
 from datasets import Dataset
 from peft import LoraConfig
 from transformers.trainer_utils import IntervalStrategy
@@ -17,6 +15,8 @@ from transformers.trainer_utils import IntervalStrategy
 from ocr_hf.data.video import write_mp4
 from ocr_hf.train.clips import BadRow
 from ocr_hf.train.rewards import accuracy_reward
+from tests.train.clips import make_rows, moving_rectangles
+from tests.train.conftest import history, vowel_reward
 
 
 def moved(trainer, before) -> set[str]:

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from clips import make_rows, moving_rectangles
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +21,7 @@ from ocr_hf.train.generation import left_padded, until_end
 from ocr_hf.train.media_table import SeeingModel
 from ocr_hf.train.metrics import RolloutMetrics
 from ocr_hf.train.rewards import accuracy_reward, format_reward, length_reward, make_rewards
+from tests.train.clips import make_rows, moving_rectangles
 
 
 def batch_of(rows: int) -> dict:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from clips import make_rows
-from conftest import make_config
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +13,8 @@ from ocr_hf.perturb.noise import gaussian_region
 from ocr_hf.train.clips import BadRow, ClipLoader
 from ocr_hf.train.rollouts import make_strategy
 from ocr_hf.train.variants import FrameNoise, RegionNoise, Shuffled, Vanilla
+from tests.train.clips import make_rows
+from tests.train.conftest import make_config
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 import transformers
-from clips import make_rows, moving_rectangles
-from conftest import history
 from datasets import Dataset
 from peft import LoraConfig
 
@@ -15,6 +13,8 @@ from ocr_hf.train.clips import BadRow, ClipLoader
 from ocr_hf.train.config import OCRSFTConfig
 from ocr_hf.train.rows import answer
 from ocr_hf.train.sft import OCRSFTTrainer, SFTCollator
+from tests.train.clips import make_rows, moving_rectangles
+from tests.train.conftest import history
 
 
 def config(folder, **changes) -> OCRSFTConfig:
