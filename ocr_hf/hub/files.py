@@ -13,9 +13,10 @@ PULL_RECORD = ".pulled.json"
 """Written by `ocr-hf pull`: which commit a folder is. It stays on the machine."""
 IGNORED_NAMES = {".DS_Store", "Thumbs.db", PULL_RECORD}
 
-MAX_FILES = 100_000
+MAX_FILES = 25_000
+"""The Hub takes no more large files in a commit, and a push is one commit."""
 MAX_FILES_PER_FOLDER = 10_000
-"""The Hub's recommended limits."""
+"""The Hub's limit."""
 
 _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
@@ -74,7 +75,7 @@ def path_problem(path: str) -> str | None:
 def _crowds(files: list[LocalFile]) -> list[str]:
     found = []
     if len(files) > MAX_FILES:
-        found.append(f"the folder holds {len(files)} files, the Hub takes {MAX_FILES}; pack them or make fewer clips")
+        found.append(f"the folder holds {len(files)} files, a commit takes {MAX_FILES}; build several data sets")
     counts: dict[str, int] = {}
     for file in files:
         parent = file.path.rpartition("/")[0] or "."

@@ -67,6 +67,8 @@ def push(
         base = _head(plan, api, revision)
         before = _tree(plan, api, base)
         gone = _to_delete(plan, before, mirror)
+        if tag:
+            _check_tag(plan, api, tag, base, unchanged=_is_done(plan, gone, before))
         notify(f"uploading {len(plan.files)} files, {plan.bytes / 1e6:.1f} MB")
         operations = _upload(plan, api, revision)
         commit = _commit(plan, api, revision, base, before, operations, gone, message or f"Push {plan.kind}")
@@ -74,7 +76,7 @@ def push(
         after = _tree(plan, api, commit)
         _verify(plan, after)
         if tag:
-            patiently(lambda: api.create_tag(plan.repo, tag=tag, revision=commit, repo_type=plan.repo_type))
+            _tag(plan, api, tag, commit)
     ours = {file.path for file in plan.files}
     changed = tuple(sorted(path for path in ours if before.get(path) != after.get(path)))
     others = tuple(sorted(set(after) - ours - {".gitattributes"}))
@@ -171,13 +173,13 @@ def _commit(
     from huggingface_hub import CommitOperationDelete
     from huggingface_hub.errors import HfHubHTTPError
 
-    deletions = [CommitOperationDelete(path) for path in gone]
-    parent = base
+    parent, now = base, before
     for _ in range(MAX_REBASES):
+        deletions = [CommitOperationDelete(path) for path in gone if path in now]
         try:
             # An attempt whose answer was lost may have succeeded: asking again with the same parent can't commit twice.
             done = patiently(
-                lambda parent=parent: api.create_commit(
+                lambda parent=parent, deletions=deletions: api.create_commit(
                     plan.repo,
                     [*operations, *deletions],
                     commit_message=message,
@@ -214,6 +216,29 @@ def _refuse_conflict(plan: PushPlan, before: Tree, now: Tree, gone: tuple[str, .
             f"{plan.repo}: somebody else just changed {first_of(theirs)}; look at their commit, then run the same "
             "command again to replace it or push to another --revision"
         )
+
+
+def _check_tag(plan: PushPlan, api: HfApi, tag: str, base: str, unchanged: bool) -> None:
+    """Refuse a tag that names another commit before anything is sent: a tag is a promise."""
+    there = _tags(plan, api).get(tag)
+    if there is not None and not (unchanged and there == base):
+        raise HubError(f"{plan.repo} has a tag {tag} already, at commit {there[:8]}; choose another --tag")
+
+
+def _tag(plan: PushPlan, api: HfApi, tag: str, commit: str) -> None:
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        patiently(lambda: api.create_tag(plan.repo, tag=tag, revision=commit, repo_type=plan.repo_type))
+    except HfHubHTTPError as error:
+        # Either the answer to the first attempt was lost, or it was there before.
+        if status_of(error) != 409 or _tags(plan, api).get(tag) != commit:
+            raise
+
+
+def _tags(plan: PushPlan, api: HfApi) -> dict[str, str]:
+    refs = patiently(lambda: api.list_repo_refs(plan.repo, repo_type=plan.repo_type))
+    return {ref.name: ref.target_commit for ref in refs.tags}
 
 
 def _verify(plan: PushPlan, after: Tree) -> None:

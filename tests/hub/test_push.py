@@ -116,6 +116,7 @@ def test_a_hub_that_stays_broken_is_left_as_it_was(status, words, hub_api, local
 
 def race(local_hub, first, second):
     """Run `first` in a thread; when its commit is under way, but not yet looked at, run `second`; then let it on."""
+    local_hub.traffic.clear()
     local_hub.fail("POST .*/commit/", "delay", seconds=1.5)
     caught = []
 
@@ -199,6 +200,15 @@ def test_files_that_would_be_loaded_along_are_refused_or_mirrored_away(hub_api, 
     assert set(api.list_repo_files("org/thing")) == {file.path for file in two.files} | {".gitattributes"}
 
 
+def test_files_that_others_deleted_meanwhile_are_no_obstacle_to_mirroring(hub_api, local_hub, tmp_path):
+    api = hub_api()
+    push(plan_of(make_model(tmp_path / "three", shards=3), "model"), api)
+    two = plan_of(make_model(tmp_path / "two", shards=2), "model")
+    stale = "model-00001-of-00003.safetensors"
+    race(local_hub, lambda: push(two, api, mirror=True), lambda: api.delete_file(stale, "org/thing"))
+    assert set(api.list_repo_files("org/thing")) == {file.path for file in two.files} | {".gitattributes"}
+
+
 def test_a_branch_and_a_tag_leave_main_alone(hub_api, tmp_path):
     plan, api = plan_of(make_model(tmp_path / "thing"), "model"), hub_api()
     api.create_repo(plan.repo)
@@ -206,8 +216,19 @@ def test_a_branch_and_a_tag_leave_main_alone(hub_api, tmp_path):
     done = push(plan, api, revision="try", tag="v0.1")
     assert head(api, plan) == main
     assert api.repo_info(plan.repo, revision="v0.1").sha == api.repo_info(plan.repo, revision="try").sha == done.commit
-    with pytest.raises(HubError, match="already exists"):
-        push(plan, api, tag="v0.1")
+
+
+def test_a_tag_is_never_moved_and_a_clash_is_seen_before_anything_is_sent(hub_api, local_hub, tmp_path, waits):
+    folder, api = make_model(tmp_path / "thing"), hub_api()
+    local_hub.fail("POST .*/tag/", "lose_answer")
+    first = push(plan_of(folder, "model"), api, tag="v1")
+    assert push(plan_of(folder, "model"), api, tag="v1").commit == first.commit  # the same again is no clash
+    (folder / "notes.txt").write_text("later")
+    local_hub.traffic.clear()
+    with pytest.raises(HubError, match="has a tag v1 already"):
+        push(plan_of(folder, "model"), api, tag="v1")
+    assert local_hub.traffic.received("PUT|commit") == 0
+    assert api.repo_info("org/thing", revision="v1").sha == first.commit
 
 
 def test_a_trainers_state_stays_at_home(hub_api, tmp_path):
