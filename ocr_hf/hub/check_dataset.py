@@ -72,17 +72,18 @@ def _check_table(file: LocalFile, paths: set[str], scenes: dict[str, set[str]]) 
     split = next((part for part in file.path.split("/") if part in _SPLITS), "")
     for scene in set(rows["scene_name"]):
         scenes.setdefault(scene, set()).add(split)
-    yield from _check_licences(file, rows["dataset"])
+    yield from _check_licences(file, rows["dataset"], rows["scene_name"])
     yield from _check_videos(file, paths, {name: rows[name] for name in columns[2:]})
 
 
-def _check_licences(file: LocalFile, sources: list[str]) -> Iterator[str]:
-    for source in sorted(set(sources)):
-        if reason := restriction(source):
+def _check_licences(file: LocalFile, sources: list[str], scenes: list[str]) -> Iterator[str]:
+    for source, scene in sorted(set(zip(sources, scenes, strict=True))):
+        if reason := restriction(source, scene):
             yield (
-                f"{file.path} names frames of {source}: {reason}; publish the producer script of dataset_scripts/, "
-                "which reads the user's own copy"
+                f"{file.path} names frames of {source} ({scene}): {reason}; publish the producer script of "
+                "dataset_scripts/, which reads the user's own copy"
             )
+            return  # one is enough to refuse
 
 
 def _check_videos(file: LocalFile, paths: set[str], columns: dict[str, list[str | None]]) -> Iterator[str]:

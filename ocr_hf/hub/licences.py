@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ocr_hf.questions.exclude import why_excluded
+
 RESTRICTED = {
     "scannet": "the ScanNet Terms of Use allow no redistribution",
     "scannetpp": "the ScanNet++ Terms of Use allow no redistribution",
@@ -14,10 +16,15 @@ RESTRICTED = {
 """Source of a scan -> why its frames stay on the machine of who agreed to its terms."""
 
 
-def restriction(source: str) -> str | None:
-    """Why frames of a source can't be published, None if they can.
+def restriction(source: str, scene: str = "") -> str | None:
+    """Why frames of a scene can't be published, None if they can.
 
     source : value of the column `dataset`, in any spelling ("ScanNet++", "scannet_v2", ...)
+    scene : the scene's name; a scan keeps its own when its mesh is built as a mesh file
     """
     name = re.sub(r"[^a-z0-9]", "", source.lower().replace("+", "p"))
-    return next((RESTRICTED[known] for known in sorted(RESTRICTED, reverse=True) if name.startswith(known)), None)
+    if known := next((key for key in sorted(RESTRICTED, reverse=True) if name.startswith(key)), None):
+        return RESTRICTED[known]
+    if re.match(r"scene\d{4}_\d{2}", scene):
+        return f"{scene} is named like a scan of ScanNet; {RESTRICTED['scannet']}"
+    return why_excluded(scene) if scene else None

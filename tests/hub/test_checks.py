@@ -75,9 +75,17 @@ def test_frames_of_restricted_scans_are_refused(source, folder_of):
     assert f"frames of {source}" in said and "dataset_scripts" in said
 
 
+@pytest.mark.parametrize("scene", ["scene0011_00", "scene9999_01", "41069025", "09c1414f1b"])
+def test_scans_under_another_name_are_known_by_their_scene(scene, folder_of):
+    folder = folder_of("dataset")
+    rewrite_rows(folder / "train" / "metadata.parquet", dataset="mesh", scene_name=scene)
+    assert f"frames of mesh ({scene})" in refusal("dataset", folder)
+
+
 @pytest.mark.parametrize("source", ["procedural", "furnished", "mesh", "my_scans", "kitchen"])
-def test_own_scenes_are_not_restricted(source):
-    assert restriction(source) is None
+@pytest.mark.parametrize("scene", ["procedural_000007", "small_house", "scene_of_mine"])
+def test_own_scenes_are_not_restricted(source, scene):
+    assert restriction(source, scene) is None
 
 
 def break_missing_video(folder):
