@@ -414,6 +414,8 @@ def test_the_clips_of_an_ocr_vsi_folder_are_rooms_too(tmp_path, monkeypatch) -> 
     from tests.data.conftest import small_config
     from tests.data.toy import open_toy
 
+    # datasets keeps a table of every folder it read, and takes an equal folder elsewhere for the same one
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     monkeypatch.setattr(clips, "open_scene", open_toy)
     build_folder(small_config(scenes=2), tmp_path / "ocr-vsi")
     demo = boxes_demo(tmp_path / "demo")

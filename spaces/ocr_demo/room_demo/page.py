@@ -89,7 +89,7 @@ def build(demo: Demo) -> gr.Blocks:
                         task = gr.Dropdown([], label="2 · Ask: task", elem_id="task", min_width=150)
                         model = gr.Dropdown(labels, value=labels[0][1], label="Model", elem_id="model-a", min_width=150)
                     question = gr.Dropdown([], label="Question", type="value", elem_id="question")
-                    options = gr.Markdown("", elem_classes=["quiet", "options"], padding=True)
+                    options = gr.Markdown("", elem_classes="quiet", elem_id="options-text")
                 with gr.Row(elem_classes="tools"):
                     ask = gr.Button("Ask on both videos", variant="primary", elem_id="ask", min_width=150, scale=4)
                     stop = gr.Button("Stop", elem_id="stop", min_width=60, scale=1)

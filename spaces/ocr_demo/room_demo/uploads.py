@@ -16,14 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from ocr_hf.data.video import probe, read_frames, uniform_indices
+from ocr_hf.data.video import VideoError, probe, read_frames, uniform_indices
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.camera import check_intrinsics, check_poses, scale_intrinsics
 from ocr_hf.geometry.visibility import footprints_from_boxes
 from ocr_hf.questions.generate import generate_questions
 from ocr_hf.questions.question import QuestionConfig
 from ocr_hf.scenes.scene import Scene, SceneObject
-from ocr_hf.video.reader import VideoError
 
 from .clip import DemoClip
 from .problems import Problem

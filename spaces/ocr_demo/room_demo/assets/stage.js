@@ -36,9 +36,17 @@ bar.append(play, slider, clock, switcher);
 root.replaceChildren(pair, bar);
 
 const master = () => screens.vanilla.video;
+// The frame on the screen, which on a busy machine is behind currentTime: browsers tell it where they can.
 const frameNow = () => {
   const video = master();
-  return video && view ? Math.min(view.frames - 1, Math.max(0, Math.floor(video.currentTime * view.fps + 0.01))) : 0;
+  if (!video || !view) return 0;
+  const frame = video.shown === undefined ? Math.floor(video.currentTime * view.fps + 0.01) : Math.round(video.shown * view.fps);
+  return Math.min(view.frames - 1, Math.max(0, frame));
+};
+const follow = (video) => {
+  if (!video.requestVideoFrameCallback) return;
+  const told = (now, { mediaTime }) => { video.shown = mediaTime; video.requestVideoFrameCallback(told); };
+  video.requestVideoFrameCallback(told);
 };
 const showPlaying = () => {
   play.textContent = playing ? '❚❚' : '▶';
@@ -47,6 +55,7 @@ const showPlaying = () => {
 const setPlaying = (wanted) => {
   playing = wanted;
   for (const { video } of Object.values(screens)) if (video) playing ? video.play().catch(() => {}) : video.pause();
+  if (!playing && master()) seek(frameNow()); // both stop at the same frame
   showPlaying();
 };
 const seek = (frame) => {
@@ -60,6 +69,7 @@ const load = (side, source) => {
   screen.source = source;
   const video = make('video', { src: source, muted: '', playsinline: '', loop: '', preload: 'auto', disablepictureinpicture: '' });
   video.muted = true;
+  follow(video);
   video.addEventListener('loadeddata', () => {
     if (screen.source !== source) return;
     if (side === 'noisy' && master()) video.currentTime = master().currentTime;
