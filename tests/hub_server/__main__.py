@@ -15,7 +15,8 @@ from .launch import client_variables, prepare
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.hub_server", description="A local Hub to try pushes and pulls by hand.")
+    what = "A local Hub to try pushes and pulls by hand."
+    parser = argparse.ArgumentParser(prog="python -m tests.hub_server", description=what)
     parser.add_argument("--root", type=Path, default=Path("local-hub"), help="where repositories are kept")
     parser.add_argument("--port", type=int, default=8848, help="the API's port; large files come from the next one")
     arguments = parser.parse_args()
