@@ -95,6 +95,11 @@ def test_a_visit(browser, address: str) -> None:
     page.wait_for_function(SHOWN_NOISE)
     first = page.get_attribute(".stage .noisy video", "src")
     assert page.locator("#objects input:checked").count() == 1
+    page.wait_for_function(
+        """() => { const hit = document.querySelector('#objects input:checked'), list = hit.closest('.wrap');
+        const [a, b] = [hit.getBoundingClientRect(), list.getBoundingClientRect()];
+        return a.top >= b.top && a.bottom <= b.bottom; }"""
+    )
     page.locator(".stage .switch input").check()
     assert "outlined" in page.get_attribute(".stage", "class")
 

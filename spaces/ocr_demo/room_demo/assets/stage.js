@@ -179,10 +179,10 @@ const update = async () => {
   drawn = -1;
   // what was chosen in the picture is brought into view in the list, without moving the page
   setTimeout(() => {
-    const list = document.querySelector('#objects .wrap'), hit = list && list.querySelector('input:checked');
-    if (!hit) return;
-    const offset = hit.closest('label').offsetTop - list.offsetTop;
-    if (offset < list.scrollTop || offset > list.scrollTop + list.clientHeight - 24) list.scrollTop = offset - 24;
+    const hit = document.querySelector('#objects input:checked'), list = hit && hit.closest('.wrap');
+    if (!list) return;
+    const offset = hit.closest('label').getBoundingClientRect().top - list.getBoundingClientRect().top;
+    if (offset < 0 || offset > list.clientHeight - 24) list.scrollTop += offset - 24;
   }, 150);
   const theme = new URLSearchParams(location.search).get('__theme');
   history.replaceState(null, '', theme ? `${view.link}&__theme=${encodeURIComponent(theme)}` : view.link);
