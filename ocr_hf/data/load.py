@@ -60,10 +60,25 @@ def load(
         check_version(manifest, f"{source}@{revision}")
         if streaming:
             return _stream(source, revision, config, manifest["statistics"]["splits"], split)
-    loaded = datasets.load_dataset(source, config, split=split, streaming=streaming, revision=revision)
+    loaded = _load(source, config, split, streaming, revision)
+    if os.path.isdir(source) and not streaming and not _is_of(loaded, Path(source)):
+        # `datasets` names its cache after the folder's name and card: a moved folder finds the paths of the old place.
+        loaded = _load(source, config, split, streaming, revision, download_mode="force_redownload")
+    return loaded
+
+
+def _load(source: str, config: str, split: str | None, streaming: bool, revision: str | None, **options: Any) -> Any:
+    loaded = datasets.load_dataset(source, config, split=split, streaming=streaming, revision=revision, **options)
     if isinstance(loaded, dict):
         return type(loaded)({name: _undecoded(rows) for name, rows in loaded.items()})
     return _undecoded(loaded)
+
+
+def _is_of(loaded: Any, folder: Path) -> bool:
+    """Return whether the rows' videos are in `folder`."""
+    splits = loaded.values() if isinstance(loaded, dict) else [loaded]
+    paths = [rows[0]["vanilla"]["path"] for rows in splits if len(rows)]
+    return all(Path(path).resolve().is_relative_to(folder.resolve()) for path in paths)
 
 
 def _undecoded(rows: Any) -> Any:

@@ -72,6 +72,22 @@ def test_load_checks_the_version_first(built: Path, tmp_path: Path) -> None:
         load(built, "other")
 
 
+def test_a_moved_folder_gives_the_videos_of_its_new_place(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    first, second = tmp_path / "a" / "ocr-vsi", tmp_path / "b" / "ocr-vsi"
+    shutil.copytree(built, first)
+    assert load(first, split="train")[0]["vanilla"]["path"].startswith(str(first))
+    second.parent.mkdir()
+    first.rename(second)
+    for split in ("train", None):
+        loaded = load(second, split=split)
+        row = (loaded if split else loaded["train"])[0]
+        assert row["vanilla"]["path"].startswith(str(second))
+        assert len(read_frames(row["vanilla"])[0]) == 4
+
+
 def test_clips_group_rows_and_stream(built: Path) -> None:
     found = list(clips(load(built, "pairs", split="train", streaming=True)))
     assert [clip.id for clip in found] == sorted({clip.id for clip in found})
