@@ -30,7 +30,7 @@ from ocr_hf.train.clips import CLIP, ClipLoader
 from ocr_hf.train.config import OCRGRPOConfig, OCRSFTConfig
 from ocr_hf.train.rewards import accuracy_reward
 from ocr_hf.train.rows import answer, with_prompts
-from ocr_hf.train.sft import OCRSFTTrainer
+from ocr_hf.train.sft_trainer import OCRSFTTrainer
 from ocr_hf.train.trainer import OCRGRPOTrainer
 from ocr_hf.vsi_bench.scoring import score_answer, score_answers
 from ocr_hf.vsi_bench.summary import summarize

@@ -10,11 +10,13 @@ trainer; it adds the video, and which variant of it each rollout sees (see train
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ocr_hf.train import run
-from ocr_hf.train.config import OCRGRPOConfig
+from ocr_hf.train.command import command
 from ocr_hf.train.rewards import REWARDS, make_rewards
-from ocr_hf.train.trainer import OCRGRPOTrainer
+
+if TYPE_CHECKING:
+    from ocr_hf.train.trainer import OCRGRPOTrainer
 
 
 @dataclass
@@ -28,6 +30,10 @@ class RewardArguments:
 
 def main(arguments: list[str] | None = None) -> OCRGRPOTrainer:
     """Train; return the trainer when it is done."""
+    from ocr_hf.train import run
+    from ocr_hf.train.config import OCRGRPOConfig
+    from ocr_hf.train.trainer import OCRGRPOTrainer
+
     data, rewards, args, model = run.parse(
         [run.DataArguments, RewardArguments, OCRGRPOConfig, run.ModelConfig], arguments
     )
@@ -56,4 +62,4 @@ def main(arguments: list[str] | None = None) -> OCRGRPOTrainer:
 
 
 if __name__ == "__main__":
-    run.command(main, "ocr_hf.train.grpo")
+    command(main, "ocr_hf.train.grpo")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -174,14 +173,3 @@ def finish(trainer: Any, args: Any, processor: Any) -> None:
     trainer.accelerator.wait_for_everyone()
     if args.push_to_hub:
         trainer.push_to_hub()
-
-
-def command(main: Callable[[], None], name: str) -> None:
-    """Run a command; an error that the user can mend ends it with one sentence and status 1."""
-    try:
-        main()
-    except (ValueError, OSError, ImportError) as error:
-        if "--traceback" in sys.argv or os.environ.get("OCR_HF_TRACEBACK"):
-            raise
-        sys.stderr.write(f"{name}: {error}\n")
-        raise SystemExit(1) from error

@@ -85,6 +85,18 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
 
     _tag_names = ["trl", "grpo", "ocr-hf", "object-centric-3d-rollout"]
     _name = "OCR-GRPO"
+    _paper = {
+        "title": "Video Spatial Reasoning with Object-Centric 3D Rollout",
+        "id": "2511.13190",
+        "citation": (
+            "@article{tang2025ocr,\n"
+            "    title  = {{Video Spatial Reasoning with Object-Centric 3D Rollout}},\n"
+            "    author = {Tang and Cao and Liu and Liang and Li and Li and Liang},\n"
+            "    journal = {Proceedings of the AAAI Conference on Artificial Intelligence},\n"
+            "    volume = {40}, number = {11}, pages = {9395--9403}, year = {2026}\n"
+            "}"
+        ),
+    }
 
     def __init__(
         self, model: Any, reward_funcs: Any, args: OCRGRPOConfig, train_dataset: Any = None, **kwargs: Any

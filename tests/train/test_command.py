@@ -136,14 +136,35 @@ def test_resuming_is_asked_for_and_refuses_other_batches(finished, tiny_folder, 
     ],
 )
 def test_errors_are_one_sentence(tiny_folder, dataset_folder, tmp_path, capsys, flags, message):
-    from ocr_hf.train import grpo, run
+    from ocr_hf.train import grpo
+    from ocr_hf.train.command import command
 
     names = {"TINY": str(tiny_folder), "DATA": str(dataset_folder)}
     given = {name: names.get(value, value) if isinstance(value, str) else value for name, value in flags.items()}
     file = tmp_path / "grpo.yaml"
     file.write_text(yaml.safe_dump(GRPO | {"output_dir": str(tmp_path / "out")} | given))
     with pytest.raises(SystemExit) as stopped:
-        run.command(lambda: grpo.main(["--config", str(file)]), "ocr_hf.train.grpo")
+        command(lambda: grpo.main(["--config", str(file)]), "ocr_hf.train.grpo")
     printed = capsys.readouterr().err
     assert stopped.value.code == 1 and message in printed and printed.startswith("ocr_hf.train.grpo: ")
     assert len(printed.strip().splitlines()) == 1 and not (tmp_path / "out").exists()
+
+
+def test_another_trl_is_told_in_one_sentence(tmp_path):
+    """Not in a traceback: nothing that the command imports first needs TRL."""
+    code = """
+import importlib.metadata as metadata, runpy, sys
+real = metadata.version
+metadata.version = lambda name: "1.17.0" if name == "trl" else real(name)
+sys.argv = ["grpo", "--config", "none.yaml"]
+runpy.run_module("ocr_hf.train." + sys.argv[0], run_name="__main__")
+"""
+    for name in ("grpo", "sft"):
+        done = subprocess.run(
+            [sys.executable, "-c", code.replace('"grpo"', f'"{name}"')], capture_output=True, text=True, cwd=tmp_path
+        )
+        assert done.returncode == 1
+        assert done.stderr.strip() == (
+            f"ocr_hf.train.{name}: TRL 1.17.0 is installed, and this trainer is written against 1.16; install it with "
+            "`pip install 'trl==1.16.*'`"
+        )

@@ -12,7 +12,7 @@ from ocr_hf.models.media import encode_video, model_inputs, prompt_ids, with_vid
 from ocr_hf.train.clips import BadRow, ClipLoader
 from ocr_hf.train.config import OCRSFTConfig
 from ocr_hf.train.rows import answer
-from ocr_hf.train.sft import OCRSFTTrainer, SFTCollator
+from ocr_hf.train.sft_trainer import OCRSFTTrainer, SFTCollator
 from tests.train.clips import make_rows, moving_rectangles
 from tests.train.conftest import history
 

@@ -1,0 +1,113 @@
+"""TRL's SFTTrainer on video: the batch that media.py makes for generation, with the answer behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from trl import SFTTrainer
+
+from ocr_hf.models.media import encode_video, prompt_ids, token_types, video_arguments, with_video
+from ocr_hf.train import setup
+from ocr_hf.train.checkpoints import WholeCheckpoints
+from ocr_hf.train.clips import BAD_CLIP, CLIP, BadRow, ClipLoader, row_name
+from ocr_hf.train.config import OCRSFTConfig
+from ocr_hf.train.rows import answer
+
+if TYPE_CHECKING:
+    from transformers import ProcessorMixin
+
+IGNORED = -100
+"""Label of a token that the loss leaves out."""
+
+
+class SFTCollator:
+    """Rows with `prompt`, a clip and `completion` to a right-padded batch whose labels are the completions' tokens.
+
+    Rows whose clip is skipped (on_bad_row) stay in the batch without video and without labels.
+    """
+
+    def __init__(self, processor: ProcessorMixin, args: OCRSFTConfig, completion: Any) -> None:
+        self.processor, self.args, self.completion = processor, args, completion
+        self.loader = ClipLoader(args.video_column, args.num_frames, args.frame_cache_mb * 2**20, args.on_bad_row)
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+        """Return the batch: input_ids, attention_mask, labels, and what the model needs of the videos."""
+        encoded, ids, labels = {}, [], []
+        videos = []
+        for row in self.loader(rows):
+            clip = row.get(CLIP)
+            shown = []
+            if clip is not None:
+                if clip.id not in encoded:
+                    encoded[clip.id] = encode_video(
+                        self.processor,
+                        clip.array,
+                        clip.times_s if len(clip.times_s) > 1 else None,
+                        fps=None if len(clip.times_s) > 1 else 1.0,
+                        min_pixels=self.args.min_pixels,
+                        max_pixels=self.args.max_pixels,
+                    )
+                shown = [encoded[clip.id]]
+                videos += shown
+            chat = with_video(row["prompt"]) if shown else setup.without_video(row["prompt"])
+            prompt = prompt_ids(self.processor, chat, shown)
+            completion = self._completion_ids(row)
+            if self.args.max_length is not None and len(prompt) + len(completion) > self.args.max_length:
+                raise BadRow(
+                    f"{row_name(row)}: prompt and answer have {len(prompt) + len(completion)} tokens, more than "
+                    f"max_length = {self.args.max_length}; cutting them would cut the video, raise max_length or lower "
+                    "num_frames"
+                )
+            learned = completion if shown or BAD_CLIP not in row else [IGNORED] * len(completion)
+            ids.append(prompt + completion)
+            labels.append([IGNORED] * len(prompt) + learned)
+        return self._batch(ids, labels, videos)
+
+    def _completion_ids(self, row: Mapping[str, Any]) -> list[int]:
+        tokenizer = self.processor.tokenizer
+        return tokenizer(self.completion(row), add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+
+    def _batch(self, ids: list[list[int]], labels: list[list[int]], videos: list[Any]) -> dict[str, torch.Tensor]:
+        longest = max(map(len, ids))
+        pad = self.processor.tokenizer.pad_token_id
+        input_ids = torch.tensor([row + [pad] * (longest - len(row)) for row in ids])
+        batch = {
+            "input_ids": input_ids,
+            "attention_mask": torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in ids]),
+            "labels": torch.tensor([row + [IGNORED] * (longest - len(row)) for row in labels]),
+            "mm_token_type_ids": token_types(input_ids, self.processor),
+        }
+        if videos:
+            batch["pixel_values_videos"] = torch.cat([video.pixel_values_videos for video in videos])
+            batch |= video_arguments(self.processor, videos)
+        return batch
+
+
+class OCRSFTTrainer(WholeCheckpoints, SFTTrainer):
+    """TRL's SFTTrainer on rows with a chat in `prompt`, a video, and what `completion` says of a row."""
+
+    _tag_names = ["trl", "sft", "ocr-hf"]
+
+    def __init__(
+        self,
+        model: Any,
+        args: OCRSFTConfig,
+        train_dataset: Any,
+        processing_class: Any,
+        completion: Any = answer,
+        **kwargs: Any,
+    ) -> None:
+        args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
+        args.remove_unused_columns = False
+        super().__init__(
+            model,
+            args,
+            data_collator=SFTCollator(processing_class, args, completion),
+            train_dataset=train_dataset,
+            processing_class=processing_class,
+            **kwargs,
+        )
+        base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        setup.freeze_vision(base, args.freeze_vision)
