@@ -167,7 +167,7 @@ def train(data: str | Path, out: str | Path, config: DemoConfig = DemoConfig()) 
     held_out, curve = HeldOut(held_rows, processor, config), Curve()
 
     def watch(stage: str, steps: int) -> Watch:
-        return Watch(curve, held_out, stage, max(1, steps // config.evaluations), started)
+        return Watch(curve, held_out, stage, -(-steps // config.evaluations), started)
 
     watch("untrained", 1).add(model, 0)
     common = {

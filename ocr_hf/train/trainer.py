@@ -8,6 +8,7 @@ rollout's media id. A batch without video takes TRL's own path throughout.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,13 +23,15 @@ from ocr_hf.models.media import VideoInputs, check_video_processor, encode_video
 from ocr_hf.train import setup
 from ocr_hf.train.batches import drop_rows, mask_rows, split_by_group
 from ocr_hf.train.checkpoints import WholeCheckpoints
-from ocr_hf.train.clips import BAD_CLIP, CLIP, Clip, ClipLoader, row_name
+from ocr_hf.train.clips import BAD_CLIP, CLIP, BadRow, Clip, ClipLoader, row_name
 from ocr_hf.train.config import OCRGRPOConfig
 from ocr_hf.train.generation import generate
 from ocr_hf.train.media_table import MediaId, MediaTable, SeeingModel
 from ocr_hf.train.metrics import RolloutMetrics
 from ocr_hf.train.rollouts import make_strategy
 from ocr_hf.train.variants import Vanilla, Variant
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         table.clear()
         group = self.num_generations if training else self.num_generations_eval
         first = self.accelerator.process_index * len(rows)
-        variants: dict[int, dict[str, Variant]] = {}
+        variants: dict[int, dict[str, Variant] | None] = {}
         rollouts = []
         for position, row in enumerate(rows):
             number, member = divmod(first + position, group)
@@ -149,14 +152,26 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
                 rollouts.append(Rollout("vanilla", Vanilla(), skipped=BAD_CLIP in row))
                 continue
             if number not in variants:
-                steps = max(self.state.max_steps, 1)
-                variants[number] = self.strategy.variants(row, self.state.global_step, steps) if training else {}
+                variants[number] = self._variants(row) if training else {}
+            if variants[number] is None:
+                rollouts.append(Rollout("vanilla", Vanilla(), skipped=True))
+                continue
             role = self.strategy.layout[member] if training else "vanilla"
             shown = variants[number].get(role, Vanilla())
             seen = self._show(table, clip, shown)
             scored = seen if self.args.score_under == "own" else self._show(table, clip, Vanilla())
             rollouts.append(Rollout(role, shown, clip, seen, scored))
         return rollouts
+
+    def _variants(self, row: dict[str, Any]) -> dict[str, Variant] | None:
+        """Return what each role of a row's group sees, or None for a row that is skipped."""
+        try:
+            return self.strategy.variants(row, self.state.global_step, max(self.state.max_steps, 1))
+        except BadRow as error:
+            if self.args.on_bad_row == "fatal":
+                raise
+            logger.warning("skipped: %s", error)
+            return None
 
     def _show(self, table: MediaTable, clip: Clip, variant: Variant) -> str:
         """Put one variant of a clip in the side table, unless it is there, and return its media id."""
@@ -270,7 +285,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         weighted = (grouped * self.reward_weights.to(grouped.device)).nansum(-1)
         weighted = weighted.masked_fill(grouped.isnan().all(-1), torch.nan)
         self._record(self.rollout_metrics.of_rewards(role, weighted, accuracy, lengths))
-        self._record_noise(inputs)
+        self._record_noise()
         for number, name in enumerate(roles):
             if name in self.strategy.excluded:
                 grouped[role == number] = torch.nan
@@ -305,7 +320,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         for name, value in values.items():
             self._metrics[self.mode][name].append(value)
 
-    def _record_noise(self, rows: list[dict[str, Any]]) -> None:
+    def _record_noise(self) -> None:
         """Log what was perturbed: per rollout in the completions table, on average in the metrics."""
         rollouts = self._rollouts
         for column, values in {

@@ -234,6 +234,17 @@ class TestBadRows:
         assert "clip_id clip1" in caplog.text and "clip_id clip2" in caplog.text
         assert [value > 0 for value in history(trainer, "grad_norm")] == [True, False, False, True]
 
+    def test_broken_footprints_are_skipped_as_well(self, make_trainer, tmp_path, caplog):
+        rows = make_rows(tmp_path)
+        rows[2]["footprints"][0]["frame"] = 99
+        settings = {"data": Dataset.from_list(rows), "max_steps": 4, "shuffle_dataset": False}
+        with pytest.raises(BadRow, match=r"row \(id 2, clip_id clip2\): its footprints cannot be read"):
+            make_trainer(**settings).train()
+        trainer = make_trainer(**settings, on_bad_row="skip")
+        run(trainer)
+        assert "skipped: row (id 2, clip_id clip2): its footprints" in caplog.text
+        assert [value > 0 for value in history(trainer, "grad_norm")] == [True, True, False, True]
+
     def test_a_skipped_group_leaves_the_other_groups_as_they_are(self, make_trainer, damaged):
         """The gradient of a good and a skipped group together is that of the good group alone."""
         grads = []
