@@ -1,6 +1,8 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`. Both set up what they need.
 PYTHON ?= python3
 RUN := .venv/bin
+# Two workers, a file on one of them; PYTEST_ARGS= runs in one process.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 export PYTHON
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
@@ -17,10 +19,10 @@ demo: setup      ## build pairs of vanilla and region-noisy videos of procedural
 	@$(RUN)/python -m ocr_hf.demo
 
 test: setup quality  ## style check and all tests
-	@$(RUN)/python -m pytest
+	@$(RUN)/python -m pytest $(PYTEST_ARGS)
 
 test-fast: setup ## the tests that are not marked slow
-	@$(RUN)/python -m pytest -m "not slow"
+	@$(RUN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
 
 quality: setup   ## ruff
 	@$(RUN)/ruff check .
