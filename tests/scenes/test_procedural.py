@@ -239,7 +239,7 @@ def test_a_seed_is_the_same_bytes_in_any_order_and_process() -> None:
     first = {seed: digest(procedural_scene(seed)) for seed in (3, 1, 12)}
     assert first == {seed: digest(procedural_scene(seed)) for seed in (12, 3, 1)}
     assert len(set(first.values())) == 3
-    code = "from test_procedural import *; print(digest(procedural_scene(3)))"
+    code = "from tests.scenes.test_procedural import *; print(digest(procedural_scene(3)))"
     environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.strip() == first[3]
