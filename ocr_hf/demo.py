@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("ocr-vsi"), help="data set folder to build")
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for pictures and the page")
     parser.add_argument("--num-proc", type=int, default=min(2, os.cpu_count() or 1), help="worker processes")
-    parser.add_argument("--no-training", action="store_true", help="leave out the training minute")
+    parser.add_argument("--no-training", action="store_true", help="leave out the training")
     options = parser.parse_args()
     start = time.monotonic()
     print("OCR is Object-Centric 3D Rollout: objects of a 3D scene are perturbed, and the change is seen in the video.")
@@ -115,8 +115,8 @@ def main() -> None:
 
 
 def train(folder: Path, out: Path) -> None:
-    """Let a tiny model learn from the data set for a minute, and say what it learned."""
-    print("\ntraining a tiny model of 0.2 M parameters for a minute: SFT, then GRPO with Object-Centric 3D Rollout")
+    """Let a tiny model learn from the data set for some minutes, and say what it learned."""
+    print("\ntraining a tiny model of 0.2 M parameters (minutes on two cores): SFT, then GRPO with Object-Centric 3D Rollout")
     from ocr_hf.train.demo import train as train_tiny
 
     figures = train_tiny(folder, out)
