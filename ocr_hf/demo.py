@@ -116,7 +116,7 @@ def main() -> None:
 
 def train(folder: Path, out: Path) -> None:
     """Let a tiny model learn from the data set for some minutes, and say what it learned."""
-    print("\ntraining a tiny model of 0.2 M parameters (minutes on two cores): SFT, then GRPO with Object-Centric 3D Rollout")
+    print("\ntraining a tiny model (minutes on two cores): SFT, then GRPO with Object-Centric 3D Rollout")
     from ocr_hf.train.demo import train as train_tiny
 
     figures = train_tiny(folder, out)
