@@ -3,7 +3,7 @@
     python benchmarks/train_demo.py [--quick] [--data ocr-vsi] [--seeds 3] [--out benchmarks/results]
 
 Each seed builds its own tiny model, trains it by SFT and by OCR-GRPO (Object-Centric 3D Rollout) and scores it on
-questions of scenes it was not trained on, before, between and after. Without --data a small set of eight procedural
+questions of scenes it was not trained on, before, between and after. Without --data a small set of twelve procedural
 rooms is built first. Writes train_demo.json and train_demo.png; the last line is the JSON summary.
 """
 
@@ -24,7 +24,7 @@ from ocr_hf.data.build import build_folder
 from ocr_hf.data.config import BuildConfig
 from ocr_hf.train.demo import DemoConfig, draw, train
 
-DATA = BuildConfig(scenes=8, rooms=1, frames=16, seconds=16.0, width=224, height=168, seed=11, test=0.25)
+DATA = BuildConfig(scenes=12, rooms=1, frames=16, seconds=16.0, width=224, height=168, seed=11, test=0.34)
 NAMES = ("untrained", "after_sft", "after_ocr_grpo", "constants", "rise", "seconds")
 
 

@@ -80,6 +80,17 @@ def check_groups(args: OCRGRPOConfig, strategy: Strategy) -> None:
         )
 
 
+def check_rows(args: OCRGRPOConfig, dataset: Any) -> None:
+    """Raise ValueError where a data set has too few rows for one batch; TRL would train no step, in silence."""
+    groups = args.generation_batch_size // args.num_generations
+    if hasattr(dataset, "__len__") and len(dataset) < groups:
+        raise ValueError(
+            f"the data set has {len(dataset)} rows, but a batch takes {groups} (processes x "
+            "per_device_train_batch_size x steps_per_generation / num_generations), so no step could be trained; lower "
+            "these, or give more rows"
+        )
+
+
 def freeze_vision(model: nn.Module, freeze: bool) -> bool:
     """Freeze the vision tower if asked to; return whether nothing of it trains."""
     tower = getattr(getattr(model, "model", None), "visual", None)

@@ -108,6 +108,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         self.has_video = setup.has_video(train_dataset, args, self.strategy)
         args, reward_funcs = setup.with_bonus(args, reward_funcs, self.strategy.bonus_name)
         setup.check_groups(args, self.strategy)
+        setup.check_rows(args, train_dataset)
         # TRL plans before training starts, and reads these
         self._rollouts: list[Rollout] | None = None
         self._scored: Sequence[MediaId] | None = None

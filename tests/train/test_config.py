@@ -63,6 +63,12 @@ def test_t_grpo_needs_whole_groups(make_trainer):
         make_trainer(rewards=accuracy_reward, gradient_accumulation_steps=4, num_noisy=3, **settings)
 
 
+def test_fewer_rows_than_a_batch(make_trainer):
+    """TRL alone trains no step at all and says nothing."""
+    with pytest.raises(ValueError, match="the data set has 4 rows, but a batch takes 5 .* no step could be trained"):
+        make_trainer(per_device_train_batch_size=20)
+
+
 def test_model_without_video_processor(tiny_folder, rows, tmp_path):
     from ocr_hf.train.trainer import OCRGRPOTrainer
 
