@@ -22,7 +22,7 @@ from ocr_hf.perturb.keys import stable_key
 from ocr_hf.perturb.select import visible_objects
 from ocr_hf.questions.exclude import why_excluded
 from ocr_hf.questions.generate import generate_questions
-from ocr_hf.questions.question import Generated, Question, QuestionConfig
+from ocr_hf.questions.question import Generated, Question
 from ocr_hf.scenes.render import Renderer
 from ocr_hf.scenes.scene import Scene
 
@@ -104,11 +104,10 @@ def _find_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath:
 
 
 def _ask(config: BuildConfig, clip: ClipPlan, scene: Scene, recording: Recording) -> Generated:
-    options = QuestionConfig(question_types=config.question_types) if config.question_types else QuestionConfig()
     # The n-th clips of all scenes share a seed, so that their letters even out over the scenes (questions.options).
     seed = stable_key("questions", config.seed, clip.index % config.clips_per_scene) % 2**31
     try:
-        asked = generate_questions(scene, recording.footprints, recording.fps, seed, options)
+        asked = generate_questions(scene, recording.footprints, recording.fps, seed, config.question_config)
     except ValueError as error:
         raise SkippedClip(f"no questions: {error}") from error
     if not asked.questions:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 from ocr_hf.geometry.camera import intrinsics_from_fov
 from ocr_hf.perturb.ocr_map import Mode, OCRMap
 from ocr_hf.perturb.select import POLICIES
-from ocr_hf.questions.question import QuestionConfig
+from ocr_hf.questions.question import QUESTION_TYPES, QuestionConfig, VisibilityRule
 
 SOURCES = ("procedural", "furnished", "mesh")
 SPLITS = ("train", "validation", "test")
@@ -58,6 +58,7 @@ class BuildConfig:
     mode: str = _option("gaussian", "noise: gaussian, geometry")
     strength: float | None = _option(None, "of the noise: gaussian 0 to 1, geometry in box diagonals; default by mode")
     question_types: tuple[str, ...] = _option((), "VSI-Bench task to ask; may be repeated; left out: all")
+    question_frames: int = _option(16, "frames that a model will see: what these don't show clearly isn't asked about")
     split: str = _option("train", "split of the scenes that are in no other")
     validation: float = _option(0.0, "share of scenes in the validation split")
     test: float = _option(0.0, "share of scenes in the test split")
@@ -72,7 +73,7 @@ class BuildConfig:
             if value not in known:
                 raise ValueError(f"{name} is '{value}'; choose one of {', '.join(known)}")
         self.ocr_map  # noqa: B018  (checks the other options of the noise)
-        QuestionConfig(question_types=self.question_types)
+        self.question_config  # noqa: B018
         if self.split not in SPLITS:
             raise ValueError(f"split is '{self.split}'; choose one of {', '.join(SPLITS)}")
         if min(self.validation, self.test) < 0.0 or self.validation + self.test > 1.0:
@@ -140,6 +141,14 @@ class BuildConfig:
     def clip_seconds(self) -> float:
         """Scene time that a clip covers."""
         return self.frames / self.clip_fps
+
+    @property
+    def question_config(self) -> QuestionConfig:
+        """What the question generator is told."""
+        if self.question_frames < 2:
+            raise ValueError(f"question_frames is {self.question_frames}; objects must be seen in two, give at least 2")
+        visibility = VisibilityRule(num_frames=self.question_frames)
+        return QuestionConfig(self.question_types or QUESTION_TYPES, visibility)
 
     @property
     def ocr_map(self) -> OCRMap:
