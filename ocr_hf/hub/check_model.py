@@ -57,6 +57,7 @@ def check_model(files: Iterable[LocalFile]) -> Iterator[str]:
             except ValueError as error:
                 yield f"{path} {error}"
     yield from _check_shards(by_path, headers)
+    yield from _check_usage(by_path)
     if "adapter_config.json" in by_path:
         yield from _check_adapter(by_path)
     else:
@@ -153,6 +154,17 @@ def _check_adapter(by_path: dict[str, LocalFile]) -> Iterator[str]:
         yield f"adapter_config.json names the base model '{base}', a path of this machine; put a Hub id there"
     if "adapter_model.safetensors" not in by_path:
         yield "adapter_model.safetensors is missing; save the adapter with `save_pretrained`"
+
+
+def _check_usage(by_path: dict[str, LocalFile]) -> Iterator[str]:
+    from ocr_hf.models.errors import ModelLoadError
+    from ocr_hf.models.usage import FILE, read_usage
+
+    if FILE in by_path:
+        try:
+            read_usage(by_path[FILE].source.parent)
+        except ModelLoadError as error:
+            yield str(error)
 
 
 def _json(file: LocalFile) -> Any:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_hf.models.errors import ModelLoadError
+from ocr_hf.models.files import model_file
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -20,16 +20,16 @@ def adapter_base(source: str, revision: str | None = None) -> tuple[str, str | N
 
     Raises ModelLoadError for an adapter that names no base, or whose weights are not safetensors.
     """
-    path = _file(source, CONFIG, revision)
+    path = model_file(source, CONFIG, revision)
     if path is None:
         return None
-    config = json.loads(Path(path).read_text(encoding="utf-8"))
+    config = json.loads(path.read_text(encoding="utf-8"))
     base = config.get("base_model_name_or_path")
     if not base:
         raise ModelLoadError(
             f"the adapter '{source}' does not name its base model; set base_model_name_or_path in {CONFIG}"
         )
-    if _file(source, WEIGHTS, revision) is None:  # peft would go on to a pickle
+    if model_file(source, WEIGHTS, revision) is None:  # peft would go on to a pickle
         raise ModelLoadError(
             f"the adapter '{source}' has no {WEIGHTS}, and other weights are not read; save it with `save_pretrained`"
         )
@@ -46,12 +46,3 @@ def apply_adapter(model: PreTrainedModel, source: str, revision: str | None = No
 
     tuned = PeftModel.from_pretrained(model, source, revision=revision, use_safetensors=True)
     return tuned.merge_and_unload(safe_merge=True) if merge else tuned
-
-
-def _file(source: str, name: str, revision: str | None) -> str | None:
-    from transformers.utils import cached_file
-
-    try:
-        return cached_file(source, name, revision=revision)
-    except OSError:  # no such file, or no such repository: then reading the configuration says so
-        return None

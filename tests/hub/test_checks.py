@@ -225,6 +225,10 @@ def add_other_weights(folder):
     (folder / "model.onnx").write_bytes(b"\0" * 10)
 
 
+def misstate_usage(folder):
+    (folder / "ocr_hf.json").write_text('{"num_frames": -8}')
+
+
 def make_adapter_with_local_base(folder):
     (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "/home/me/models/base"}')
 
@@ -240,6 +244,7 @@ def make_adapter_with_local_base(folder):
         (lose_processor, "processor is missing"),
         (lose_config, "config.json is missing"),
         (add_other_weights, "not safetensors"),
+        (misstate_usage, "num_frames is -8"),
         (make_adapter_with_local_base, "a path of this machine"),
     ],
 )
