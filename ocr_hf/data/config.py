@@ -51,7 +51,7 @@ class BuildConfig:
     fps: float | None = _option(None, "frames per second, instead of --seconds")
     width: int = _option(392, "frame width, pixels, even")
     height: int = _option(280, "frame height, pixels, even")
-    fov: float = _option(75.0, "horizontal field of view, degrees")
+    fov: float = _option(75.0, "horizontal field of view, degrees; a COLMAP trajectory brings its own camera")
     seed: int = _option(0, "of scenes, camera paths, questions and noise")
     select: str = _option("visible", "objects to perturb in `noisy`: visible, queried, context")
     max_objects: int = _option(4, "how many objects to perturb at most")
@@ -159,7 +159,8 @@ class BuildConfig:
 
     def public(self) -> dict[str, Any]:
         """Return the options as JSON values, with file names instead of paths: what is saved beside the data."""
-        values = asdict(replace(self, strength=self.ocr_map.noise_strength, seconds=self.clip_seconds, fps=None))
+        known = {"scenes": self.num_scenes, "strength": self.ocr_map.noise_strength, "seconds": self.clip_seconds}
+        values = asdict(replace(self, **known, fps=None))
         for name in ("path", "instances"):
             values[name] = [Path(item).name for item in values[name]]
         for name in ("categories", "models", "trajectory"):

@@ -8,7 +8,6 @@ import numpy as np
 
 from ocr_hf.data.config import BuildConfig
 from ocr_hf.data.sources import CameraPath
-from ocr_hf.geometry.camera import intrinsics_from_fov
 from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.geometry.rle import encode_instances
 from ocr_hf.scenes.render import Renderer
@@ -32,9 +31,8 @@ class Recording:
 
 def record(renderer: Renderer, path: CameraPath, config: BuildConfig) -> Recording:
     """Render a clip frame by frame, keeping of the instance maps only their run lengths."""
-    poses = path.camera_to_world
+    poses, intrinsics = path.camera_to_world, path.intrinsics
     width, height = config.width, config.height
-    intrinsics = intrinsics_from_fov(width, height, config.fov)
     frames = np.empty((len(poses), height, width, 3), dtype=np.uint8)
     depth = np.empty((len(poses), height, width), dtype=np.float32) if config.mode == "geometry" else None
     codes: dict[int, dict[int, bytes]] = {}

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ocr_hf.data.config import BuildConfig
 from ocr_hf.data.plan import ClipPlan, ScenePlan
+from ocr_hf.geometry.camera import intrinsics_from_fov, scale_intrinsics
 from ocr_hf.perturb.keys import stable_key
 from ocr_hf.scenes.scene import Scene
+
+if TYPE_CHECKING:
+    from ocr_hf.scenes.trajectories import Trajectory
+
+SAME_SHAPE = 0.02
+"""How far the ratio of width to height may be from that of a given camera's images; sides are whole, even pixels."""
 
 
 def open_scene(config: BuildConfig, plan: ScenePlan) -> Scene:
@@ -40,10 +48,15 @@ def open_scene(config: BuildConfig, plan: ScenePlan) -> Scene:
 
 @dataclass(frozen=True, eq=False)
 class CameraPath:
-    """Where the camera is: camera_to_world (T, 4, 4), and how many of these poses make a second."""
+    """Where the camera is and what it sees with.
+
+    camera_to_world : (T, 4, 4); fps : how many of these poses make a second
+    intrinsics : (3, 3) in pixels of the clip's frames
+    """
 
     camera_to_world: np.ndarray
     fps: float
+    intrinsics: np.ndarray
 
 
 def camera_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath:
@@ -55,7 +68,8 @@ def camera_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath
     number = clip.index % config.clips_per_scene
     room = number % len(scene.rooms) if config.clips_per_scene > 1 and scene.rooms else None
     seed = stable_key("camera path", config.seed, clip.id) % 2**31
-    return CameraPath(walk_through(scene, config.clip_seconds, config.clip_fps, seed, room=room), config.clip_fps)
+    poses = walk_through(scene, config.clip_seconds, config.clip_fps, seed, room=room)
+    return CameraPath(poses, config.clip_fps, intrinsics_from_fov(config.width, config.height, config.fov))
 
 
 def _given_path(config: BuildConfig) -> CameraPath:
@@ -75,4 +89,18 @@ def _given_path(config: BuildConfig) -> CameraPath:
     fps = config.clip_fps
     if found.timestamps_s is not None and config.seconds is None and config.fps is None:
         fps = (config.frames - 1) / float(times[-1] - times[0])
-    return CameraPath(poses[nearest], fps)
+    return CameraPath(poses[nearest], fps, _given_intrinsics(config, found))
+
+
+def _given_intrinsics(config: BuildConfig, found: Trajectory) -> np.ndarray:
+    """Return the trajectory's own camera for frames of the clip's size; where it has none, that of `fov`."""
+    if found.intrinsics is None:
+        return intrinsics_from_fov(config.width, config.height, config.fov)
+    scale_x, scale_y = config.width / found.width, config.height / found.height
+    if abs(scale_x / scale_y - 1.0) > SAME_SHAPE:
+        height = 2 * round(config.width * found.height / found.width / 2)
+        raise ValueError(
+            f"{config.trajectory} has a camera of {found.width}x{found.height} pixels, and frames of "
+            f"{config.width}x{config.height} would be squeezed; use --width {config.width} --height {height}"
+        )
+    return scale_intrinsics(found.intrinsics, scale_x, scale_y)

@@ -237,3 +237,33 @@ def test_a_trajectory_is_followed_by_the_clock_and_must_be_long_enough(tmp_path:
     assert path.fps == pytest.approx(0.4)
     with pytest.raises(ValueError, match="6 poses, a clip 7 frames"):
         build_folder(small_config(scenes=1, trajectory=str(file), frames=7), tmp_path / "out")
+
+
+def test_a_colmap_trajectory_brings_its_own_camera(tmp_path: Path) -> None:
+    """A camera of 400x300 pixels, off centre, seen in frames of 96x72."""
+    (tmp_path / "cameras.txt").write_text("1 PINHOLE 400 300 200 210 190 160\n")
+    (tmp_path / "images.txt").write_text("".join(f"{i} 0.5 0.5 -0.5 0.5 {i} 1.5 0 1 {i}.png\n\n" for i in range(4)))
+    config = small_config(scenes=1, trajectory=str(tmp_path / "images.txt"), trajectory_format="colmap")
+    build_folder(config, tmp_path / "out")
+    clip = stored_clips(tmp_path / "out")[0]
+    np.testing.assert_allclose(clip.intrinsics, [[48.0, 0.0, 45.6], [0.0, 50.4, 38.4], [0.0, 0.0, 1.0]])
+    scene = open_toy(config, plan_scenes(config)[0])
+    seen = Renderer(scene).render(clip.camera_to_world, clip.intrinsics, 96, 72)
+    assert clip.footprints.codes == footprints_from_instances(seen.instances).codes
+    wide = small_config(scenes=1, trajectory=config.trajectory, trajectory_format="colmap", width=128)
+    with pytest.raises(ValueError, match="camera of 400x300 pixels.* 128x72 .*; use --width 128 --height 96"):
+        build_folder(wide, tmp_path / "wide")
+
+
+def test_question_frames_decide_what_is_asked_about(tmp_path: Path) -> None:
+    """Two sampled frames, the first and the last, must both show whatever is asked about; four show more."""
+    asked = {}
+    for count in (2, 4):
+        config = small_config(scenes=1, question_frames=count)
+        assert config.question_config.visibility.num_frames == count == config.public()["question_frames"]
+        build_folder(config, tmp_path / str(count))
+        asked[count] = stored_clips(tmp_path / str(count))[0]
+    clip = asked[2]
+    shown = [{i for i in clip.footprints.codes if clip.footprints.region([i], [t]).mean() >= 0.001} for t in (0, 3)]
+    assert all(set(row["queried_objects"]) <= shown[0] & shown[1] for row in clip.rows)
+    assert not all(set(row["queried_objects"]) <= shown[0] & shown[1] for row in asked[4].rows)

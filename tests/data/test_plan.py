@@ -69,6 +69,7 @@ def test_large_builds_spread_over_folders(select: str, size: int, name: str) -> 
         ({"frames": 3000, "width": 1280, "height": 720}, "MiB"),
         ({"seed": -1}, "seed is -1"),
         ({"question_types": ("colour",)}, "unknown question types .'colour'"),
+        ({"question_frames": 1}, "question_frames is 1; objects must be seen in two"),
         ({"trajectory": "path.txt", "scenes": 2}, "one clip of one scene"),
         ({"up": "x", "source": "mesh", "path": ("a.glb",)}, "up is 'x'"),
     ],
@@ -97,3 +98,5 @@ def test_saved_options_hold_no_paths_and_no_defaults_to_guess() -> None:
     public = config.public()
     assert "where" not in str(public)
     assert (public["seconds"], public["fps"], public["strength"]) == (16.0, None, 0.5)
+    assert public["scenes"] == 1, "one per --path, whatever --scenes says"
+    assert BuildConfig(**{**public, "instances": ()}).public() == {**public, "instances": []}
