@@ -47,10 +47,13 @@ def bed(rng: Rng, style: Style, width: float | None = None, low: bool = False) -
     parts.add(sheet_finish, rounded_box((width - 0.05, inner[0], inner[1]), 0.05, (0, -0.0, 0.28 + inner[1] / 2)))
     cover = length - 0.12 - PILLOW_DEPTH_M - rng.uniform(0.08, 0.25)
     drop = rng.uniform(0.14, 0.2)
-    parts.add(
-        duvet,
-        rounded_box((width + 0.01, cover, drop), 0.045, (0, y0 + 0.06 + cover / 2, mattress_top + 0.03 - drop / 2)),
+    # It hangs over the mattress by 5 mm at the foot as at the sides: coinciding faces would flicker
+    hang = rounded_box(
+        (width + 0.01, cover + 0.005, drop),
+        0.045,
+        (0, y0 + 0.055 + (cover + 0.005) / 2, mattress_top + 0.03 - drop / 2),
     )
+    parts.add(duvet, hang)
     fold = rounded_box((width + 0.012, 0.16, 0.05), 0.024, (0, y0 + 0.06 + cover - 0.06, mattress_top + 0.035))
     parts.add(sheet_finish, fold)
     y_pillow = y1 - 0.09
