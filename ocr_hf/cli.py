@@ -13,6 +13,7 @@ COMMANDS = {
     "questions": "print the VSI-Bench questions of one scene",
     "eval": "run a model on VSI-Bench or ocr-vsi, or score predictions",
     "tiny-model": "build a small untrained Qwen2.5-VL, offline",
+    "train-reference": "train the reference checkpoint ocr-vsi-tiny from nothing",
     "card": "render a model's card from its measured files",
     "push": "publish a data set, model, metric or Space on the Hub",
     "pull": "fetch one back, by revision, with checksums",
@@ -22,7 +23,7 @@ COMMANDS = {
 
 def usage() -> str:
     """Return the text that `ocr-hf --help` shows."""
-    lines = [f"  {name:<12} {text}" for name, text in COMMANDS.items()]
+    lines = [f"  {name:<20} {text}" for name, text in COMMANDS.items()]
     return "\n".join(
         [
             "ocr-hf: Object-Centric 3D Rollout (OCR) for video language models.",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
 
 FAMILIES = ("qwen2_5_vl", "qwen3_vl")
+MAX_PIXELS = 112 * 112
+"""Pixels of one frame after resizing: 16 video tokens for two frames."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,10 @@ class TinySize:
     """Widths and depths of a small model; everything else follows from them.
 
     Heads of the language model have hidden / heads channels, a multiple of 16 (M-RoPE splits them in 2 : 3 : 3).
+    temporal_patch : frames that share a video token (Qwen2.5-VL: 2)
+    max_pixels : of one frame after resizing; 112 x 112 are 16 video tokens
+    whole_frames : every vision layer attends over whole frames, not only the last one
+    phrases : texts that are one token each
     """
 
     hidden: int
@@ -38,6 +44,10 @@ class TinySize:
     vision_layers: int
     vision_heads: int
     vocabulary: int = 1024
+    temporal_patch: int = 2
+    max_pixels: int = MAX_PIXELS
+    whole_frames: bool = False
+    phrases: tuple[str, ...] = ()
 
 
 PRESETS = {
@@ -58,10 +68,6 @@ You are a helpful assistant.<|im_end|>
 {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
 {% endif %}"""
 """Renders what Qwen2.5-VL's template renders for the same messages."""
-
-MAX_PIXELS = 112 * 112
-"""Pixels of one frame after resizing: 16 video tokens for two frames."""
-
 
 def build_tiny(
     out: str | Path,
@@ -129,7 +135,7 @@ def _processor(size: TinySize, family: str, reference: str | Path | None, contex
     import transformers
 
     if reference is None:
-        tokenizer = build_tokenizer(size.vocabulary, context)
+        tokenizer = build_tokenizer(size.vocabulary, context, size.phrases)
         video = "<|vision_start|><|video_pad|><|vision_end|>" if family == "qwen2_5_vl" else "<|video_pad|>"
         template = CHAT_TEMPLATE.replace("VIDEO", video)
     else:
@@ -139,20 +145,24 @@ def _processor(size: TinySize, family: str, reference: str | Path | None, contex
     patch = 14 if family == "qwen2_5_vl" else 16
     smallest = (2 * patch) ** 2
     image = transformers.Qwen2VLImageProcessor(
-        patch_size=patch, size={"shortest_edge": smallest, "longest_edge": MAX_PIXELS}
+        patch_size=patch,
+        temporal_patch_size=size.temporal_patch,
+        size={"shortest_edge": smallest, "longest_edge": size.max_pixels},
     )
     if family == "qwen2_5_vl":
         video = transformers.Qwen2VLVideoProcessor(
             patch_size=patch,
-            size={"shortest_edge": smallest, "longest_edge": MAX_PIXELS},
+            temporal_patch_size=size.temporal_patch,
+            size={"shortest_edge": smallest, "longest_edge": size.max_pixels},
             cap_pixels_per_frame=False,
             do_sample_frames=False,
         )
         return transformers.Qwen2_5_VLProcessor(image, tokenizer, video, chat_template=template)
     video = transformers.Qwen3VLVideoProcessor(
         patch_size=patch,
+        temporal_patch_size=size.temporal_patch,
         # Qwen3-VL's bound is on the pixels of the whole video
-        size={"shortest_edge": smallest, "longest_edge": 16 * MAX_PIXELS},
+        size={"shortest_edge": smallest, "longest_edge": 16 * size.max_pixels},
         do_sample_frames=False,
     )
     return transformers.Qwen3VLProcessor(image, tokenizer, video, chat_template=template)
@@ -183,11 +193,13 @@ def _config(size: TinySize, family: str, reference: str | Path | None, context: 
         "intermediate_size": 2 * size.vision_hidden,
         "num_heads": size.vision_heads,
         "out_hidden_size": size.hidden,
+        "temporal_patch_size": size.temporal_patch,
     }
     if family == "qwen2_5_vl":
         text.pop("head_dim")
         # transformers defaults to 4 positions a second, the published models have 2
-        vision |= {"fullatt_block_indexes": [size.vision_layers - 1], "window_size": 56, "tokens_per_second": 2}
+        whole = range(size.vision_layers) if size.whole_frames else [size.vision_layers - 1]
+        vision |= {"fullatt_block_indexes": list(whole), "window_size": 56, "tokens_per_second": 2}
         rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": section}
         kind = transformers.Qwen2_5_VLConfig
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import permutations, product
 from typing import TYPE_CHECKING
 
@@ -84,11 +84,14 @@ def _corpus() -> Iterator[str]:
     yield from (", ".join(letters) for letters in permutations("ABCD"))
 
 
-def build_tokenizer(vocabulary: int = 1024, max_length: int = 4096) -> Qwen2Tokenizer:
+def build_tokenizer(
+    vocabulary: int = 1024, max_length: int = 4096, phrases: Sequence[str] = ()
+) -> Qwen2Tokenizer:
     """Train a Qwen2 tokenizer with its own small vocabulary; no network, always the same result.
 
     vocabulary : largest number of tokens in all (the sentences above fill about 950), at least 274: 256 bytes, Qwen's
         special tokens and the reasoning tags
+    phrases : texts that become one token each, beside the vocabulary; those of letters alone only as whole words
     Digits stay single tokens, as in Qwen's tokenizer, so numbers need no vocabulary of their own.
     Raises ValueError where the vocabulary is too small to hold every byte.
     """
@@ -125,4 +128,7 @@ def build_tokenizer(vocabulary: int = 1024, max_length: int = 4096) -> Qwen2Toke
     )
     tokenizer.add_special_tokens({"additional_special_tokens": [first, *rest]})
     tokenizer.add_tokens([AddedToken(tag, special=False, normalized=False) for tag in REASONING_TAGS])
+    tokenizer.add_tokens(
+        [AddedToken(text, special=False, normalized=False, single_word=text[-1].isalpha()) for text in phrases]
+    )
     return tokenizer

@@ -101,6 +101,11 @@ STRUCTURE = ""
 """What `Categories.of` answers for walls, floors and the like."""
 
 
+def category_names() -> tuple[str, ...]:
+    """Return every category that a class name may be mapped to, in a fixed order."""
+    return tuple(_CATEGORIES)
+
+
 def _default_names() -> dict[str, str]:
     """Return words of a class name -> category for everything known here."""
     names = {category: category for category in _CATEGORIES}

@@ -1,0 +1,93 @@
+"""Many questions about one video: what their prompts begin with, the video above all, runs through the model once.
+
+The prompts of a batch begin alike, up to and including the video, and differ in the question. For each distinct video
+this beginning is run once; its keys and values are handed to every question about it, and `generate` goes on from there.
+Answers are those of separate prompts, up to the rounding of the number type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os.path import commonprefix
+from typing import TYPE_CHECKING, Any
+
+from ocr_hf.models.media import VideoInputs, model_inputs, token_types, video_arguments
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, ProcessorMixin
+
+Prompts = Sequence[Sequence[int]]
+Videos = Sequence[VideoInputs | None]
+
+
+def generation_inputs(
+    model: PreTrainedModel, processor: ProcessorMixin, prompts: Prompts, videos: Videos
+) -> dict[str, Any]:
+    """Return what `model.generate` takes for a batch, on the model's device.
+
+    prompts : token ids of each prompt, from `prompt_ids`
+    videos : the video of each prompt, None without one; the same object wherever it is the same video
+    Where nothing can be shared (every prompt has a video of its own, or videos of several shapes), these are plain
+    inputs. Else the beginning has been run already, and `past_key_values` holds it.
+    """
+    distinct = list({id(video): video for video in videos}.values())
+    length = shared_length(prompts, processor.video_token_id)
+    if len(distinct) == len(prompts) or length == 0:
+        return _plain_inputs(model, processor, prompts, videos)
+    import torch
+
+    beginning = _plain_inputs(model, processor, [prompts[0][:length]] * len(distinct), distinct)
+    with torch.inference_mode():
+        cache = model(**beginning, use_cache=True, logits_to_keep=1).past_key_values
+    place = {id(video): row for row, video in enumerate(distinct)}
+    cache.batch_select_indices(torch.tensor([place[id(video)] for video in videos], device=model.device))
+    ids, mask = _padded_behind(prompts, length, processor.tokenizer.pad_token_id)
+    positions = _positions(model, processor, ids, mask, videos)
+    inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
+    return {name: value.to(model.device) for name, value in inputs.items()} | {"past_key_values": cache}
+
+
+def shared_length(prompts: Prompts, video_token_id: int) -> int:
+    """Return how many tokens all prompts begin with, or 0 if a video lies behind them; each keeps one of its own."""
+    length = min(len(commonprefix([list(ids) for ids in prompts])), min(map(len, prompts)) - 1)
+    return 0 if any(video_token_id in ids[length:] for ids in prompts) else length
+
+
+def _plain_inputs(
+    model: PreTrainedModel, processor: ProcessorMixin, prompts: Prompts, videos: Videos
+) -> dict[str, torch.Tensor]:
+    """Return left-padded inputs; of them only pixels take the model's number type, which would round the times."""
+    inputs = model_inputs(processor, prompts, [video for video in videos if video is not None])
+    return {
+        name: value.to(model.device, model.dtype if name.startswith("pixel_values") else None)
+        for name, value in inputs.items()
+    }
+
+
+def _padded_behind(prompts: Prompts, length: int, pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (ids, mask) (B, longest): the padding stands behind the shared beginning, where all rows line up."""
+    import torch
+
+    longest = max(map(len, prompts))
+    gaps = [longest - len(ids) for ids in prompts]
+    rows = [[*ids[:length], *[pad] * gap, *ids[length:]] for ids, gap in zip(prompts, gaps, strict=True)]
+    mask = [[1] * length + [0] * gap + [1] * (longest - length - gap) for gap in gaps]
+    return torch.tensor(rows), torch.tensor(mask)
+
+
+def _positions(
+    model: PreTrainedModel, processor: ProcessorMixin, ids: torch.Tensor, mask: torch.Tensor, videos: Videos
+) -> torch.Tensor:
+    """Return (4, B, L) positions as `generate` makes them: of the text, then along time, height and width."""
+    import torch
+
+    text = (mask.cumsum(-1) - 1).masked_fill(mask == 0, 0)[None]
+    shown = [video for video in videos if video is not None]
+    if not shown:
+        return text.expand(4, -1, -1)
+    types = token_types(ids, processor)
+    seen, _ = model.model.get_rope_index(
+        ids, mm_token_type_ids=types, attention_mask=mask, **video_arguments(processor, shown)
+    )
+    return torch.cat([text, seen])

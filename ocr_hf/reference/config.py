@@ -1,0 +1,81 @@
+"""What the reference checkpoint is and how it is trained. Every value is ours; docs/reference.md has the trials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ocr_hf.data.config import BuildConfig
+from ocr_hf.models.tiny import TinySize
+from ocr_hf.reference.phrases import phrases
+
+SIZE = TinySize(
+    hidden=256,
+    layers=6,
+    heads=8,
+    kv_heads=4,
+    mlp=768,
+    vision_hidden=192,
+    vision_layers=4,
+    vision_heads=6,
+    temporal_patch=1,
+    max_pixels=112 * 84,
+    whole_frames=True,
+    phrases=phrases(),
+)
+"""One frame of 112 x 84 pixels is 12 video tokens; two frames seconds apart don't share a token."""
+
+CLIPS = BuildConfig(
+    scenes=200,
+    clips_per_scene=2,
+    rooms=1,
+    frames=16,
+    seconds=16.0,
+    width=224,
+    height=168,
+    question_frames=8,
+)
+"""Clips of one part of the training data, and of the benchmark: of 16 frames a model sees 8."""
+
+PROMPT = "official"
+MODEL_FACTS = {"num_frames": 8, "max_pixels": SIZE.max_pixels, "prompt": PROMPT}
+"""How the model wants to be asked; saved beside it as ocr_hf.json."""
+
+
+@dataclass(frozen=True)
+class ReferenceConfig:
+    """Data, stages and seeds of `ocr-hf train-reference`.
+
+    parts : seeds of the parts of the training data, each of CLIPS.scenes scenes
+    num_frames : frames that the model sees of a clip
+    clips_per_step, questions_per_clip : SFT batch; the questions of a clip share one encoding of it
+    sft_steps, learning_rate, weight_decay, warm_up : of the SFT stage, in steps of one batch
+    dense : weight of the dense 3D supervision against that of the answers
+    grpo_steps, grpo_clips : steps of OCR-GRPO, and how many clips it draws its questions from
+    grpo_batch, grpo_accumulation, grpo_generations : rollouts a micro-batch, micro-batches a step, rollouts a question
+    grpo_learning_rate, grpo_beta : of OCR-GRPO; beta weighs the divergence from the SFT model
+    grpo_score_every : steps between two scores on held-out clips
+    seed : of weights, order and noise
+    """
+
+    parts: tuple[int, ...] = (11, 12, 13)
+    num_frames: int = 8
+    clips_per_step: int = 8
+    questions_per_clip: int = 16
+    sft_steps: int = 2000
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.05
+    warm_up: int = 100
+    dense: float = 1.0
+    grpo_steps: int = 100
+    grpo_clips: int = 400
+    grpo_batch: int = 64
+    grpo_accumulation: int = 2
+    grpo_generations: int = 8
+    grpo_learning_rate: float = 2e-5
+    grpo_beta: float = 0.02
+    grpo_score_every: int = 20
+    seed: int = 0
+
+    def part(self, seed: int) -> BuildConfig:
+        """Return how one part of the training data is built."""
+        return replace(CLIPS, seed=seed)

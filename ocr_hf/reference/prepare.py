@@ -1,0 +1,69 @@
+"""Training data of the reference checkpoint: parts built once, and cached as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ocr_hf.data.build import build_folder
+from ocr_hf.reference.cache import Clips, clip_rows, read_clips
+from ocr_hf.reference.config import ReferenceConfig
+from ocr_hf.reference.sft import Data
+from ocr_hf.reference.texts import Texts, question_rows
+
+if TYPE_CHECKING:
+    from transformers import ProcessorMixin
+
+SPLIT = "train"
+Tell = Callable[[str], None]
+
+
+def prepare(
+    config: ReferenceConfig, out: Path, processor: ProcessorMixin, num_proc: int = 1, tell: Tell = print
+) -> list[Path]:
+    """Build what is missing of the training data and its cache under `out`; return the folders of the parts."""
+    folders = []
+    for seed in config.parts:
+        folder = out / "train" / str(seed)
+        build_folder(config.part(seed), folder, num_proc=num_proc, resume=True)
+        file = cache_file(out, seed)
+        if not file.exists():
+            clips, _ = read_clips(folder, SPLIT, processor)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            clips.save(file)
+            tell(f"part {seed}: {len(clips)} clips")
+        folders.append(folder)
+    return folders
+
+
+def cache_file(out: Path, seed: int) -> Path:
+    """Return where the arrays of a part are."""
+    return out / "cache" / f"{seed}.npz"
+
+
+def load_data(config: ReferenceConfig, out: Path, texts: Texts) -> Data:
+    """Return all parts as one."""
+    parts = [Clips.load(cache_file(out, seed)) for seed in config.parts]
+    asked = []
+    for seed in config.parts:
+        folder = out / "train" / str(seed)
+        by_clip = texts.by_clip(question_rows(folder, SPLIT))
+        asked += [by_clip[row["clip_id"]] for row in clip_rows(folder / SPLIT)]
+    return Data(_joined(parts), asked)
+
+
+def _joined(parts: Sequence[Clips]) -> Clips:
+    return Clips(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in Clips.__annotations__})
+
+
+def split_off(data: Data, count: int) -> tuple[Data, Data]:
+    """Return (all but the last `count` clips, those); the clips of a scene follow each other, so keep count even."""
+
+    def part(chosen: slice) -> Data:
+        clips = Clips(**{name: getattr(data.clips, name)[chosen] for name in Clips.__annotations__})
+        return Data(clips, data.asked[chosen])
+
+    return part(slice(None, -count)), part(slice(-count, None))

@@ -1,0 +1,81 @@
+"""Questions as token ids, cut where the video ends: what all questions of a clip share, and each one's own part."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ocr_hf.models.media import with_video
+from ocr_hf.reference.config import PROMPT
+from ocr_hf.vsi_bench.prompts import PREFIX, build_prompt
+
+if TYPE_CHECKING:
+    from transformers import ProcessorMixin
+
+MARK = "\x00"
+QUESTION_COLUMNS = ["clip_id", "question_type", "question", "options", "ground_truth"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question behind its video.
+
+    question : token ids from the question to the start of the answer; answer : token ids up to <|im_end|>
+    """
+
+    question_type: str
+    question: list[int]
+    answer: list[int]
+    ground_truth: str
+
+
+class Texts:
+    """Splits a prompt into the part before the question, equal for all, and the rest.
+
+    before : token ids up to the video, after : from the video to the question
+    """
+
+    def __init__(self, processor: ProcessorMixin, video: bool = True) -> None:
+        chat = [{"role": "user", "content": [{"type": "text", "text": MARK}]}]
+        text = processor.apply_chat_template(
+            with_video(chat) if video else chat, tokenize=False, add_generation_prompt=True
+        )
+        head, self._tail = text.split(MARK)
+        before, _, after = head.partition(processor.video_token)
+        self._tokenizer = processor.tokenizer
+        self._opening = f"{PREFIX}\n"
+        if video:
+            self.before, self.after = self._ids(before), self._ids(after + self._opening)
+        else:
+            self.before, self.after = self._ids(head + self._opening), []
+        self.stop = processor.tokenizer.convert_tokens_to_ids("<|im_end|>")
+
+    def _ids(self, text: str) -> list[int]:
+        return self._tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def asked(self, row: Mapping[str, Any]) -> Asked:
+        """Return a row's question and answer as token ids."""
+        prompt = build_prompt(row, PROMPT).removeprefix(self._opening)
+        return Asked(
+            row["question_type"],
+            self._ids(prompt + self._tail),
+            [*self._ids(row["ground_truth"]), self.stop],
+            row["ground_truth"],
+        )
+
+    def by_clip(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Asked]]:
+        """Return clip id -> its questions."""
+        out: dict[str, list[Asked]] = defaultdict(list)
+        for row in rows:
+            out[row["clip_id"]].append(self.asked(row))
+        return dict(out)
+
+
+def question_rows(folder: Path, split: str) -> Sequence[Mapping[str, Any]]:
+    """Return the questions of a split of an ocr-vsi folder, without their clips' geometry."""
+    import pyarrow.parquet as pq
+
+    return pq.read_table(folder / split / "metadata.parquet", columns=QUESTION_COLUMNS).to_pylist()

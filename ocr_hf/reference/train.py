@@ -1,0 +1,88 @@
+"""From nothing to `ocr-vsi-tiny`: data, untrained model, SFT, OCR-GRPO, and the text-only rival.
+
+    OUT/train/SEED, OUT/cache/SEED.npz   training data and its arrays
+    OUT/untrained, OUT/sft, OUT/text-only, OUT/grpo   models, each with log.jsonl and training.json
+
+A finished folder is kept, so a killed run goes on with the stage that it was in. OCR is Object-Centric 3D Rollout.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from ocr_hf.reference.cache import pixel_scale
+from ocr_hf.reference.config import ReferenceConfig
+from ocr_hf.reference.grpo import run_grpo
+from ocr_hf.reference.model import build_untrained
+from ocr_hf.reference.packing import Prefix
+from ocr_hf.reference.prepare import load_data, prepare, split_off
+from ocr_hf.reference.sft import Student, train_sft
+from ocr_hf.reference.stage import HELD_OUT_CLIPS, clip_grid, finish, save_model, seconds_per_grid
+from ocr_hf.reference.texts import Texts
+
+STAGES = ("data", "sft", "grpo", "text-only")
+Tell = Callable[[str], None]
+
+
+def train_reference(
+    config: ReferenceConfig, out: Path, stages: tuple[str, ...] = STAGES, num_proc: int = 1, tell: Tell = print
+) -> None:
+    """Run the stages that are named and not finished, in order.
+
+    num_proc : processes that build data; the result doesn't depend on it
+    Raises ValueError for an unknown stage, FileNotFoundError for one whose predecessor is missing.
+    """
+    unknown = [stage for stage in stages if stage not in STAGES]
+    if unknown:
+        raise ValueError(f"there is no stage '{unknown[0]}'; choose of {', '.join(STAGES)}")
+    out.mkdir(parents=True, exist_ok=True)
+    untrained = out / "untrained"
+    if not untrained.exists():
+        build_untrained(untrained, config.seed)
+    if "data" in stages:
+        prepare(config, out, AutoProcessor.from_pretrained(untrained), num_proc, tell)
+    for stage in stages:
+        folder = out / stage
+        if stage == "data" or (folder / "training.json").exists():
+            continue
+        tell(f"{stage}: started; its log is {folder / 'log.jsonl'}")
+        if stage == "grpo":
+            run_grpo(config, out)
+        else:
+            run_sft(config, out, video=stage == "sft")
+
+
+def run_sft(config: ReferenceConfig, out: Path, video: bool) -> Path:
+    """Train the untrained model by SFT, with or without video; return the folder of the model."""
+    folder = out / ("sft" if video else "text-only")
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir()
+    torch.manual_seed(config.seed)
+    processor = AutoProcessor.from_pretrained(out / "untrained")
+    # PyTorch's fused attention on the CPU runs backwards in bf16 at a third of the plain one's speed
+    model = AutoModelForImageTextToText.from_pretrained(out / "untrained", attn_implementation="eager")
+    model.train()
+    texts = Texts(processor, video)
+    data, held_out = split_off(load_data(config, out, texts), HELD_OUT_CLIPS)
+    student = Student(
+        model,
+        Prefix.of(model, texts, clip_grid(processor, config) if video else torch.zeros(0, 3), seconds_per_grid(config)),
+        processor.tokenizer,
+        pixel_scale(processor),
+        data.clips.present.shape[-1],
+    )
+    started = time.perf_counter()
+
+    def save(step: int) -> None:
+        save_model(model, processor, folder / "latest")
+
+    train_sft(student, data, held_out, config, folder / "log.jsonl", save)
+    finish(folder, model, processor, config, folder.name, started, {"clips": len(data.asked)})
+    return folder

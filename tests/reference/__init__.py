@@ -1,0 +1,1 @@
+"""Tests of ocr_hf.reference."""
