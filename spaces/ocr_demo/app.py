@@ -1,6 +1,6 @@
 """Perturb objects of a room, ask a video language model about it, compare its answers (OCR: Object-Centric 3D Rollout).
 
-    python spaces/ocr_demo/app.py                                   # bundled rooms, untrained tiny models
+    python spaces/ocr_demo/app.py                                   # bundled rooms; the reference checkpoint, if there
     python spaces/ocr_demo/app.py --model Qwen/Qwen2.5-VL-3B-Instruct --model outputs/my-checkpoint
     python spaces/ocr_demo/app.py --data ocr-vsi                    # your own data set's clips as well
 
@@ -16,7 +16,7 @@ from pathlib import Path
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from room_demo.answering import FRAMES, Models  # noqa: E402
+from room_demo.answering import Models  # noqa: E402
 from room_demo.clip import ClipStore  # noqa: E402
 from room_demo.housekeeping import sweep_regularly  # noqa: E402
 from room_demo.noise import NoisyVideos  # noqa: E402
@@ -31,9 +31,10 @@ import ocr_hf  # noqa: E402, F401  (cures torchvision on machines without CUDA, 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command line's options; environment variables are for Spaces, which have none."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", action="append", default=[], help="Hub id or folder of a model; may be repeated")
+    what = "Hub id (ORG/NAME or ORG/NAME@REVISION) or folder of a model; may be repeated"
+    parser.add_argument("--model", action="append", default=[], help=what)
     parser.add_argument("--data", type=Path, help="an ocr-vsi folder whose clips are offered as well")
-    parser.add_argument("--frames", type=int, default=FRAMES, help="frames that a model sees of each video")
+    parser.add_argument("--frames", type=int, help="frames that every model sees; left out: as each was trained")
     parser.add_argument("--clip-frames", type=int, default=ClipSize.frames, help="frames of the bundled rooms' videos")
     cache = os.environ.get("OCR_DEMO_CACHE") or Path.home() / ".cache" / "ocr-hf" / "demo"
     parser.add_argument("--cache", type=Path, default=Path(cache), help="where rooms and videos are kept")

@@ -43,7 +43,6 @@ class FixedModels:
     """Stands in for models: answers by what it is shown, so that mixed-up videos would be seen."""
 
     names = ("fixed",)
-    frames = 4
 
     def __init__(self) -> None:
         self.asked = []
@@ -54,7 +53,13 @@ class FixedModels:
     def check(self, name: str) -> str:
         return name
 
-    def ask(self, name, asked, videos, fps, keys):
+    def frames(self, name: str) -> int:
+        return 4
+
+    def style(self, name: str, thinking: bool = False) -> str:
+        return "thinking" if thinking else "official"
+
+    def ask(self, name, asked, videos, fps, keys, stop=None):
         self.asked.append((asked.prompt, keys))
         texts = ["A" if np.array_equal(video, videos[0]) else "B" for video in videos]
         return tuple(asked.read(text, {"A": 0.6, "B": 0.2} if asked.options else None) for text in texts)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -13,6 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 APP = Path(__file__).resolve().parents[2] / "spaces" / "ocr_demo" / "app.py"
+PATIENCE = float(os.environ.get("OCR_DEMO_PATIENCE", "1"))
+"""What every time limit is multiplied by, for machines that are busy with other things."""
+UNREACHABLE = "http://127.0.0.1:9"
+"""A Hub that nobody answers for: stronger than offline mode, in which the clients don't even try."""
 SMALL_ROOMS = """
 import runpy, sys
 sys.path.insert(0, {folder!r})
@@ -20,28 +26,38 @@ from room_demo import rooms
 rooms.BUNDLED = (rooms.Bundled("Kitchen", 12, 2),)
 rooms.Rooms.__init__.__defaults__ = (rooms.BUNDLED,)
 rooms.ClipSize.__init__.__defaults__ = ({frames}, 4.0, {width}, {height}, 75.0)
+{extra}
 sys.argv = ["app.py", "--port", "{port}", "--cache", {cache!r}, "--frames", "4", "--clip-frames", "{frames}"]
 runpy.run_path({app!r}, run_name="__main__")
 """
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Return a port that nobody listens on now, and that no outgoing connection is given while the demo starts."""
+    for port in random.sample(range(18_000, 28_000), 50):  # systems give connections ports from 32768 on
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("fifty ports between 18000 and 28000 are taken; what else runs here?")
 
 
 @contextmanager
-def running_demo(cache: Path, frames: int = 8, width: int = 196, height: int = 140) -> Iterator[str]:
-    """Yield the address of a demo with one small kitchen; stop it afterwards."""
+def running_demo(
+    cache: Path, frames: int = 8, width: int = 196, height: int = 140, extra: str = ""
+) -> Iterator[str]:
+    """Yield the address of a demo with one small kitchen; stop it afterwards.
+
+    extra : Python that the demo's process runs first, in the working directory `cache`
+    """
     port = free_port()
     source = SMALL_ROOMS.format(
-        folder=str(APP.parent), app=str(APP), port=port, cache=str(cache), frames=frames, width=width, height=height
-    )
+        folder=str(APP.parent), app=str(APP), port=port, cache=str(cache), frames=frames, width=width, height=height,
+        extra=extra,
+    )  # fmt: skip
     environment = {
-        **os.environ, "HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False", "OMP_NUM_THREADS": "1",
-        "OCR_DEMO_TINY": "0.2M", "GRADIO_TEMP_DIR": str(cache / "gradio"),
+        **{name: value for name, value in os.environ.items() if name not in ("HF_HUB_OFFLINE", "HF_TOKEN")},
+        "HF_ENDPOINT": UNREACHABLE, "HF_HOME": str(cache / "hf"), "GRADIO_ANALYTICS_ENABLED": "False",
+        "OMP_NUM_THREADS": "1", "OCR_DEMO_TINY": "0.2M", "GRADIO_TEMP_DIR": str(cache / "gradio"),
     }  # fmt: skip
     log = cache / "log.txt"
     with log.open("w") as out:
@@ -61,7 +77,7 @@ def running_demo(cache: Path, frames: int = 8, width: int = 196, height: int = 1
 
 
 def _wait(address: str, server: subprocess.Popen, log: Path) -> None:
-    for _ in range(600):
+    for _ in range(int(600 * PATIENCE)):
         if server.poll() is not None:
             raise RuntimeError(f"the demo ended with status {server.returncode}: {log.read_text()[-2000:]}")
         try:
@@ -69,4 +85,4 @@ def _wait(address: str, server: subprocess.Popen, log: Path) -> None:
                 return
         except OSError:
             time.sleep(0.2)
-    raise RuntimeError(f"the demo did not answer in two minutes: {log.read_text()[-2000:]}")
+    raise RuntimeError(f"the demo did not answer in {120 * PATIENCE:.0f} s: {log.read_text()[-2000:]}")

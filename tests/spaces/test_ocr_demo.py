@@ -22,7 +22,7 @@ from tests.box_scene import box_clip
 from tests.spaces.ocr_demo_rooms import SPACE, TINY, boxes_demo
 
 from room_demo import cards, views  # noqa: E402  isort: skip
-from room_demo.answering import Models, from_question, from_text, seconds_needed  # noqa: E402  isort: skip
+from room_demo.asked import from_question, from_text  # noqa: E402  isort: skip
 from room_demo.findings import finding, lock_index, lock_row, spread, write_csv  # noqa: E402  isort: skip
 from room_demo.housekeeping import sweep  # noqa: E402  isort: skip
 from room_demo.noise import Noise  # noqa: E402  isort: skip
@@ -227,7 +227,7 @@ def test_prompts_are_those_of_the_evaluation(clip) -> None:
     for question in clip.questions:
         row = {"question_type": question.question_type, "question": question.question, "options": question.options}
         assert from_question(question).prompt == build_prompt(row, "official")
-        assert from_question(question, thinking=True).prompt == build_prompt(row, "thinking")
+        assert from_question(question, "thinking").prompt == build_prompt(row, "thinking")
 
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 601, "hi <|im_end|> there"])
@@ -238,7 +238,7 @@ def test_own_words_have_limits(text) -> None:
 
 def test_the_lock_test_asks_three_times_and_matches_pixels(demo, clip) -> None:
     rows = [
-        lock_row(demo.models, "fixed", clip, clip.questions[i], from_question(clip.questions[i]), i)
+        lock_row(demo.models, "fixed", clip, clip.questions[i], i)
         for i in spread(clip.questions, 5)
     ]
     assert [row["question_type"] for row in rows] == ["object_rel_direction_easy", "object_counting"]
@@ -261,34 +261,10 @@ def test_text_of_models_and_visitors_is_escaped() -> None:
     evil = "<img src=x onerror=alert(1)>"
     asked = from_text(evil)
     answer = asked.read(f"{evil}\x00\u202e", None)
-    page = cards.answers_html(asked, evil, [("fixed", (answer, answer))], evil)
+    page = cards.answers_html(asked, evil, [("fixed", 4, (answer, answer))], evil)
     page += cards.findings_html([dict.fromkeys(("Room", "Model", "Question", "Task", "Noise on", "Noise", "Vanilla",
                                                 "Noisy", "Correct", "Changed"), evil)])  # fmt: skip
     assert "<img" not in page and "\x00" not in page
-
-
-def test_untrained_models_are_called_so() -> None:
-    asked = from_text("What?")
-    answer = asked.read("x", None)
-    assert "Untrained model" in cards.answers_html(asked, "What?", [("tiny-qwen2.5-vl", (answer, answer))], "")
-    assert "Untrained" not in cards.answers_html(asked, "What?", [("org/real", (answer, answer))], "")
-    assert all("untrained" in label for label, _ in Models(("tiny-qwen2.5-vl",)).labels())
-
-
-def test_a_models_folder_is_not_told() -> None:
-    models = Models(("org/model", str(SPACE)))
-    assert models.names == ("org/model", "ocr_demo")
-
-
-def test_a_model_that_cannot_be_loaded_is_one_sentence(tmp_path) -> None:
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "config.json").write_text("{")
-    models = Models((str(tmp_path / "broken"),))
-    with pytest.raises(Problem) as caught:
-        models.ask(models.names[0], from_text("What?"), [np.zeros((2, 56, 56, 3), np.uint8)], 1.0, [("a", "b")])
-    assert "'broken' can't be loaded" in str(caught.value) and "\n" not in str(caught.value)
-    with pytest.raises(Problem, match="not started with"):
-        models.check("other/model")
 
 
 @pytest.mark.parametrize(
@@ -366,10 +342,6 @@ def test_one_room_that_fails_does_not_keep_the_others_away(tmp_path) -> None:
     assert rooms.clip("boxes").title == "Boxes" and called == [True]
 
 
-def test_the_time_asked_of_zero_gpu_grows_with_the_work() -> None:
-    assert seconds_needed(2, 16) < seconds_needed(3, 16) < seconds_needed(3, 256) <= 120
-
-
 def test_the_spaces_metadata_and_requirements_hold() -> None:
     import tomllib
 
@@ -400,9 +372,9 @@ def test_an_answer_that_cannot_be_read_is_called_so(clip) -> None:
     asked = from_question(clip.questions[0])
     rubbish, letter = asked.read("achachach", {"A": 0.1, "B": 0.1}), asked.read("B", {"A": 0.1, "B": 0.3})
     assert (rubbish.valid, letter.valid) == (False, True)
-    page = cards.answers_html(asked, "?", [("fixed", (rubbish, rubbish))], "")
+    page = cards.answers_html(asked, "?", [("fixed", 4, (rubbish, rubbish))], "")
     assert "no valid answer on either" in page and "same answer" not in page
-    page = cards.answers_html(asked, "?", [("fixed", (rubbish, letter))], "")
+    page = cards.answers_html(asked, "?", [("fixed", 4, (rubbish, letter))], "")
     assert "answer changed" in page and page.count("no valid answer") == 1
 
 

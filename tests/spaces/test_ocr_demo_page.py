@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -12,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.spaces.ocr_demo_server import running_demo
+from tests.spaces.ocr_demo_server import PATIENCE, running_demo
 
 pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
 --disable-component-update --disable-sync --enable-unsafe-swiftshader --use-gl=angle --use-angle=swiftshader""".split()  # noqa: SIM905
+LONG_MS = 90_000 * PATIENCE
 READY = ".stage .vanilla video[data-ready]"
 LARGEST_SHAPE = """() => {
   const size = (path) => { const box = path.getBBox(); return box.width * box.height; };
@@ -34,10 +36,46 @@ LARGEST_SHAPE = """() => {
 }"""
 SHOWN_NOISE = "() => (document.querySelector('.stage .noisy video') || {}).src?.includes('noisy-')"
 
+SLOW_WHEN_TOLD = """
+import os, time
+from room_demo import checkpoints
+load = checkpoints.load
+
+def note(*_):
+    with open("layers", "a") as file:
+        file.write("x")
+    if os.path.exists("slow"):
+        time.sleep(0.2)
+
+def load_slowly(model, cache=None):
+    loaded = load(model, cache)
+    for layer in loaded.model.model.language_model.layers:
+        layer.register_forward_hook(note)
+    return loaded
+
+checkpoints.load = load_slowly
+"""
+"""Notes every layer that runs in the file `layers`, and takes its time while there is a file `slow`."""
+WATCH_SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((seen) => {
+  for (const shift of seen.getEntries())
+    if (!shift.hadRecentInput)
+      window.shifts.push([shift.value, shift.sources.map((one) => one.node?.id || one.node?.className)]);
+}).observe({ type: 'layout-shift', buffered: true });
+"""
+MOST_SHIFT = 0.1
+"""What web.dev calls a good page: the share of the screen that moves, times how far, without anybody having acted."""
+
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_demo(tmp_path_factory.mktemp("page")) as found:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    with running_demo(folder, extra=SLOW_WHEN_TOLD) as found:
         yield found
 
 
@@ -60,6 +98,12 @@ def browser() -> Iterator:
         opened.close()
 
 
+def new_page(browser, **named):
+    page = browser.new_page(**named)
+    page.set_default_timeout(30_000 * PATIENCE)
+    return page
+
+
 def pictures() -> Path:
     """Return the folder for screenshots: OCR_DEMO_SHOTS, else the working directory's outputs/screenshots."""
     folder = Path(os.environ.get("OCR_DEMO_SHOTS", "outputs/screenshots"))
@@ -68,12 +112,13 @@ def pictures() -> Path:
 
 
 def open_page(browser, address: str, complaints: list[str], query: str = "", width: int = 1366, height: int = 768):
-    page = browser.new_page(viewport={"width": width, "height": height})
+    page = new_page(browser, viewport={"width": width, "height": height})
+    page.add_init_script(WATCH_SHIFTS)
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("response", lambda answer: complaints.append(answer.url) if answer.status >= 400 else None)
     page.goto(f"{address}/{query}")
-    page.wait_for_selector(READY, timeout=90_000)
+    page.wait_for_selector(READY, timeout=LONG_MS)
     return page
 
 
@@ -110,7 +155,7 @@ def test_a_visit(browser, address: str) -> None:
     page.wait_for_function(f"() => !document.querySelector('.stage .noisy video').src.endsWith('{first[-20:]}')")
 
     page.click("#ask")
-    page.wait_for_selector(".answers .card.noisy .value", timeout=60_000)
+    page.wait_for_selector(".answers .card.noisy .value", timeout=LONG_MS)
     cards = page.locator(".answers .card")
     assert cards.count() == 2
     assert "Untrained model" in page.inner_text("#answers")
@@ -121,6 +166,8 @@ def test_a_visit(browser, address: str) -> None:
     with page.expect_download() as download:
         page.click("#csv")
     assert "Noise on" in Path(download.value.path()).read_text().splitlines()[0]
+    shifts = page.evaluate("() => window.shifts")
+    assert sum(value for value, _ in shifts) < MOST_SHIFT, shifts
     page.screenshot(path=pictures() / "light.png", full_page=True)
 
     link = page.url
@@ -163,11 +210,41 @@ def test_dark_and_narrow_and_without_a_mouse(browser, address: str) -> None:
     assert complaints == []
 
 
+def test_stop_ends_an_answer_that_is_being_written(browser, address: str, folder: Path) -> None:
+    complaints: list[str] = []
+    page = open_page(browser, address, complaints)
+    layers, slow = folder / "layers", folder / "slow"
+    page.get_by_text("More: own words").click()
+    page.fill("#own-words textarea", "Is there a way out?")
+    slow.touch()
+    before = layers.stat().st_size if layers.exists() else 0
+    page.click("#ask")
+    wait_until(lambda: layers.exists() and layers.stat().st_size > before + 2)
+    page.click("#stop")
+    page.get_by_text("Stopped.").wait_for()
+    ran = layers.stat().st_size
+    page.wait_for_timeout(1500)
+    assert layers.stat().st_size == ran < before + 2 * 40  # 48 tokens of two layers would have followed
+    slow.unlink()
+    page.click("#ask")
+    page.wait_for_selector(".answers .card.noisy .raw", timeout=LONG_MS)
+    assert page.locator("#findings tbody tr").count() == 1
+    page.close()
+    assert complaints == []
+
+
+def wait_until(ready, seconds: float = 60.0 * PATIENCE) -> None:
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
 def test_the_3d_room_draws(browser, address: str) -> None:
     complaints: list[str] = []
     page = open_page(browser, address, complaints, "?p=random&n=2")
     page.get_by_role("tab", name="3D room").click()
-    page.wait_for_selector("#model canvas", timeout=30_000)
+    page.wait_for_selector("#model canvas", timeout=LONG_MS)
     page.wait_for_timeout(4000)
     page.locator("#model").screenshot(path=pictures() / "model.png")
     from PIL import Image
@@ -180,9 +257,9 @@ def test_the_3d_room_draws(browser, address: str) -> None:
 
 
 def test_a_broken_link_and_a_bad_upload_leave_the_page_alive(browser, address: str, tmp_path: Path) -> None:
-    page = browser.new_page()
+    page = new_page(browser)
     page.goto(f"{address}/?room=attic&o=9999.x&s=nan&mode=blur&q=-5")
-    page.wait_for_selector(READY, timeout=60_000)
+    page.wait_for_selector(READY, timeout=LONG_MS)
     page.get_by_text("There is no room 'attic'").wait_for()
     (tmp_path / "fake.glb").write_bytes(b"PK\x03\x04 not a mesh")
     page.get_by_role("tab", name="Your own scene").click()
@@ -191,7 +268,7 @@ def test_a_broken_link_and_a_bad_upload_leave_the_page_alive(browser, address: s
     page.get_by_role("button", name="Film this scene").click()
     page.get_by_text("is no GLB").wait_for()
     page.click("#ask")
-    page.wait_for_selector(".answers .card", timeout=60_000)
+    page.wait_for_selector(".answers .card", timeout=LONG_MS)
     page.close()
 
 
@@ -211,7 +288,7 @@ def test_a_program_perturbs_and_asks(client, address: str) -> None:
     with urllib.request.urlopen(f"{address}/{made['noisy']}") as answer:
         assert answer.headers["content-type"] == "video/mp4" and answer.read()[4:8] == b"ftyp"
     both = client.predict("kitchen", 0, [], "queried", api_name="/compare_answers")
-    assert set(both["vanilla"]) == {"text", "extracted", "valid", "score", "probabilities"}
+    assert both["frames"] == 4 and set(both["vanilla"]) == {"text", "extracted", "valid", "score", "probabilities"}
     assert both["prompt"].startswith("These are frames of a video.") and both["changed"]
     assert both == client.predict("kitchen", 0, [], "queried", api_name="/compare_answers")
 

@@ -1,12 +1,11 @@
-"""Models that answer: prompts as in evaluation, both videos in one batch, answers kept."""
+"""Models that answer: both videos in one batch, one generation at a time, answers kept."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,90 +13,17 @@ import numpy as np
 
 from ocr_hf.data.video import uniform_indices
 from ocr_hf.models.media import sampled_fps
-from ocr_hf.questions.question import Question
-from ocr_hf.vsi_bench.extract import extract, parse_letter, parse_number
-from ocr_hf.vsi_bench.prompts import MAX_NEW_TOKENS, PREFIX, build_prompt
-from ocr_hf.vsi_bench.scoring import score_answer
-from ocr_hf.vsi_bench.tasks import LETTERS, is_numeric
+from ocr_hf.vsi_bench.tasks import LETTERS
 
+from .asked import Answer, Asked
+from .checkpoints import FRAMES, checkpoint, default_models, load, read_wishes, short
 from .gpu import on_gpu
 from .problems import Problem
+from .stopping import Stopped, check, stoppable
 
-FRAMES = 16
-MAX_THINKING_TOKENS = 256
-FREE_TEXT_TOKENS = 48
-MAX_QUESTION_CHARS = 600
 ANSWERS_KEPT = 4096
 MAX_SECONDS = 120.0
 """What one generation may take, so that nobody waits for ever behind a slow model."""
-UNTRAINED = ("tiny-qwen2.5-vl", "tiny-qwen3-vl")
-"""Names of the models built here with random weights."""
-REFERENCE_FOLDERS = ("outputs/reference", "reference-checkpoint")
-"""Where a reference checkpoint is looked for, beside the working directory, when no model is named."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a model answered.
-
-    text : as generated; extracted : the answer in it; valid : whether that is a letter or number, as was asked for
-    score : 0 to 1, or None without a known answer
-    probabilities : of each option's letter as the first token, or None where there are no options or it thinks first
-    """
-
-    text: str
-    extracted: str
-    valid: bool
-    score: float | None
-    probabilities: dict[str, float] | None
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """A question ready to be asked: the prompt, how answers are read, and what is right (None for free text)."""
-
-    prompt: str
-    question_type: str | None
-    options: tuple[str, ...]
-    ground_truth: str | None
-    extraction: str
-    max_new_tokens: int
-
-    def read(self, text: str, probabilities: dict[str, float] | None) -> Answer:
-        """Return what a generated text says."""
-        if self.question_type is None:
-            return Answer(text, text.strip(), bool(text.strip()), None, None)
-        extracted = extract(text, self.question_type, self.extraction)
-        score = score_answer(self.question_type, text, self.ground_truth, self.extraction)
-        valid = (parse_number if is_numeric(self.question_type) else parse_letter)(extracted) is not None
-        return Answer(text, extracted, valid, score, probabilities)
-
-
-def from_question(question: Question, thinking: bool = False) -> Asked:
-    """Return a generated question with its prompt exactly as `ocr-hf eval` builds it."""
-    style = "thinking" if thinking else "official"
-    row = {"question_type": question.question_type, "question": question.question, "options": question.options}
-    return Asked(
-        prompt=build_prompt(row, style),
-        question_type=question.question_type,
-        options=question.options or (),
-        ground_truth=question.ground_truth,
-        extraction="answer_tag" if thinking else "official",
-        max_new_tokens=MAX_THINKING_TOKENS if thinking else MAX_NEW_TOKENS[style],
-    )
-
-
-def from_text(text: str) -> Asked:
-    """Return a visitor's own question; raise Problem where it is empty or too long."""
-    text = " ".join(str(text).split())
-    if not text:
-        raise Problem("There is no question; write one, or pick one of the room's.")
-    if len(text) > MAX_QUESTION_CHARS:
-        raise Problem(f"The question has {len(text)} characters; {MAX_QUESTION_CHARS} are allowed, shorten it.")
-    if "<|" in text:
-        raise Problem("The question holds '<|', which models read as a control token; leave it out.")
-    return Asked(f"{PREFIX}\n{text}", None, (), None, "official", FREE_TEXT_TOKENS)
-
 
 _LOADED: dict[str, Any] = {}
 """Loaded models by name, for the whole process: on ZeroGPU the work runs in forks, which see what was loaded before."""
@@ -106,17 +32,19 @@ _LOADED: dict[str, Any] = {}
 class Models:
     """The models that visitors may ask, loaded when first asked; one generation runs at a time."""
 
-    def __init__(self, names: Sequence[str], frames: int = FRAMES, cache: Path | None = None) -> None:
-        self._sources = {public_name(source): source for source in tuple(names) or default_models()}
-        self.names = tuple(self._sources)
-        self.frames = frames
-        self._cache = cache
+    def __init__(self, names: Sequence[str], frames: int | None = None, cache: Path | None = None) -> None:
+        """names : Hub ids (ORG/NAME or ORG/NAME@REVISION) and folders; frames : for every model, None as each wants"""
+        self._checkpoints = {found.name: found for found in map(checkpoint, tuple(names) or default_models())}
+        self.names = tuple(self._checkpoints)
+        self._frames, self._cache = frames, cache
+        self._wishes: dict[str, Any] = {}
         self._answers: OrderedDict[Any, tuple[Answer, ...]] = OrderedDict()
         self._lock, self._kept = threading.Lock(), threading.Lock()
 
     def labels(self) -> list[tuple[str, str]]:
         """Return (text to show, name) of each model."""
-        return [(f"{short(name)}, untrained" if name in UNTRAINED else short(name), name) for name in self.names]
+        found = self._checkpoints.values()
+        return [(f"{short(one.name)}, untrained" if one.untrained else short(one.name), one.name) for one in found]
 
     def check(self, name: str) -> str:
         """Return `name`; raise Problem for a model that this demo was not started with."""
@@ -125,24 +53,49 @@ class Models:
             raise Problem(f"This demo was not started with the model '{str(name)[:60]}'; it has {known}.")
         return name
 
+    def wishes(self, name: str) -> Any:
+        """Return the `Usage` that a model states; read once."""
+        if name not in self._wishes:
+            self._wishes[name] = read_wishes(self._checkpoints[self.check(name)])
+        return self._wishes[name]
+
+    def frames(self, name: str) -> int:
+        """Return how many frames of a video a model is shown."""
+        return self._frames or self.wishes(name).num_frames or FRAMES
+
+    def style(self, name: str, thinking: bool = False) -> str:
+        """Return the prompt style for a model: as it was trained, unless the visitor wants it to think."""
+        return "thinking" if thinking else self.wishes(name).prompt or "official"
+
     def ask(
-        self, name: str, asked: Asked, videos: Sequence[np.ndarray], fps: float, keys: Sequence[tuple[str, str]]
+        self,
+        name: str,
+        asked: Asked,
+        videos: Sequence[np.ndarray],
+        fps: float,
+        keys: Sequence[tuple[str, str]],
+        stop: Path | None = None,
     ) -> tuple[Answer, ...]:
         """Return one answer per video of T frames at `fps`; all are asked in one batch.
 
         keys : (clip, variant) of each video, under which answers are kept
-        Raises Problem, in a sentence, where the model can't be loaded or memory runs out.
+        stop : a file that ends this when it appears
+        Raises Problem, in a sentence, where the model can't be loaded or memory runs out; Stopped if it was stopped.
         """
         self.check(name)
         key = (name, asked.prompt, tuple(keys), asked.extraction)
         with self._kept:
             found = self._answers.get(key)
         if found is None:
-            indices = uniform_indices(len(videos[0]), self.frames)
+            indices = uniform_indices(len(videos[0]), self.frames(name))
             rate = sampled_fps(indices / fps) if len(indices) > 1 else fps
-            with self._lock:
+            shown = [np.ascontiguousarray(video[indices]) for video in videos]
+            with self._turn(stop):
                 self._load(name)
-                found = generate(name, asked, [np.ascontiguousarray(video[indices]) for video in videos], rate)
+                flag = str(stop) if stop else None
+                found = generate(name, asked, shown, rate, self.wishes(name).max_pixels, flag)
+            if not found:
+                raise Stopped
             with self._kept:
                 self._answers[key] = found
                 while len(self._answers) > ANSWERS_KEPT:
@@ -155,9 +108,19 @@ class Models:
             for name in self.names if every else self.names[:1]:
                 self._load(name)
 
+    @contextmanager
+    def _turn(self, stop: Path | None) -> Iterator[None]:
+        """Wait for the generation that runs, unless stopped meanwhile."""
+        while not self._lock.acquire(timeout=0.1):
+            check(stop)
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     def _load(self, name: str) -> None:
         if name not in _LOADED:
-            _LOADED[name] = load(self._sources[name], self._cache)
+            _LOADED[name] = load(self._checkpoints[name], self._cache)
 
 
 def seconds_needed(videos: int, max_new_tokens: int) -> int:
@@ -165,9 +128,16 @@ def seconds_needed(videos: int, max_new_tokens: int) -> int:
     return int(10 + 4 * videos + 0.06 * videos * max_new_tokens)
 
 
-@on_gpu(lambda name, asked, videos, fps: seconds_needed(len(videos), asked.max_new_tokens))
-def generate(name: str, asked: Asked, videos: list[np.ndarray], fps: float) -> tuple[Answer, ...]:
-    """Return a loaded model's answer on each video, (T, H, W, 3) uint8 at `fps`, all frames used."""
+@on_gpu(lambda name, asked, videos, fps, max_pixels, stop: seconds_needed(len(videos), asked.max_new_tokens))
+def generate(
+    name: str, asked: Asked, videos: list[np.ndarray], fps: float, max_pixels: int | None, stop: str | None
+) -> tuple[Answer, ...]:
+    """Return a loaded model's answer on each video, (T, H, W, 3) uint8 at `fps`, all frames used.
+
+    max_pixels : of a frame after resizing, None as the model's processor is set
+    stop : path of a file that ends the generation when it appears; then nothing is returned, since exceptions don't
+        come out of ZeroGPU's processes as they were
+    """
     import torch
 
     from ocr_hf.vsi_bench.asking import generation_arguments
@@ -175,7 +145,7 @@ def generate(name: str, asked: Asked, videos: list[np.ndarray], fps: float) -> t
     from ocr_hf.vsi_bench.encoding import encoder_for
 
     loaded = _LOADED[name]
-    encoder, tokenizer, model = encoder_for(loaded, None, None), loaded.processor.tokenizer, loaded.model
+    encoder, tokenizer, model = encoder_for(loaded, None, max_pixels), loaded.processor.tokenizer, loaded.model
     messages = [{"role": "user", "content": [{"type": "text", "text": asked.prompt}]}]
     batch = encoder.batch([(messages, encoder.encode(video, fps)) for video in videos])
     batch = {
@@ -183,10 +153,13 @@ def generate(name: str, asked: Asked, videos: list[np.ndarray], fps: float) -> t
         for key, value in batch.items()
     }
     arguments = generation_arguments(EvalConfig(max_new_tokens=asked.max_new_tokens))
-    with torch.inference_mode():
-        output = model.generate(
-            **batch, **arguments, max_time=MAX_SECONDS, output_logits=True, return_dict_in_generate=True
-        )
+    try:
+        with torch.inference_mode(), stoppable(model, stop):
+            output = model.generate(
+                **batch, **arguments, max_time=MAX_SECONDS, output_logits=True, return_dict_in_generate=True
+            )
+    except Stopped:
+        return ()
     texts = tokenizer.batch_decode(
         output.sequences[:, batch["input_ids"].shape[1] :],
         skip_special_tokens=True,
@@ -201,45 +174,3 @@ def generate(name: str, asked: Asked, videos: list[np.ndarray], fps: float) -> t
         asked.read(text, {letter: float(share) for letter, share in zip(letters, row, strict=True)})
         for text, row in zip(texts, first, strict=True)
     )
-
-
-def default_models() -> tuple[str, ...]:
-    """Return the models of $OCR_DEMO_MODELS (commas between), else a reference checkpoint, else tiny ones."""
-    named = tuple(name.strip() for name in os.environ.get("OCR_DEMO_MODELS", "").split(",") if name.strip())
-    if named:
-        return named
-    found = tuple(folder for folder in REFERENCE_FOLDERS if (Path(folder) / "config.json").is_file())
-    return (*found, UNTRAINED[0]) if found else UNTRAINED
-
-
-def load(name: str, cache: Path | None = None) -> Any:
-    """Return the loaded model; an untrained one is built first."""
-    from ocr_hf.models.load import load_model
-
-    try:
-        if name not in UNTRAINED:
-            return load_model(name, families=None)
-        import tempfile
-
-        from ocr_hf.models.tiny import build_tiny
-
-        folder = Path(cache or tempfile.mkdtemp(prefix="ocr_demo_")) / name
-        if not (folder / "config.json").is_file():
-            family = "qwen3_vl" if name == UNTRAINED[1] else "qwen2_5_vl"
-            build_tiny(folder, size=os.environ.get("OCR_DEMO_TINY", "1M"), family=family)
-        return load_model(folder)
-    except MemoryError:
-        raise
-    except Exception as error:  # whatever a damaged model raises, visitors get one sentence
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise Problem(f"The model '{short(name)}' can't be loaded: {first[:300]}") from error
-
-
-def public_name(source: str) -> str:
-    """Return what visitors know a model by: its Hub id, or of a folder here the last part only."""
-    return Path(source).resolve().name if Path(source).exists() else source
-
-
-def short(name: str) -> str:
-    """Return the last part of a Hub id or path."""
-    return Path(name).name

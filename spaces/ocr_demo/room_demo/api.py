@@ -10,10 +10,11 @@ from typing import Any, Literal
 import gradio as gr
 
 from . import views
-from .answering import from_question, from_text, short
+from .asked import from_question, from_text
+from .asking import answer_both
 from .cards import TASK_NAMES
+from .checkpoints import short
 from .findings import change_in_words
-from .handlers import answer_both
 from .noise import Noise
 from .problems import Problem, guarded
 from .views import Choice, Demo
@@ -138,15 +139,15 @@ def add(demo: Demo) -> None:
             own_words: a question in your own words, asked instead of the numbered one.
 
         Returns:
-            `question`, `prompt`, `ground_truth`, and for `vanilla` and `noisy` the model's `text`, the `extracted`
-            answer, whether it is `valid`, its `score` (0 to 1) and the `probabilities` of the options;
-            `changed` says whether they differ.
+            `question`, `prompt`, `ground_truth`, `frames` (how many the model saw), and for `vanilla` and `noisy` the
+            model's `text`, the `extracted` answer, whether it is `valid`, its `score` (0 to 1) and the `probabilities`
+            of the options; `changed` says whether they differ.
         """
         choice = _choice(room, object_ids, policy, max_objects, mode, strength, seed, question)
         name = demo.models.check(model or demo.models.names[0])
         clip = demo.rooms.clip(choice.room)
         picked = None if own_words.strip() else views.question_of(clip, choice.question)
-        asked = from_question(picked) if picked else from_text(own_words)
+        asked = from_question(picked, demo.models.style(name)) if picked else from_text(own_words)
         noise = views.with_queried(choice.noise, clip, choice.question)
         object_ids = list(noise.objects(clip))
         answers = answer_both(demo, name, asked, clip, noise, object_ids)
@@ -158,6 +159,7 @@ def add(demo: Demo) -> None:
             "prompt": asked.prompt,
             "ground_truth": asked.ground_truth,
             "object_ids": object_ids,
+            "frames": min(demo.models.frames(name), len(clip.frames)),
             "vanilla": vars(answers[0]),
             "noisy": vars(answers[1]),
             "changed": change_in_words(asked, *answers),

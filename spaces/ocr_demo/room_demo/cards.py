@@ -7,7 +7,8 @@ from html import escape
 
 from ocr_hf.vsi_bench.tasks import UNITS
 
-from .answering import UNTRAINED, Answer, Asked, short
+from .asked import Answer, Asked
+from .checkpoints import UNTRAINED, short
 from .findings import change_in_words
 
 TASK_NAMES = {
@@ -23,10 +24,6 @@ TASK_NAMES = {
     "route_planning": "Route planning",
 }
 UNIT_TEXT = {"": "", "m": " m", "cm": " cm", "m2": " m²"}
-NO_ANSWERS = (
-    '<div class="answers"><div class="empty"><span>Both answers appear here, side by side: pick a question on the '
-    "right and press <b>Ask on both videos</b>.</span></div></div>"
-)
 NO_LOCK = (
     '<div class="empty"><span>No query-lock test yet. It asks each question three times: as it is, with noise on the '
     "objects it names, and with noise on as many other pixels.</span></div>"
@@ -45,10 +42,19 @@ def untrained_note(names: Sequence[str]) -> str:
     )
 
 
-def answers_html(asked: Asked, question: str, results: Sequence[tuple[str, Sequence[Answer]]], noise: str) -> str:
+def no_answers_html(names: Sequence[str]) -> str:
+    """Return what is shown before a question is asked; names : of the models on offer, the default first."""
+    return (
+        f'<div class="answers">{untrained_note(names[:1])}<div class="empty"><span>Both answers appear here, side by '
+        "side: pick a question on the right and press <b>Ask on both videos</b>.</span></div></div>"
+    )
+
+
+def answers_html(asked: Asked, question: str, results: Sequence[tuple[str, int, Sequence[Answer]]], noise: str) -> str:
     """Return the answers of each model on both videos, side by side.
 
-    results : (model, (answer on the vanilla video, answer on the noisy one)); noise : what was perturbed, in words
+    results : (model, frames it saw, (answer on the vanilla video, answer on the noisy one))
+    noise : what was perturbed, in words
     """
     kind = TASK_NAMES.get(asked.question_type or "", "Your question")
     truth = ""
@@ -57,14 +63,14 @@ def answers_html(asked: Asked, question: str, results: Sequence[tuple[str, Seque
         right = next((o for o in asked.options if o.startswith(f"{asked.ground_truth}.")), asked.ground_truth)
         truth = f" · correct: <b>{escape(right)}{unit}</b>"
     parts = [f'<div class="asked">{escape(question)}<small>{kind}{truth}</small></div>']
-    parts.append(untrained_note([name for name, _ in results]))
-    for name, (vanilla, noisy) in results:
+    parts.append(untrained_note([name for name, _, _ in results]))
+    for name, frames, (vanilla, noisy) in results:
         change = change_in_words(asked, vanilla, noisy)
         if not (vanilla.valid or noisy.valid):
             change = "unread"
         told = _CHANGES.get(change, f"answer moved ({change})")
         parts.append(
-            f'<div class="model"><b>{escape(short(name))}</b>'
+            f'<div class="model"><b>{escape(short(name))}</b><span class="seen">saw {frames} frames</span>'
             f'<span class="badge change" data-change="{escape(change)}">{told}</span></div><div class="row">'
             f"{_card(asked, vanilla, 'vanilla', 'Vanilla video')}"
             f"{_card(asked, noisy, 'noisy', f'Noisy: {noise}' if noise else 'Noisy (nothing perturbed)')}</div>"

@@ -16,7 +16,9 @@ from ocr_hf.questions.question import Question
 from ocr_hf.vsi_bench.audits import apply_audit
 from ocr_hf.vsi_bench.query_lock import answer_change, query_lock
 
-from .answering import Answer, Asked, Models, short
+from .answering import Models
+from .asked import Answer, Asked, from_question
+from .checkpoints import short
 from .clip import DemoClip
 
 COLUMNS = ("Room", "Model", "Task", "Question", "Noise on", "Noise", "Vanilla", "Noisy", "Correct", "Changed")
@@ -53,10 +55,13 @@ def change_in_words(asked: Asked, vanilla: Answer, noisy: Answer) -> str:
     return "no" if change == 0.0 else "yes" if change == 1.0 else f"{100 * change:.0f} %"
 
 
-def lock_row(models: Models, name: str, clip: DemoClip, question: Question, asked: Asked, number: int) -> dict | None:
+def lock_row(
+    models: Models, name: str, clip: DemoClip, question: Question, number: int, stop: Path | None = None
+) -> dict | None:
     """Ask a question three times (vanilla, queried objects noised, as many context pixels noised), as `ocr-hf eval`
     does for its query-lock index; None where no sampled frame shows a queried object."""
-    indices = uniform_indices(len(clip.frames), models.frames)
+    asked = from_question(question, models.style(name))
+    indices = uniform_indices(len(clip.frames), models.frames(name))
     footprints = clip.footprints.select(indices.tolist())
     if not any(footprints.areas(item).any() for item in question.queried_objects):
         return None
@@ -69,7 +74,7 @@ def lock_row(models: Models, name: str, clip: DemoClip, question: Question, aske
     fps = (len(indices) - 1) / (indices[-1] - indices[0]) * clip.fps if len(indices) > 1 else clip.fps
     videos = [frames, *(item.frames for item in changed)]
     keys = [(row_id, audit) for audit in ("vanilla", "queried_noised", "context_noised")]
-    answers = models.ask(name, asked, videos, fps, keys)
+    answers = models.ask(name, asked, videos, fps, keys, stop)
     return {
         "room": clip.id,
         "model": name,

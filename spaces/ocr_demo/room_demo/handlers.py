@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
 from . import views
-from .answering import from_question, from_text
-from .cards import NO_ANSWERS, answers_html, findings_html, lock_html
-from .findings import MOST_FINDINGS, finding, lock_index, lock_row, spread, write_csv
+from .cards import no_answers_html
 from .noise import MAX_STRENGTH, Noise
 from .problems import Problem
 from .room_model import marked_model
 from .uploads import add_clip, add_mesh
 from .views import Choice, Demo
 
-NONE = "none"
 STRENGTH_LABEL = {"gaussian": "Strength", "geometry": "Strength (box diagonals)"}
 
 
@@ -38,7 +35,7 @@ def make_choice(
 
 
 class Handlers:
-    """The page's events, over what all visitors share."""
+    """The events of rooms, videos and controls, over what all visitors share; those of asking are in asking.py."""
 
     def __init__(self, demo: Demo) -> None:
         self.demo = demo
@@ -106,7 +103,7 @@ class Handlers:
             gr.update(choices=views.task_choices(clip), value=task),
             gr.update(choices=views.question_choices(clip, task), value=choice.question),
             _options_text(clip, choice.question),
-            NO_ANSWERS,
+            no_answers_html(self.demo.models.names),
             clip.note,
         ]
 
@@ -164,76 +161,6 @@ class Handlers:
         clip = self.demo.rooms.clip(room)
         marked = views.with_queried(choice.noise, clip, question).objects(clip)
         return str(marked_model(self.demo.rooms.store.media_folder(clip.id) / "room.glb", marked))
-
-    def ask(
-        self, room: str, policy: str, chosen: list, count: float, mode: str, strength: float, seed: float,
-        question: int | None, own_words: str, model: str, second: str, thinking: bool, findings: list, locks: list,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> Iterator[list[Any]]:  # fmt: skip
-        """Ask one or two models on both videos; add a row to the findings."""
-        choice = make_choice(room, policy, chosen, count, mode, strength, seed, question)
-        names = [self.demo.models.check(model), *([self.demo.models.check(second)] if second != NONE else [])]
-        progress(0.1, desc="Preparing both videos")
-        _, clip, noisy = views.stage_value(self.demo, choice)
-        if (own_words or "").strip():
-            asked, text = from_text(own_words), own_words.strip()
-        else:
-            picked = views.question_of(clip, question)
-            asked, text = from_question(picked, thinking), picked.question
-        noise = views.with_queried(choice.noise, clip, question)
-        words = views.noise_words(clip, noisy, noise)
-        results = []
-        for name in dict.fromkeys(names):
-            progress(0.3 + 0.6 * len(results) / len(names), desc=f"Asking {name.rsplit('/', 1)[-1]}")
-            answers = answer_both(self.demo, name, asked, clip, noise, noisy.object_ids)
-            results.append((name, answers))
-            on = ", ".join(clip.name_of(i) for i in noisy.object_ids)
-            kind = f"{noise.mode} {noise.strength:g}, seed {noise.seed}"
-            findings = [*findings, finding(clip, name, asked, text, on, kind, answers)][-MOST_FINDINGS:]
-            yield [answers_html(asked, text, results, words), findings, *shown_findings(findings, locks)]
-
-    def test_lock(
-        self,
-        room: str,
-        model: str,
-        number: float,
-        findings: list,
-        locks: list,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> Iterator[list[Any]]:
-        """Ask some of the room's questions three times and show the index so far."""
-        clip, name = self.demo.rooms.clip(room), self.demo.models.check(model)
-        numbers = spread(clip.questions, int(number))
-        if not numbers:
-            raise Problem("No question of this room names an object, so there is nothing to test.")
-        mine = [row for row in locks if (row["room"], row["model"]) != (clip.id, name)]
-        for done, index in enumerate(numbers):
-            progress(done / len(numbers), desc=f"Question {done + 1} of {len(numbers)}, asked three times")
-            question = clip.questions[index]
-            row = lock_row(self.demo.models, name, clip, question, from_question(question), index)
-            mine = [*mine, *([row] if row else [])]
-            yield [mine, *shown_findings(findings, mine)]
-
-    def clear(self) -> list[Any]:
-        """Forget this visitor's findings."""
-        return [[], [], *shown_findings([], [])]
-
-
-def shown_findings(findings: list, locks: list) -> list[Any]:
-    """Return updates for table, index and CSV button."""
-    models = list(dict.fromkeys(row["model"] for row in locks))
-    some = bool(findings or locks)
-    return [
-        findings_html(findings),
-        lock_html({name: lock_index(locks, name) for name in models}),
-        gr.update(value=write_csv(findings, locks) if some else None, interactive=some),
-    ]
-
-
-def answer_both(demo: Demo, name: str, asked: Any, clip: Any, noise: Noise, object_ids: Sequence[int]) -> tuple:
-    """Return a model's answers on the vanilla and the noisy frames."""
-    variant, frames = demo.videos.frames(clip, noise, object_ids)
-    return demo.models.ask(name, asked, [clip.frames, frames], clip.fps, [(clip.id, "vanilla"), (clip.id, variant)])
 
 
 def _added(own: list, clip: Any) -> list:

@@ -8,8 +8,9 @@ from pathlib import Path
 import gradio as gr
 
 from . import api, texts
-from .cards import NO_ANSWERS, NO_FINDINGS, NO_LOCK
-from .handlers import NONE, Handlers
+from .asking import NONE, Asking
+from .cards import NO_FINDINGS, NO_LOCK, no_answers_html
+from .handlers import Handlers
 from .noise import MAX_OBJECTS, MAX_SEED, POLICIES
 from .problems import guarded
 from .views import Demo
@@ -39,7 +40,7 @@ SHOW_ANSWERS = """() => {
 
 def build(demo: Demo) -> gr.Blocks:
     """Return the page."""
-    handlers = Handlers(demo)
+    handlers, asks = Handlers(demo), Asking(demo)
     labels = demo.models.labels()
     with gr.Blocks(
         title="OCR-HF: perturb objects, compare answers", fill_width=True, delete_cache=(1800, 7200)
@@ -65,7 +66,7 @@ def build(demo: Demo) -> gr.Blocks:
                             height=330, clear_color=(0.0, 0.0, 0.0, 0.0), camera_position=(60, 42, None),
                             interactive=False, elem_id="model",
                         )  # fmt: skip
-                answers = gr.HTML(NO_ANSWERS, apply_default_css=False, elem_id="answers")
+                answers = gr.HTML(no_answers_html(demo.models.names), apply_default_css=False, elem_id="answers")
             with gr.Column(scale=4, min_width=320):
                 with gr.Group():
                     policy = gr.Radio(
@@ -130,9 +131,7 @@ def build(demo: Demo) -> gr.Blocks:
                     with gr.Column():
                         with gr.Row():
                             clip_file = gr.File(label="Clip (MP4)", file_types=[".mp4"], elem_id="clip")
-                            json_file = gr.File(
-                                label="Cameras, boxes (JSON)", file_types=[".json"], elem_id="cameras"
-                            )
+                            json_file = gr.File(label="Cameras, boxes (JSON)", file_types=[".json"], elem_id="cameras")
                         use_clip = gr.Button("Use this clip")
                 gr.Markdown(texts.UPLOAD)
             with gr.Tab("About"):
@@ -179,20 +178,22 @@ def build(demo: Demo) -> gr.Blocks:
         model_tab.select(lambda: True, None, in_3d, **quiet).then(*draw_3d, **quiet)
         videos_tab.select(lambda: False, None, in_3d, **quiet)
         asking = gr.on(
-            [ask.click, own_words.submit], guarded(handlers.ask),
+            [ask.click, own_words.submit], guarded(asks.ask),
             [*controls, own_words, model, second, thinking, findings, locks], [answers, findings, *found],
             concurrency_id="model", concurrency_limit=1, show_progress_on=answers, trigger_mode="once",
             api_visibility="private", show_progress="full",
         )  # fmt: skip
         testing = test.click(
-            guarded(handlers.test_lock), [room, model, number, findings, locks], [locks, *found],
+            guarded(asks.test_lock), [room, model, number, findings, locks], [locks, *found],
             concurrency_id="model", concurrency_limit=1, show_progress_on=lock_card, trigger_mode="once", **shown,
         )  # fmt: skip
         asking.then(None, None, None, js=SHOW_ANSWERS, **quiet)
-        stop.click(None, None, None, cancels=[asking], **quiet)
-        stop_test.click(None, None, None, cancels=[testing], **quiet)
+        # cancels takes what waits out of the queue; the functions end what already runs
+        stop.click(asks.stop_asking, None, None, cancels=[asking], queue=False, **quiet)
+        stop_test.click(asks.stop_testing, None, None, cancels=[testing], queue=False, **quiet)
+        page.unload(asks.leave)
         copy.click(None, None, None, js=COPY_LINK, **quiet)
-        clear.click(handlers.clear, None, [findings, locks, *found], **quiet)
+        clear.click(asks.clear, None, [findings, locks, *found], **quiet)
         use_mesh.click(
             guarded(handlers.upload_mesh), [mesh_file, own], opened, concurrency_id="upload", concurrency_limit=1,
             show_progress_on=answers, api_visibility="private",

@@ -27,8 +27,13 @@ def sentence_for(error: BaseException) -> str:
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text:
         return MEMORY
     if isinstance(error, (ValueError, FileNotFoundError)) and "\n" not in str(error).strip():
-        return _PATH.sub(r"\1", str(error))[:600]
+        return without_folders(str(error))[:600]
     return UNKNOWN
+
+
+def without_folders(text: str) -> str:
+    """Return text with every path cut down to its last part: nobody needs to know where things are on the server."""
+    return _PATH.sub(r"\1", text)
 
 
 def guarded(function: Callable) -> Callable:

@@ -38,7 +38,8 @@ perturbed. Training compares answers on the vanilla video and on region-noisy on
   Outside the footprints the frames that the model sees are bit-identical; the videos you watch are compressed after.
 * Questions, options and answers are computed from the scene's geometry, in VSI-Bench's wording. Prompts, extraction and
   scores (right or wrong; MRA, mean relative accuracy, for numbers) are those of `ocr-hf eval`.
-* The model sees 16 frames, sampled evenly. Bars show how the first token's probability is shared among the letters.
+* A model sees as many frames as it was trained on (16 where that isn't known), sampled evenly. Bars show how the
+  first token's probability is shared among the letters.
 * **Query-lock index** = how much answers change when the named objects are noised, minus how much they change when as
   many other pixels are, in per cent. A high index means: the model reads the named objects and little else. Its
   interval is a bootstrap over rooms.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 from .answering import Models
@@ -13,6 +13,7 @@ from .clip import DemoClip
 from .noise import MAX_OBJECTS, MAX_SEED, MAX_STRENGTH, MODES, POLICIES, Noise, Noisy, NoisyVideos
 from .problems import Problem
 from .rooms import Rooms, Tell, nothing_to_tell
+from .stopping import Stops
 from .texts import EMPTY
 
 MEDIA_URL = "media"
@@ -27,6 +28,7 @@ class Demo:
     rooms: Rooms
     videos: NoisyVideos
     models: Models
+    stops: Stops = field(default_factory=Stops)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,109 @@
+"""Which models a demo offers, what visitors know them by, how each wants to be asked, and loading."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .problems import Problem, without_folders
+
+UNTRAINED = ("tiny-qwen2.5-vl", "tiny-qwen3-vl")
+"""Names of the models built here with random weights."""
+REFERENCE_FOLDER = Path(__file__).parent / ".." / ".." / ".." / "model_cards" / "ocr-vsi-tiny"
+"""Where a checkout of the project keeps its reference checkpoint."""
+FRAMES = 16
+"""Frames for a model that doesn't say how many it was trained on."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model that visitors may ask.
+
+    name : what visitors know it by; source : Hub id or folder; revision : of a Hub id, None for the newest
+    """
+
+    name: str
+    source: str
+    revision: str | None = None
+
+    @property
+    def untrained(self) -> bool:
+        return self.name in UNTRAINED
+
+
+def checkpoint(told: str) -> Checkpoint:
+    """Return the model that `--model` names: a folder, or a Hub id with a revision after an @ if wanted.
+
+    Of a folder visitors are told the last part only.
+    """
+    if Path(told).exists():
+        return Checkpoint(Path(told).resolve().name, told)
+    source, _, revision = told.partition("@")
+    return Checkpoint(told, source, revision or None)
+
+
+def default_models(reference: Path = REFERENCE_FOLDER) -> tuple[str, ...]:
+    """Return what is offered when no model is named.
+
+    In this order: the models of $OCR_DEMO_MODELS (commas between); this checkout's reference checkpoint; the one that
+    $OCR_DEMO_REFERENCE names on the Hub, for Spaces, which have no checkout. An untrained model stands beside it for
+    comparison, or alone in two families.
+    """
+    named = tuple(name.strip() for name in os.environ.get("OCR_DEMO_MODELS", "").split(",") if name.strip())
+    if named:
+        return named
+    if (reference / "config.json").is_file():
+        return str(reference.resolve()), UNTRAINED[0]
+    on_hub = os.environ.get("OCR_DEMO_REFERENCE", "").strip()
+    return (on_hub, UNTRAINED[0]) if on_hub else UNTRAINED
+
+
+def short(name: str) -> str:
+    """Return the last part of a Hub id or path."""
+    return Path(name).name
+
+
+def read_wishes(model: Checkpoint) -> Any:
+    """Return the `Usage` that a model states; raise Problem where it states nonsense."""
+    from ocr_hf.models.usage import Usage, read_usage
+    from ocr_hf.vsi_bench.prompts import PROMPT_STYLES
+
+    if model.untrained:
+        return Usage()
+    try:
+        usage = read_usage(model.source, model.revision)
+    except ValueError as error:
+        raise _unusable(model, error) from error
+    if usage.prompt not in (None, *PROMPT_STYLES):
+        raise Problem(
+            f"The model '{short(model.name)}' wants the prompt '{usage.prompt[:40]}', which isn't known here."
+        )
+    return usage
+
+
+def load(model: Checkpoint, cache: Path | None = None) -> Any:
+    """Return the loaded model; an untrained one is built first, in `cache`. Raises Problem for one that can't be."""
+    from ocr_hf.models.load import load_model
+
+    try:
+        if not model.untrained:
+            return load_model(model.source, model.revision, families=None)
+        from ocr_hf.models.tiny import build_tiny
+
+        folder = Path(cache or tempfile.mkdtemp(prefix="ocr_demo_")) / model.name
+        if not (folder / "config.json").is_file():
+            family = "qwen3_vl" if model.name == UNTRAINED[1] else "qwen2_5_vl"
+            build_tiny(folder, size=os.environ.get("OCR_DEMO_TINY", "1M"), family=family)
+        return load_model(folder)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a damaged model raises, visitors get one sentence
+        raise _unusable(model, error) from error
+
+
+def _unusable(model: Checkpoint, error: Exception) -> Problem:
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return Problem(f"The model '{short(model.name)}' can't be loaded: {without_folders(first)[:300]}")
