@@ -76,6 +76,8 @@ def _show(plan: PushPlan, console) -> None:
     table.add_section()
     table.add_row(f"{len(plan.files)} files", _size(plan.bytes))
     console.print(table)
+    if plan.added:
+        console.print(f"Beside the app goes the package that it imports, ocr_hf ({len(plan.added)} files).")
     if plan.left_out:
         console.print(f"Left out, a trainer's own state: {', '.join(plan.left_out[:5])} ({len(plan.left_out)} files)")
 

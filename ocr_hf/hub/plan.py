@@ -22,7 +22,7 @@ REPO_TYPES = {"dataset": "dataset", "model": "model", "metric": "space", "space"
 class PushPlan:
     """A checked push.
 
-    files : what will be in the repository afterwards
+    files : what will be in the repository afterwards; with a Space that imports `ocr_hf`, the package too
     left_out : paths that stay at home, a trainer's own state
     sdk : of a Space, None otherwise
     """
@@ -37,6 +37,11 @@ class PushPlan:
     @property
     def repo_type(self) -> str:
         return REPO_TYPES[self.kind]
+
+    @property
+    def added(self) -> tuple[LocalFile, ...]:
+        """Files from outside the folder: the package that a Space imports."""
+        return tuple(file for file in self.files if not file.source.is_relative_to(self.folder))
 
     @property
     def bytes(self) -> int:
@@ -62,6 +67,10 @@ def plan_push(kind: Kind, folder: Path, repo: str, own_token: str | None = None)
 
         left_out = tuple(file.path for file in found if is_training_state(file.path))
     files = tuple(file for file in found if file.path not in left_out)
+    if kind == "space":
+        from ocr_hf.hub.space_package import with_package
+
+        files = with_package(files)
     metadata, card_findings = read_metadata(folder, kind)
     checks = _checks(kind, folder, files, metadata, name)
     findings = (*findings, *card_findings, *checks, *find_secrets(files, own_token))

@@ -372,3 +372,19 @@ def test_a_path_without_problem_stays_below_its_folder(tmp_path_factory, path):
 @pytest.mark.parametrize(("kind", "name"), [("metric", "vsi_bench"), ("space", "ocr_demo")])
 def test_the_spaces_of_this_repository_may_be_published(kind, name, root):
     assert plan_push(kind, root / "spaces" / name, f"org/{name}").sdk == "gradio"
+
+
+def test_a_space_that_imports_the_package_is_pushed_with_it(root, tmp_path):
+    folder = root / "spaces" / "ocr_demo"
+    plan = plan_push("space", folder, "org/ocr_demo")
+    paths = [file.path for file in plan.files]
+    own = [path.relative_to(root).as_posix() for path in (root / "ocr_hf").rglob("*.py")]
+    assert set(own) <= set(paths) and {"ocr_hf/data/card.md", "ocr_hf/vsi_bench/published.json"} <= set(paths)
+    assert paths == sorted(paths) and not [path for path in paths if "__pycache__" in path]
+    assert {file.path for file in plan.added} == {path for path in paths if path.startswith("ocr_hf/")}
+    assert not plan_push("metric", root / "spaces" / "vsi_bench", "org/vsi_bench").added  # it imports nothing of it
+    (tmp_path / "ocr_hf").mkdir()
+    (tmp_path / "ocr_hf" / "__init__.py").touch()
+    for path in folder.glob("*.*"):
+        shutil.copy(path, tmp_path)
+    assert not plan_push("space", tmp_path, "org/ocr_demo").added  # it has its own
