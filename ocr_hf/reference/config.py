@@ -25,7 +25,6 @@ SIZE = TinySize(
 """One frame of 112 x 84 pixels is 12 video tokens; two frames seconds apart don't share a token."""
 
 CLIPS = BuildConfig(
-    scenes=200,
     clips_per_scene=2,
     rooms=1,
     frames=16,
@@ -45,7 +44,8 @@ MODEL_FACTS = {"num_frames": 8, "max_pixels": SIZE.max_pixels, "prompt": PROMPT}
 class ReferenceConfig:
     """Data, stages and seeds of `ocr-hf train-reference`.
 
-    parts : seeds of the parts of the training data, each of CLIPS.scenes scenes
+    parts, scenes : seeds of the parts of the training data, and scenes of each, of which two clips are taken
+    held_out_clips : the last clips are not trained on but give the learning curves; the benchmark is never looked at
     num_frames : frames that the model sees of a clip
     clips_per_step, questions_per_clip : SFT batch; the questions of a clip share one encoding of it
     sft_steps, learning_rate, weight_decay, warm_up : of the SFT stage, in steps of one batch
@@ -58,10 +58,12 @@ class ReferenceConfig:
     """
 
     parts: tuple[int, ...] = (11, 12, 13)
+    scenes: int = 200
+    held_out_clips: int = 40
     num_frames: int = 8
     clips_per_step: int = 8
     questions_per_clip: int = 16
-    sft_steps: int = 2000
+    sft_steps: int = 1500
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     warm_up: int = 100
@@ -78,4 +80,4 @@ class ReferenceConfig:
 
     def part(self, seed: int) -> BuildConfig:
         """Return how one part of the training data is built."""
-        return replace(CLIPS, seed=seed)
+        return replace(CLIPS, scenes=self.scenes, seed=seed)

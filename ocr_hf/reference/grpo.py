@@ -18,7 +18,7 @@ from ocr_hf.reference.config import PROMPT, SIZE, ReferenceConfig
 from ocr_hf.reference.packing import Prefix
 from ocr_hf.reference.prepare import SPLIT, load_data, split_off
 from ocr_hf.reference.sft import Data, Student
-from ocr_hf.reference.stage import HELD_OUT_CLIPS, clip_grid, finish, seconds_per_grid
+from ocr_hf.reference.stage import clip_grid, finish, seconds_per_grid
 from ocr_hf.reference.texts import Texts
 from ocr_hf.train.config import OCRGRPOConfig
 from ocr_hf.train.rewards import accuracy_reward
@@ -108,7 +108,7 @@ def run_grpo(config: ReferenceConfig, out: Path) -> Path:
     processor = AutoProcessor.from_pretrained(start, padding_side="left")
     model = AutoModelForImageTextToText.from_pretrained(start, dtype=torch.float32)
     texts = Texts(processor)
-    _, held_out = split_off(load_data(config, out, texts), HELD_OUT_CLIPS)
+    _, held_out = split_off(load_data(config, out, texts), config.held_out_clips)
     prefix = Prefix.of(model, texts, clip_grid(processor, config), seconds_per_grid(config))
     student = Student(model, prefix, processor.tokenizer, pixel_scale(processor), held_out.clips.present.shape[-1])
     frames = np.linspace(0, held_out.clips.patches.shape[1] - 1, config.num_frames, dtype=int)

@@ -68,7 +68,7 @@ class Group:
     targets: torch.Tensor
 
 
-def groups_of(clips: Sequence[Sequence[Asked]], pad: int, count: int = 3, room: int | None = None) -> list[Group]:
+def groups_of(clips: Sequence[Sequence[Asked]], pad: int, count: int = 6, room: int | None = None) -> list[Group]:
     """Return the questions of all clips, sorted by length, in `count` groups of which each is padded by itself.
 
     room : leave so many places behind each question instead of its answer, for `answer_all`; targets are then zeros

@@ -11,7 +11,7 @@ import numpy as np
 from ocr_hf.data.build import build_folder
 from ocr_hf.reference.cache import Clips, clip_rows, read_clips
 from ocr_hf.reference.config import ReferenceConfig
-from ocr_hf.reference.sft import Data
+from ocr_hf.reference.sft import Data, choose_questions
 from ocr_hf.reference.texts import Texts, question_rows
 
 if TYPE_CHECKING:
@@ -59,11 +59,17 @@ def _joined(parts: Sequence[Clips]) -> Clips:
     return Clips(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in Clips.__annotations__})
 
 
-def split_off(data: Data, count: int) -> tuple[Data, Data]:
-    """Return (all but the last `count` clips, those); the clips of a scene follow each other, so keep count even."""
+def split_off(data: Data, count: int, questions: int = 16) -> tuple[Data, Data]:
+    """Return (all but the last `count` clips, those, each with at most `questions` questions, of every task alike).
+
+    The clips of a scene follow each other, so keep count even.
+    """
 
     def part(chosen: slice) -> Data:
         clips = Clips(**{name: getattr(data.clips, name)[chosen] for name in Clips.__annotations__})
         return Data(clips, data.asked[chosen])
 
-    return part(slice(None, -count)), part(slice(-count, None))
+    held_out = part(slice(-count, None))
+    rng = np.random.default_rng(0)
+    asked = [choose_questions(rng, tasks, questions) for tasks in held_out.by_task()]
+    return part(slice(None, -count)), Data(held_out.clips, asked)

@@ -114,14 +114,22 @@ def choose_frames(rng: np.random.Generator, total: int, count: int) -> np.ndarra
     return np.floor(rng.uniform(edges[:-1], edges[1:])).astype(int)
 
 
+LONG = ("route_planning", "obj_appearance_order")
+"""Their questions have twice as many tokens as others; one of each is asked of a clip in a step."""
+
+
 def choose_questions(rng: np.random.Generator, tasks: Sequence[Sequence[Asked]], count: int) -> list[Asked]:
-    """Return `count` questions of one clip, of every task as many as can be."""
-    decks = [[task[i] for i in rng.permutation(len(task))] for task in tasks]
+    """Return `count` questions of one clip, of every task but the LONG ones as many as can be."""
+    decks = [[task[i] for i in rng.permutation(len(task))][: 1 if _is_long(task) else None] for task in tasks]
     rng.shuffle(decks)
     out: list[Asked] = []
     while len(out) < count and any(decks):
         out += [deck.pop() for deck in decks if deck]
     return out[:count]
+
+
+def _is_long(task: Sequence[Asked]) -> bool:
+    return task[0].question_type in LONG
 
 
 def train_sft(

@@ -18,9 +18,6 @@ import ocr_hf
 from ocr_hf.data.atomic import write_json
 from ocr_hf.reference.config import CLIPS, MODEL_FACTS, ReferenceConfig
 
-HELD_OUT_CLIPS = 40
-"""Of the training parts, for the learning curves; the benchmark is never looked at during training."""
-
 
 def clip_grid(processor: Any, config: ReferenceConfig) -> torch.Tensor:
     """Return the (1, 3) grid of a training clip."""

@@ -23,7 +23,7 @@ from ocr_hf.reference.model import build_untrained
 from ocr_hf.reference.packing import Prefix
 from ocr_hf.reference.prepare import load_data, prepare, split_off
 from ocr_hf.reference.sft import Student, train_sft
-from ocr_hf.reference.stage import HELD_OUT_CLIPS, clip_grid, finish, save_model, seconds_per_grid
+from ocr_hf.reference.stage import clip_grid, finish, save_model, seconds_per_grid
 from ocr_hf.reference.texts import Texts
 
 STAGES = ("data", "sft", "grpo", "text-only")
@@ -70,7 +70,7 @@ def run_sft(config: ReferenceConfig, out: Path, video: bool) -> Path:
     model = AutoModelForImageTextToText.from_pretrained(out / "untrained", attn_implementation="eager")
     model.train()
     texts = Texts(processor, video)
-    data, held_out = split_off(load_data(config, out, texts), HELD_OUT_CLIPS)
+    data, held_out = split_off(load_data(config, out, texts), config.held_out_clips)
     student = Student(
         model,
         Prefix.of(model, texts, clip_grid(processor, config) if video else torch.zeros(0, 3), seconds_per_grid(config)),

@@ -1,0 +1,123 @@
+"""The reference training from end to end in small: every stage leaves a model, and takes up where it was killed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from ocr_hf.reference.grpo import grpo_rows
+from ocr_hf.reference.prepare import load_data, split_off
+from ocr_hf.reference.sft import choose_frames, choose_questions, rate
+from ocr_hf.reference.stage import clip_grid, seconds_per_grid
+from ocr_hf.reference.texts import Asked, Texts
+from ocr_hf.reference.train import train_reference
+
+
+@pytest.fixture(scope="module")
+def trained(prepared, small, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("trained") / "reference"
+    shutil.copytree(prepared, out)
+    train_reference(small, out, tell=lambda text: None)
+    return out
+
+
+@pytest.mark.slow
+def test_every_stage_leaves_a_model_and_what_it_cost(trained):
+    start = AutoModelForImageTextToText.from_pretrained(trained / "untrained").state_dict()
+    before = {name: value.bfloat16().float() for name, value in start.items()}
+    for stage in ("sft", "grpo", "text-only"):
+        told = json.loads((trained / stage / "training.json").read_text())
+        assert told["stage"] == stage and told["seconds"] > 0 and told["config"]["sft_steps"] == 2
+        model = AutoModelForImageTextToText.from_pretrained(trained / stage / "model")
+        assert {each.dtype for each in model.parameters()} == {torch.bfloat16}
+        after = model.state_dict()
+        moved = {name for name, value in before.items() if (value - after[name].float()).abs().max() > 0}
+        tower = {name for name in before if "visual" in name}
+        assert moved - tower, stage
+        assert bool(moved & tower) == (stage != "text-only"), stage
+        facts = json.loads((trained / stage / "model" / "ocr_hf.json").read_text())
+        assert facts == {"num_frames": 8, "max_pixels": 9408, "prompt": "official"}
+        size = (trained / stage / "model" / "model.safetensors").stat().st_size
+        assert size < 20e6
+        lines = [json.loads(line) for line in (trained / stage / "log.jsonl").read_text().splitlines()]
+        assert lines[-1]["step"] == (1 if stage == "grpo" else 2)
+        assert any("held_out" in line for line in lines)
+    assert "reward" in (trained / "grpo" / "log.jsonl").read_text()
+
+
+@pytest.mark.slow
+def test_finished_stages_are_kept_and_others_begun_anew(trained, small):
+    stamp = (trained / "sft" / "training.json").stat().st_mtime_ns
+    (trained / "text-only" / "training.json").unlink()
+    told = []
+    train_reference(small, trained, tell=told.append)
+    assert [text.split(":")[0] for text in told] == ["text-only"]
+    assert (trained / "sft" / "training.json").stat().st_mtime_ns == stamp
+
+
+def test_unknown_stage(small, tmp_path):
+    with pytest.raises(ValueError, match="no stage 'rl'; choose of data, sft, grpo, text-only"):
+        train_reference(small, tmp_path, ("rl",))
+
+
+def test_grpo_needs_the_sft_model(prepared, small):
+    with pytest.raises(FileNotFoundError, match="run the stage 'sft' first"):
+        train_reference(small, prepared, ("grpo",))
+
+
+def test_held_out_scenes_are_not_trained_on(prepared, small):
+    processor = AutoProcessor.from_pretrained(prepared / "untrained")
+    data = load_data(small, prepared, Texts(processor))
+    rest, held_out = split_off(data, 2, questions=5)
+    assert len(rest.clips) == len(held_out.clips) == 2 == len(rest.asked)
+    assert [len(asked) for asked in held_out.asked] == [5, 5]
+    assert not np.array_equal(rest.clips.patches, held_out.clips.patches)
+
+
+def test_frames_are_placed_as_evaluation_places_them(prepared, small):
+    processor = AutoProcessor.from_pretrained(prepared / "untrained")
+    assert clip_grid(processor, small).tolist() == [[8, 6, 8]]
+    assert seconds_per_grid(small) == pytest.approx(15 / 7)
+
+
+def test_frames_are_drawn_in_order_one_from_each_part():
+    rng = np.random.default_rng(0)
+    drawn = np.stack([choose_frames(rng, 16, 8) for _ in range(200)])
+    assert (drawn // 2 == np.arange(8)).all()
+    assert {tuple(np.unique(column)) for column in (drawn % 2).T} == {(0, 1)}
+
+
+def test_every_task_gets_its_questions():
+    def questions(kind, count):
+        return [Asked(kind, [number], [], "") for number in range(count)]
+
+    kinds = ("object_counting", "room_size_estimation", "object_abs_distance", "route_planning")
+    tasks = [questions(kind, count) for kind, count in zip(kinds, (5, 1, 3, 4), strict=True)]
+    drawn = choose_questions(np.random.default_rng(1), tasks, 7)
+    counts = Counter(each.question_type for each in drawn)
+    assert counts["room_size_estimation"] == counts["route_planning"] == 1  # the long ones only once
+    assert sorted((counts["object_counting"], counts["object_abs_distance"])) == [2, 3]
+    assert len({(each.question_type, *each.question) for each in drawn}) == 7
+    assert len(choose_questions(np.random.default_rng(1), tasks, 100)) == 10
+
+
+def test_learning_rate_rises_and_falls():
+    rates = [rate(step, 100, 10) for step in range(1, 101)]
+    assert rates[:10] == pytest.approx(np.arange(1, 11) / 10)
+    assert np.all(np.diff(rates[9:]) < 0) and rates[-1] == pytest.approx(0.02)
+
+
+def test_grpo_asks_every_task_of_every_clip(prepared):
+    rows = grpo_rows(prepared / "train" / "21", 3, 0)
+    assert len(set(rows["clip_id"])) == 3
+    pairs = list(zip(rows["clip_id"], [kind[:18] for kind in rows["question_type"]], strict=True))
+    assert len(pairs) == len(set(pairs)) and 15 <= len(pairs) <= 24
+    row = rows[0]
+    assert Path(row["vanilla"]["path"]).is_file() and row["footprints"] and row["prompt"][0]["role"] == "user"
