@@ -106,7 +106,7 @@ def run_grpo(config: ReferenceConfig, out: Path) -> Path:
         shutil.rmtree(folder)
     folder.mkdir()
     processor = AutoProcessor.from_pretrained(start, padding_side="left")
-    model = AutoModelForImageTextToText.from_pretrained(start, dtype=torch.float32)
+    model = AutoModelForImageTextToText.from_pretrained(start, dtype=torch.float32, attn_implementation="eager")
     texts = Texts(processor)
     _, held_out = split_off(load_data(config, out, texts), config.held_out_clips)
     prefix = Prefix.of(model, texts, clip_grid(processor, config), seconds_per_grid(config))
@@ -136,7 +136,7 @@ def run_grpo(config: ReferenceConfig, out: Path) -> Path:
             seed=config.seed,
             noise_seed=config.seed,
             use_cpu=True,
-            bf16=False,
+            bf16=True,
             activation_checkpointing=False,
             freeze_vision=True,
             save_strategy="no",
