@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ocr_hf.cards.gather import gather
 from ocr_hf.cards.metadata import eval_results, metadata
 from ocr_hf.cards.sourced import Literal, Renderer, Sourced, read_source
-from ocr_hf.cards.sources import RECORD, CardInputs, digests, gather, inputs_to_json
-from ocr_hf.cards.values import evaluation, identity, snippet, stage
+from ocr_hf.cards.sources import RECORD, CardInputs, digests, inputs_to_json
+from ocr_hf.cards.stages import stage
+from ocr_hf.cards.values import comparison, evaluation, identity, snippet, trained_on
 from ocr_hf.data.atomic import replacing, write_json
 
 TEMPLATE = Path(__file__).with_name("model_card.md")
@@ -30,6 +32,8 @@ def write_model_card(
     *,
     evaluations: Sequence[Path] = (),
     training: Sequence[Path] = (),
+    data: Sequence[Path] = (),
+    comparisons: Sequence[Path] = (),
     licence: str | None = None,
     revision: str = "main",
 ) -> RenderedCard:
@@ -37,12 +41,14 @@ def write_model_card(
 
     evaluations : folders written by `ocr-hf eval` for exactly these weights
     training : output folders of earlier stages (SFT); the model's own folder counts as the last
+    data : folders of data sets that it was trained on
+    comparisons : as `evaluations`, of other models asked the same
     licence : of the weights; needed where the base model is from the Hub
     revision : branch or tag that the snippet names
     Raises CardError for sources that are missing, unreadable or of another model.
     """
     folder = Path(folder)
-    inputs = gather(folder, repo, evaluations, training, licence, revision)
+    inputs = gather(folder, repo, evaluations, training, data, comparisons, licence, revision)
     card = render_model_card(folder, inputs)
     for stale in folder.glob(".eval_results/*.yaml"):
         stale.unlink()
@@ -70,9 +76,11 @@ def render_model_card(folder: Path, inputs: CardInputs) -> RenderedCard:
         name=Literal(inputs.repo.rpartition("/")[2]),
         summary="A LoRA adapter for a video language model." if inputs.adapter else "A video language model.",
         **identity(inputs, given, renderer, results, configs),
-        **snippet(results, configs),
+        **snippet(results, configs, read_source(folder, inputs.usage) if inputs.usage else None),
         stages=[stage(inputs, *files, renderer) for files in zip(configs, states, strict=True)],
+        data=[trained_on(file, read_source(folder, file)) for file in inputs.data],
         runs=[evaluation(result, renderer) for result in results],
+        compared=[comparison(file, read_source(folder, file)) for file in inputs.comparisons],
         sources=[{"file": Literal(f), "sha": Literal(sha)} for f, sha in digests(folder, inputs).items()],
     )
     outline = "---\n{{ card_data }}\n---\n\n{{ body }}\n"

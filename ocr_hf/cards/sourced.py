@@ -73,18 +73,24 @@ class Sourced:
 
 
 def read_source(root: Path, file: str) -> Sourced:
-    """Return a JSON or YAML file of the folder `root` as sourced values; raise CardError where there is none."""
+    """Return a JSON, JSON lines or YAML file of the folder `root` as sourced values; raise CardError if there is none.
+
+    The first line of JSON lines is at the pointer `/0`.
+    """
     import yaml
 
     path = Path(root) / file
     try:
         text = path.read_text(encoding="utf-8")
-        value = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        if path.suffix == ".jsonl":
+            value = [json.loads(line) for line in text.splitlines() if line.strip()]
+        else:
+            value = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except FileNotFoundError as error:
         raise CardError(f"{file} is missing; a card needs the file that its numbers come from") from error
     except (ValueError, yaml.YAMLError) as error:
         raise CardError(f"{file} can't be read ({str(error).splitlines()[0]}); measure again") from error
-    if not isinstance(value, dict):
+    if not isinstance(value, list if path.suffix == ".jsonl" else dict):
         raise CardError(f"{file} holds a {type(value).__name__}; give the file that the run wrote")
     return Sourced(value, file)
 

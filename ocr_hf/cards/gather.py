@@ -1,0 +1,201 @@
+"""Copying what was measured into a model's folder, after a look at whether it was measured on this model."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from ocr_hf.cards.sourced import CardError
+from ocr_hf.cards.sources import RESULTS, SOURCES, CardInputs
+from ocr_hf.cards.stages import LOG, RESOLVED, STATE, TRAINING
+from ocr_hf.data.schema import MANIFEST, FormatError, read_manifest
+from ocr_hf.models.usage import FILE as USAGE
+
+SAME_QUESTIONS = ("data_revision", "split", "limit", "frames", "prompt", "max_new_tokens")
+"""Of results.json: models are compared where these are equal."""
+
+
+def _is_hub_id(name: Any) -> bool:
+    """Whether text is ORG/NAME rather than a path of this machine."""
+    return isinstance(name, str) and bool(re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name)) and not Path(name).exists()
+
+
+def gather(
+    folder: Path,
+    repo: str,
+    evaluations: Sequence[Path] = (),
+    training: Sequence[Path] = (),
+    data: Sequence[Path] = (),
+    comparisons: Sequence[Path] = (),
+    licence: str | None = None,
+    revision: str = "main",
+) -> CardInputs:
+    """Copy measured files into the folder and return what the card will be rendered from.
+
+    evaluations : folders (or results.json files) written by `ocr-hf eval` for this model
+    training : output folders of the training stages, in order; the model's own folder is the last one by itself
+    data : folders of data sets that it was trained on
+    comparisons : as evaluations, of other models on the same questions as the first evaluation
+    What was gathered before stays until everything new is there.
+    Raises CardError where a file is missing or was measured on another model or other questions, or where the licence
+    isn't known.
+    """
+    with tempfile.TemporaryDirectory(prefix=".card-", dir=folder) as staging:
+        box = _Box(folder, Path(staging))
+        kept_results = tuple(_keep_results(box, repo, Path(item)) for item in evaluations)
+        stages = tuple(_keep_stage(box, place, number) for number, place in enumerate(_stages(folder, training), 1))
+        kept_data = tuple(_keep_manifest(box, Path(item), number) for number, item in enumerate(data, 1))
+        compared = tuple(_keep_comparison(box, kept_results, Path(item)) for item in comparisons)
+        configs = [_settings(box.read(file)) for file, _ in stages if file.endswith(RESOLVED)]
+        shutil.rmtree(folder / SOURCES, ignore_errors=True)
+        if (box.staging / SOURCES).is_dir():
+            os.replace(box.staging / SOURCES, folder / SOURCES)
+    base, base_revision = _base_model(folder, configs)
+    adapter = (folder / "adapter_config.json").is_file()
+    if adapter and base is None:
+        raise CardError(f"the adapter in {folder} names no base model of the Hub; others could not load it")
+    if licence is None and base is not None:
+        raise CardError(f"the base model {base} has a licence of its own; say with --licence what these weights carry")
+    datasets = dict.fromkeys(config.get("data", {}).get("dataset") for config in configs)
+    return CardInputs(
+        repo=repo,
+        revision=revision,
+        licence=licence or "apache-2.0",
+        base_model=base,
+        base_revision=base_revision,
+        adapter=adapter,
+        datasets=tuple(name for name in datasets if _is_hub_id(name)),
+        evaluations=kept_results,
+        comparisons=compared,
+        stages=stages,
+        data=kept_data,
+        usage=USAGE if (folder / USAGE).is_file() else None,
+    )
+
+
+@dataclass(frozen=True)
+class _Box:
+    """The model's folder, and where its new sources are gathered."""
+
+    folder: Path
+    staging: Path
+
+    def keep(self, source: Path, kept: str) -> str:
+        """Copy a file; return its path in the model's folder, with a number where the name is taken."""
+        place, _, name = kept.rpartition("/")
+        number = 1
+        while (self.staging / kept).exists():
+            number += 1
+            kept = f"{place}-{number}/{name}"
+        (self.staging / kept).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, self.staging / kept)
+        return kept
+
+    def read(self, kept: str) -> str:
+        gathered = self.staging / kept
+        return (gathered if gathered.is_file() else self.folder / kept).read_text(encoding="utf-8")
+
+
+def _settings(text: str) -> dict[str, Any]:
+    import yaml
+
+    return yaml.safe_load(text)
+
+
+def _results(place: Path) -> tuple[Path, dict[str, Any]]:
+    path = place / RESULTS if place.is_dir() else place
+    if not path.is_file():
+        raise CardError(f"{place} holds no {RESULTS}; give the folder that `ocr-hf eval` wrote")
+    return path, json.loads(path.read_text(encoding="utf-8")).get("settings", {})
+
+
+def _keep_results(box: _Box, repo: str, place: Path) -> str:
+    path, settings = _results(place)
+    _check_same_model(box.folder, repo, settings, path)
+    name = re.sub(r"[^\w.-]+", "-", f"{Path(str(settings.get('data'))).name}-{settings.get('split')}").strip("-")
+    return box.keep(path, f"{SOURCES}/{name}/{RESULTS}")
+
+
+def _check_same_model(folder: Path, repo: str, settings: dict[str, Any], path: Path) -> None:
+    """A folder was evaluated if its hash is in the results; a repository if its name is."""
+    from ocr_hf.vsi_bench.provenance import model_revision
+
+    measured = str(settings.get("model_revision"))
+    if measured.startswith("blake2b:"):
+        here = model_revision(SimpleNamespace(source=str(folder), revision=None, model=None))  # type: ignore[arg-type]
+        if measured != here:
+            raise CardError(f"{path} was measured on weights {measured}, {folder} holds {here}; evaluate this model")
+    elif settings.get("model") != repo:
+        raise CardError(f"{path} was measured on {settings.get('model')}, the card is for {repo}; evaluate this model")
+
+
+def _keep_comparison(box: _Box, evaluations: Sequence[str], place: Path) -> str:
+    path, settings = _results(place)
+    if not evaluations:
+        raise CardError(f"{place} can't be compared with anything; name this model's own results first")
+    own = json.loads(box.read(evaluations[0]))["settings"]
+    for name in SAME_QUESTIONS:
+        if own.get(name) != settings.get(name):
+            raise CardError(
+                f"{path} was measured with {name} = {settings.get(name)}, this model with {own.get(name)}; only equal "
+                "settings can be compared, evaluate again"
+            )
+    name = re.sub(r"[^\w.-]+", "-", path.parent.name).strip("-.") or "other"
+    return box.keep(path, f"{SOURCES}/compared/{name}/{RESULTS}")
+
+
+def _stages(folder: Path, training: Sequence[Path]) -> list[Path]:
+    """The folders of all stages; the model's own comes last where it isn't a copy of one that was named."""
+    places = [Path(place) for place in training]
+    own = folder / RESOLVED
+    if own.is_file() and not any(
+        place.resolve() == folder.resolve()
+        or ((place / RESOLVED).is_file() and (place / RESOLVED).read_bytes() == own.read_bytes())
+        for place in places
+    ):
+        places.append(folder)
+    return places
+
+
+def _keep_stage(box: _Box, place: Path, number: int) -> tuple[str, str | None]:
+    target = f"{SOURCES}/training-{number}"
+    if (place / TRAINING).is_file():
+        log = box.keep(place / LOG, f"{target}/{LOG}") if (place / LOG).is_file() else None
+        return box.keep(place / TRAINING, f"{target}/{TRAINING}"), log
+    if not (place / RESOLVED).is_file():
+        raise CardError(f"{place} holds no {RESOLVED} and no {TRAINING}; give the output folder of a training run")
+    config = RESOLVED  # a run's own folder has it already
+    if place.resolve() != box.folder.resolve():
+        config = box.keep(place / RESOLVED, f"{target}/{RESOLVED}")
+    states = [*place.glob(f"checkpoint-*/{STATE}"), *place.glob(STATE)]
+    if not states:
+        return config, None
+    newest = max(states, key=lambda path: json.loads(path.read_text(encoding="utf-8")).get("global_step", 0))
+    return config, box.keep(newest, f"{target}/{STATE}")
+
+
+def _keep_manifest(box: _Box, place: Path, number: int) -> str:
+    try:
+        read_manifest(place)
+    except FormatError as error:
+        raise CardError(str(error)) from error
+    return box.keep(place / MANIFEST, f"{SOURCES}/data-{number}/{MANIFEST}")
+
+
+def _base_model(folder: Path, configs: list[dict[str, Any]]) -> tuple[str | None, str | None]:
+    """(Hub id, revision) of what the first stage started from, or of an adapter's base; None for a local folder."""
+    if (folder / "adapter_config.json").is_file():
+        adapter = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        base, revision = adapter.get("base_model_name_or_path"), adapter.get("revision")
+    else:
+        model = configs[0].get("model", {}) if configs else {}
+        base, revision = model.get("model_name_or_path"), model.get("model_revision")
+    return (base, revision) if _is_hub_id(base) else (None, None)

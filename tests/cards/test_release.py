@@ -1,0 +1,177 @@
+"""The card of the released checkpoint, rendered from what its training leaves; and the one that is in model_cards/."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ocr_hf.cards.check import check_model_card
+from ocr_hf.cards.model_card import write_model_card
+from ocr_hf.cards.numbers import stated_numbers
+from ocr_hf.cards.sourced import CardError
+from ocr_hf.cli import main
+from ocr_hf.data.video import write_mp4
+from ocr_hf.hub.plan import plan_push
+from tests.cards.release import FRAMES, NAME, REPO, as_options, make_release, without
+from tests.cards.test_model_card import resolve
+from tests.hub.folders import noise_frames
+
+RELEASED = Path(__file__).resolve().parents[2] / "model_cards" / NAME
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory):
+    """A release whose card was rendered by the command."""
+    made = make_release(tmp_path_factory.mktemp("release"))
+    with pytest.raises(SystemExit) as ended:
+        main(as_options(made))
+    assert ended.value.code in (0, None)
+    return made
+
+
+def readme(folder: Path) -> str:
+    return (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_card_tells_data_stages_scores_and_the_other_models(release):
+    text = readme(release["model"][0])
+    results = [json.loads((path / "results.json").read_text()) for path in release["results"] + release["compare"]]
+    for found in results:
+        assert f"{found['overall']:.1f}" in text and f"{found['query_lock']['index']:+.1f}" in text
+    assert "| data-1 | train | 2 | 2 | 4 | procedural, cc0-1.0 |" in text and "| data-2 |" in text
+    sft, grpo = text.index("Supervised fine-tuning with dense supervision"), text.index("### Reinforcement learning")
+    assert sft < grpo and "| clips | 1160 |" in text[sft:grpo] and "| questions | 3210 |" in text[grpo:]
+    assert text.count("75 steps.") == 2 and text.count("Held-out score 21.370 at step 25, 48.620 at step 75") == 2
+    assert "**Object-Centric 3D Rollout**" in text and "It was trained with" in text
+    assert "small reference checkpoint" in text and "trained from random weights" in text
+    assert f'"num_frames": {FRAMES}, "fps": None}}' in text
+    assert "queried objects noised" in text and "| sft |" in text and "| text-only |" in text
+
+
+def test_every_number_has_its_file_and_pointer(release):
+    folder = release["model"][0]
+    record = json.loads((folder / "sources/card.json").read_text())
+    printed = set()
+    for entry in record["printed"]:
+        text = (folder / entry["file"]).read_text()
+        lines = [json.loads(line) for line in text.splitlines()] if entry["file"].endswith(".jsonl") else None
+        value = resolve(entry["pointer"], json.loads(text) if lines is None else lines)
+        assert entry["text"] == (format(value, entry["format"]) if not isinstance(value, bool) else entry["text"])
+        printed |= stated_numbers(entry["text"])
+    assert stated_numbers(readme(folder)) - printed <= {"95", "2511.13190"}
+    kinds = {Path(entry["file"]).name for entry in record["printed"]}
+    assert kinds == {"results.json", "training.json", "log.jsonl", "ocr_vsi.json", "card.json"}
+    assert set(record["files"]) > {"ocr_hf.json"} and list(check_model_card(folder)) == []
+
+
+def test_it_may_be_pushed(release, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["push", "model", str(release["model"][0]), "--repo", REPO, "--dry-run"])
+    assert ended.value.code in (0, None) and "nothing was sent" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("file", ["data-1/ocr_vsi.json", "training-2/log.jsonl", "compared/sft/results.json"])
+def test_a_changed_source_of_any_kind_is_seen(release, tmp_path, file):
+    folder = without(release["model"][0], tmp_path / NAME)
+    path = folder / "sources" / file
+    path.write_text(re.sub(r"\d", "7", path.read_text()))
+    findings = list(check_model_card(folder))
+    assert any(f"{file} changed since" in finding for finding in findings) and len(findings) > 1
+
+
+def test_a_gathering_that_fails_leaves_the_sources_that_were_there(release, tmp_path):
+    folder = without(release["model"][0], tmp_path / NAME)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(CardError, match="holds no"):
+        write_model_card(folder, REPO, evaluations=release["results"], training=[tmp_path])
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_only_equal_questions_are_compared(release, tmp_path):
+    results = json.loads((release["compare"][0] / "results.json").read_text())
+    results["settings"]["frames"] = 16
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    folder = without(release["model"][0], tmp_path / NAME)
+    with pytest.raises(CardError, match="measured with frames = 16, this model with 8"):
+        write_model_card(folder, REPO, evaluations=release["results"], comparisons=[tmp_path])
+    with pytest.raises(CardError, match="name this model's own results first"):
+        write_model_card(folder, REPO, comparisons=release["compare"])
+
+
+def test_a_stage_that_the_models_folder_holds_a_copy_of_counts_once(release, tmp_path):
+    from tests.cards.measured import make_measured
+
+    measured = make_measured(tmp_path)
+    run = Path(shutil.copytree(measured["model"], tmp_path / "run"))
+    card = write_model_card(measured["model"], REPO, training=[measured["sft"], run])
+    assert card.readme.count("### Reinforcement learning") == card.readme.count("### Supervised fine-tuning") == 1
+
+
+# The snippet, as somebody runs it who has transformers and not this package
+
+WITHOUT_OUR_PACKAGE = """
+import runpy, sys
+runpy.run_path({shim!r})["install"]()  # torchvision's CUDA build beside CPU torch; nothing of ours
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "ocr_hf":
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Hidden())
+"""
+SEEN = """
+grid = inputs["video_grid_thw"][0].tolist()
+print(grid, model.config.vision_config.temporal_patch_size, model.config.vision_config.patch_size)
+"""
+
+
+def run_snippet(folder: Path, cwd: Path, repo: str) -> tuple[str, list[int], int, int]:
+    """Run the card's snippet beside a folder called like the repository; (answer, grid, temporal patch, patch)."""
+    (cwd / repo).parent.mkdir(parents=True)
+    (cwd / repo).symlink_to(folder.resolve())
+    write_mp4(cwd / "room.mp4", noise_frames(seed=1, frames=40, side=168), 8.0)
+    snippet = re.search(r"```python\n(.*?)```", readme(folder), re.DOTALL).group(1)
+    shim = str(Path(__file__).resolve().parents[2] / "ocr_hf" / "_torchvision_cpu.py")
+    command = [sys.executable, "-c", WITHOUT_OUR_PACKAGE.format(shim=shim) + snippet + SEEN]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=1800)
+    assert done.returncode == 0, done.stderr
+    *answer, seen = done.stdout.splitlines()
+    grid, temporal, patch = re.fullmatch(r"(\[.*\]) (\d+) (\d+)", seen).groups()
+    return "\n".join(answer), json.loads(grid), int(temporal), int(patch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("max_pixels", [None, 56 * 56])
+def test_the_snippet_runs_without_our_package_and_shows_what_was_evaluated(tmp_path, max_pixels):
+    made = make_release(tmp_path / "made", max_pixels)
+    folder = made["model"][0]
+    write_model_card(folder, REPO, evaluations=made["results"])
+    (tmp_path / "elsewhere").mkdir()
+    _, (steps, rows, columns), temporal, patch = run_snippet(folder, tmp_path / "elsewhere", REPO)
+    assert steps * temporal == FRAMES and rows == columns
+    assert rows * columns * patch**2 == (max_pixels or 112 * 112)
+
+
+@pytest.fixture
+def released():
+    if not (RELEASED / "model.safetensors").is_file():
+        pytest.skip(f"the checkpoint is not in {RELEASED.relative_to(RELEASED.parents[1])} yet")
+    return RELEASED
+
+
+def test_the_released_checkpoint_may_be_pushed_as_it_is(released):
+    plan = plan_push("model", released, REPO)
+    assert {"README.md", "model.safetensors", "ocr_hf.json", "sources/card.json"} <= {file.path for file in plan.files}
+    assert not plan.left_out and plan.bytes < 25e6
+    assert "## Evaluation" in readme(released) and "has not been evaluated" not in readme(released)
+
+
+@pytest.mark.slow
+def test_the_released_cards_snippet_answers(released, tmp_path):
+    frames = json.loads((released / "ocr_hf.json").read_text())["num_frames"]
+    repo = json.loads((released / "sources/card.json").read_text())["inputs"]["repo"]
+    answer, (steps, *_), temporal, _ = run_snippet(released, tmp_path, repo)
+    assert answer.strip() and steps * temporal == frames
