@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ocr_hf.data.config import BuildConfig
 from ocr_hf.models.tiny import TinySize
+from ocr_hf.models.usage import Usage
 from ocr_hf.reference.phrases import phrases
 
 SIZE = TinySize(
@@ -36,8 +37,8 @@ CLIPS = BuildConfig(
 """Clips of one part of the training data, and of the benchmark: of 16 frames a model sees 8."""
 
 PROMPT = "official"
-MODEL_FACTS = {"num_frames": 8, "max_pixels": SIZE.max_pixels, "prompt": PROMPT}
-"""How the model wants to be asked; saved beside it as ocr_hf.json."""
+USAGE = Usage(num_frames=8, prompt=PROMPT, max_pixels=SIZE.max_pixels)
+"""How the model wants to be asked; saved beside it."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from transformers import AutoModelForImageTextToText
 
 import ocr_hf
 from ocr_hf.data.atomic import write_json
-from ocr_hf.reference.config import CLIPS, MODEL_FACTS, ReferenceConfig
+from ocr_hf.models.usage import write_usage
+from ocr_hf.reference.config import CLIPS, USAGE, ReferenceConfig
 
 
 def clip_grid(processor: Any, config: ReferenceConfig) -> torch.Tensor:
@@ -41,7 +42,7 @@ def save_model(model: Any, processor: Any, folder: Path) -> None:
     copy.generation_config = model.generation_config
     copy.save_pretrained(staging)
     processor.save_pretrained(staging)
-    write_json(staging / "ocr_hf.json", MODEL_FACTS)
+    write_usage(staging, USAGE)
     if folder.exists():
         shutil.rmtree(folder)
     os.replace(staging, folder)
