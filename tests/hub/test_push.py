@@ -1,8 +1,6 @@
 """`push`: what is sent arrives, what broke resumes, nobody's commit is lost, nothing is half-published."""
 
-import hashlib
-import threading
-import time
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ from ocr_hf.hub.errors import ConflictError, HubError
 from ocr_hf.hub.plan import plan_push
 from ocr_hf.hub.pull import pull
 from ocr_hf.hub.push import push
+from tests.hub.broken_pushes import cut_push, race
 from tests.hub.folders import make_dataset, make_metric, make_model
 from tests.hub_server.accounts import READER, STRANGER, Account
 
@@ -54,26 +53,15 @@ def test_pushing_the_same_again_sends_and_commits_nothing(hub_api, local_hub, tm
 
 def test_a_cut_upload_resumes_without_sending_finished_files_again(hub_api, local_hub, tmp_path, waits):
     plan, api = plan_of(make_dataset(tmp_path / "thing", clips=6, side=64), "dataset"), hub_api()
-    large = {
-        hashlib.sha256(file.source.read_bytes()).hexdigest(): file.path
-        for file in plan.files
-        if file.path.endswith((".mp4", ".parquet"))
-    }
-    unlucky = sorted(large)[len(large) // 2]
-    local_hub.fail(f"PUT /storage/{unlucky}", "cut_upload", after_bytes=3000, times=-1)
-    with pytest.raises(HubError, match=f"{large[unlucky]}.*run the same command again"):
-        push(plan, api)
-    assert list(api.list_repo_files(plan.repo, repo_type="dataset")) == [".gitattributes"]
-    sent = local_hub.traffic.matching("PUT /storage")
-    finished = [exchange.path for exchange in sent if exchange.status == 200]
-    assert len(sent) - len(finished) == 6 and len(finished) > 1  # the unlucky one was tried six times
-
-    local_hub.wire.faults.clear()
-    local_hub.traffic.clear()
-    done = push(plan, api)
-    resent = [exchange.path for exchange in local_hub.traffic.matching("PUT /storage")]
-    assert len(finished) + len(resent) == len(large) and not set(finished) & set(resent)
-    assert set(done.changed) == {file.path for file in plan.files}
+    seen = []
+    told = cut_push(local_hub, api, plan, look=lambda: seen.extend(api.list_repo_files(plan.repo, repo_type="dataset")))
+    assert re.search(r"(\.mp4|\.parquet).*run the same command again", str(told.error))
+    assert seen == [".gitattributes"]  # nothing is half-published
+    assert told.cuts == 6  # the unlucky file was tried six times
+    assert 1 < told.whole < told.files and told.resent == 0
+    assert told.whole_bytes + told.second == told.size  # every byte of a large file arrived once
+    assert set(told.done.changed) == {file.path for file in plan.files}
+    print(told)
 
 
 def test_a_single_cut_heals_by_itself(hub_api, local_hub, tmp_path, waits):
@@ -112,27 +100,6 @@ def test_a_hub_that_stays_broken_is_left_as_it_was(status, words, hub_api, local
     with pytest.raises(HubError, match=words):
         push(plan, api)
     assert list(api.list_repo_files(plan.repo)) == [".gitattributes"]
-
-
-def race(local_hub, first, second):
-    """Run `first` in a thread; when its commit is under way, but not yet looked at, run `second`; then let it on."""
-    local_hub.traffic.clear()
-    local_hub.fail("POST .*/commit/", "delay", seconds=1.5)
-    caught = []
-
-    def run():
-        try:
-            first()
-        except HubError as error:
-            caught.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    while not local_hub.traffic.requests("POST .*/commit/"):
-        time.sleep(0.01)
-    second()
-    thread.join()
-    return caught
 
 
 def test_two_concurrent_pushes_keep_both_commits(hub_api, local_hub, tmp_path):
