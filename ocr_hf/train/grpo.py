@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> OCRGRPOTrainer:
         [run.DataArguments, RewardArguments, OCRGRPOConfig, run.ModelConfig], arguments
     )
     functions = make_rewards(rewards.rewards)
+    extra = run.trainer_arguments(model)
     checkpoint = run.resume_from(args)
     start = run.starting_point(model, args)
     train, evaluation, processor = run.training_rows(data, args, start, lambda _: args.max_completion_length)
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> OCRGRPOTrainer:
         train,
         eval_dataset=evaluation,
         processing_class=processor,
-        **run.trainer_arguments(model),
+        **extra,
     )
     if args.process_index == 0:
         changed = run.save_resolved(

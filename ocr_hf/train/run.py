@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,9 @@ def model_arguments(model: ModelConfig) -> dict[str, Any]:
 
 def trainer_arguments(model: ModelConfig) -> dict[str, Any]:
     """Return the trainer's PEFT and quantization arguments."""
+    if (model.load_in_4bit or model.load_in_8bit) and find_spec("bitsandbytes") is None:
+        name = "load_in_4bit" if model.load_in_4bit else "load_in_8bit"
+        raise ValueError(f"{name} needs bitsandbytes, which is not installed; pip install bitsandbytes, or unset it")
     return {"peft_config": get_peft_config(model), "quantization_config": get_quantization_config(model)}
 
 

@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> OCRSFTTrainer:
     from ocr_hf.train.sft_trainer import OCRSFTTrainer
 
     data, args, model = run.parse([run.DataArguments, OCRSFTConfig, run.ModelConfig], arguments)
+    extra = run.trainer_arguments(model)
     checkpoint = run.resume_from(args)
 
     def longest(rows: Any) -> int:
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> OCRSFTTrainer:
         processor,
         completion=lambda row: answer(row, data.prompt_style),
         eval_dataset=evaluation,
-        **run.trainer_arguments(model),
+        **extra,
     )
     if args.process_index == 0:
         changed = run.save_resolved(args.output_dir, {"data": data, "training": args, "model": model})
