@@ -1,7 +1,7 @@
 """Many questions about one video: what their prompts begin with, the video above all, runs through the model once.
 
 The prompts of a batch begin alike, up to and including the video, and differ in the question. For each distinct video
-this beginning is run once; its keys and values are handed to every question about it, and `generate` goes on from there.
+this beginning is run once; every question about it is given its keys and values, and `generate` goes on from there.
 Answers are those of separate prompts, up to the rounding of the number type.
 """
 

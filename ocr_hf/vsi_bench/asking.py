@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from ocr_hf.models.load import LoadedModel
 
 FRAME_CACHE_BYTES = 512 * 1024**2
-_ENCODED_KEPT = 4
+ENCODED_CACHE_BYTES = 1024**3
+"""Encoded videos that are kept, with at least one; a batch's questions may be about many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,13 +114,8 @@ class Asker:
         """Return the model's answers, greedily decoded; special tokens are left out, white space is kept."""
         import torch
 
-        inputs = self.encoder.batch([(question.messages, question.video) for question in batch])
-        inputs = {
-            # Only pixels take the model's number type: seconds per grid step would be rounded by it.
-            name: value.to(self.model.device, self.model.dtype if name.startswith("pixel_values") else None)
-            for name, value in inputs.items()
-        }
         with torch.inference_mode():
+            inputs = self.encoder.batch([(question.messages, question.video) for question in batch])
             output = self.model.generate(**inputs, **generation_arguments(self.config))
         new = output[:, inputs["input_ids"].shape[1] :]
         return self.tokenizer.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
@@ -130,8 +126,9 @@ class Asker:
         if key not in self._encoded:
             changed = apply_audit(audit, sampled.frames, key[0], self.config.seed)
             # The cached frames are read-only, and torch shares their memory.
-            self._encoded[key] = self.encoder.encode(changed.frames.copy(), sampled.fps)
-            while len(self._encoded) > _ENCODED_KEPT:
+            video = self._encoded[key] = self.encoder.encode(changed.frames.copy(), sampled.fps)
+            most = max(1, ENCODED_CACHE_BYTES // self.encoder.nbytes(video))
+            while len(self._encoded) > most:
                 self._encoded.popitem(last=False)
         self._encoded.move_to_end(key)
         return self._encoded[key]

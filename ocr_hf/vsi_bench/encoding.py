@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ocr_hf.models.load import FAMILIES
-from ocr_hf.models.media import VideoInputs, encode_video, model_inputs, prompt_ids, with_video
+from ocr_hf.models.media import VideoInputs, encode_video, prompt_ids, with_video
+from ocr_hf.models.shared_prefix import generation_inputs
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
-    from transformers import ProcessorMixin
+    from transformers import PreTrainedModel, ProcessorMixin
 
     from ocr_hf.models.load import LoadedModel
 
@@ -29,26 +29,32 @@ class Encoder(Protocol):
     def facts(self, video: Any) -> dict[str, Any]:
         """Return what to record of an encoded video."""
 
-    def batch(self, questions: Sequence[tuple[Messages, Any]]) -> dict[str, torch.Tensor]:
-        """Return `generate`'s inputs, padded on the left; a question without a video has None."""
+    def nbytes(self, video: Any) -> int:
+        """Return how much memory an encoded video takes."""
+
+    def batch(self, questions: Sequence[tuple[Messages, Any]]) -> dict[str, Any]:
+        """Return `generate`'s inputs on the model's device; a question without a video has None."""
 
 
 def encoder_for(loaded: LoadedModel, min_pixels: int | None, max_pixels: int | None) -> Encoder:
     """Return the encoder for a model; raise ValueError for bounds on pixels that its processor can't be given."""
     if loaded.model.config.model_type in FAMILIES:
-        return GridEncoder(loaded.processor, min_pixels, max_pixels)
+        return GridEncoder(loaded.model, loaded.processor, min_pixels, max_pixels)
     if min_pixels is not None or max_pixels is not None:
         raise ValueError(
             f"a model of type '{loaded.model.config.model_type}' sets its frame size itself; leave out --max-pixels"
         )
-    return ProcessorEncoder(loaded.processor)
+    return ProcessorEncoder(loaded.model, loaded.processor)
 
 
 class GridEncoder:
-    """Qwen2.5-VL and Qwen3-VL: every input is made and checked by `models/media.py`."""
+    """Qwen2.5-VL and Qwen3-VL: every input is made and checked by `models/media.py`, and questions about one video
+    share the work on it."""
 
-    def __init__(self, processor: ProcessorMixin, min_pixels: int | None, max_pixels: int | None) -> None:
-        self.processor = processor
+    def __init__(
+        self, model: PreTrainedModel, processor: ProcessorMixin, min_pixels: int | None, max_pixels: int | None
+    ) -> None:
+        self.model, self.processor = model, processor
         self.bounds = {"min_pixels": min_pixels, "max_pixels": max_pixels}
 
     def encode(self, frames: np.ndarray, fps: float) -> VideoInputs:
@@ -57,12 +63,15 @@ class GridEncoder:
     def facts(self, video: VideoInputs) -> dict[str, Any]:
         return {"grid_thw": video.video_grid_thw[0].tolist()}
 
-    def batch(self, questions: Sequence[tuple[Messages, VideoInputs | None]]) -> dict[str, torch.Tensor]:
+    def nbytes(self, video: VideoInputs) -> int:
+        return video.pixel_values_videos.nbytes
+
+    def batch(self, questions: Sequence[tuple[Messages, VideoInputs | None]]) -> dict[str, Any]:
         prompts = [
             prompt_ids(self.processor, messages if video is None else with_video(messages), [video] if video else [])
             for messages, video in questions
         ]
-        return model_inputs(self.processor, prompts, [video for _, video in questions if video is not None])
+        return generation_inputs(self.model, self.processor, prompts, [video for _, video in questions])
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +86,8 @@ class ProcessorEncoder:
     """Any other model with a video processor: its processor is given all frames, their rate and the chat template's
     text. How it places frames in time is its own affair and not checked."""
 
-    def __init__(self, processor: ProcessorMixin) -> None:
-        self.processor = processor
+    def __init__(self, model: PreTrainedModel, processor: ProcessorMixin) -> None:
+        self.model, self.processor = model, processor
 
     def encode(self, frames: np.ndarray, fps: float) -> Frames:
         return Frames(frames, fps)
@@ -86,7 +95,10 @@ class ProcessorEncoder:
     def facts(self, video: Frames) -> dict[str, Any]:
         return {}
 
-    def batch(self, questions: Sequence[tuple[Messages, Frames | None]]) -> dict[str, torch.Tensor]:
+    def nbytes(self, video: Frames) -> int:
+        return video.frames.nbytes
+
+    def batch(self, questions: Sequence[tuple[Messages, Frames | None]]) -> dict[str, Any]:
         from transformers.video_utils import VideoMetadata
 
         videos = [video for _, video in questions if video is not None]
@@ -111,4 +123,8 @@ class ProcessorEncoder:
                     for video in videos
                 ],
             }
-        return dict(self.processor(text=texts, padding=True, return_tensors="pt", **media))
+        inputs = self.processor(text=texts, padding=True, return_tensors="pt", **media)
+        return {
+            name: value.to(self.model.device, self.model.dtype if name.startswith("pixel_values") else None)
+            for name, value in inputs.items()
+        }
