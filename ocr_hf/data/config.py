@@ -11,7 +11,7 @@ from typing import Any, get_args
 from ocr_hf.geometry.camera import intrinsics_from_fov
 from ocr_hf.perturb.ocr_map import Mode, OCRMap
 from ocr_hf.perturb.select import POLICIES
-from ocr_hf.questions.question import QUESTION_TYPES, QuestionConfig, VisibilityRule
+from ocr_hf.questions.question import MAX_PER_SCENE, QUESTION_TYPES, QuestionConfig, VisibilityRule, at_most
 
 SOURCES = ("procedural", "furnished", "mesh")
 SPLITS = ("train", "validation", "test")
@@ -58,6 +58,9 @@ class BuildConfig:
     mode: str = _option("gaussian", "noise: gaussian, geometry")
     strength: float | None = _option(None, "of the noise: gaussian 0 to 1, geometry in box diagonals; default by mode")
     question_types: tuple[str, ...] = _option((), "VSI-Bench task to ask; may be repeated; left out: all")
+    questions_per_task: int | None = _option(
+        None, "most questions of a VSI-Bench task in a clip, of a direction's level a third; left out: as VSI-Bench has"
+    )
     question_frames: int = _option(16, "frames that a model will see: what these don't show clearly isn't asked about")
     split: str = _option("train", "split of the scenes that are in no other")
     validation: float = _option(0.0, "share of scenes in the validation split")
@@ -148,7 +151,9 @@ class BuildConfig:
         if self.question_frames < 2:
             raise ValueError(f"question_frames is {self.question_frames}; objects must be seen in two, give at least 2")
         visibility = VisibilityRule(num_frames=self.question_frames)
-        return QuestionConfig(self.question_types or QUESTION_TYPES, visibility)
+        most = self.questions_per_task
+        limits = MAX_PER_SCENE if most is None else at_most(most)
+        return QuestionConfig(self.question_types or QUESTION_TYPES, visibility, max_per_scene=limits)
 
     @property
     def ocr_map(self) -> OCRMap:

@@ -37,6 +37,20 @@ MAX_PER_SCENE: Mapping[str, int] = {
 route planning, where people wrote one a scene and ours are planned."""
 
 
+def at_most(questions_per_task: int) -> dict[str, int]:
+    """Return limits for each type that give each of VSI-Bench's eight tasks about as many questions.
+
+    The three levels of relative direction, one task, get a third each, rounded up. Raises ValueError below 1.
+    """
+    if questions_per_task < 1:
+        raise ValueError(f"questions_per_task is {questions_per_task}; give at least 1")
+    third = -(-questions_per_task // 3)
+    return {
+        name: min(limit, third if name.startswith("object_rel_direction") else questions_per_task)
+        for name, limit in MAX_PER_SCENE.items()
+    }
+
+
 @dataclass(frozen=True)
 class Question:
     """One question, in VSI-Bench's wording and with its answer.

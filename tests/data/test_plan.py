@@ -70,6 +70,7 @@ def test_large_builds_spread_over_folders(select: str, size: int, name: str) -> 
         ({"seed": -1}, "seed is -1"),
         ({"question_types": ("colour",)}, "unknown question types .'colour'"),
         ({"question_frames": 1}, "question_frames is 1; objects must be seen in two"),
+        ({"questions_per_task": 0}, "questions_per_task is 0; give at least 1"),
         ({"trajectory": "path.txt", "scenes": 2}, "one clip of one scene"),
         ({"up": "x", "source": "mesh", "path": ("a.glb",)}, "up is 'x'"),
     ],
