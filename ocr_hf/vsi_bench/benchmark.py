@@ -61,13 +61,13 @@ def open_benchmark(data: str, revision: str | None = None) -> Benchmark:
 
     Raises ValueError where it is neither, or questions are not in order (see `check_questions`).
     """
-    from ocr_hf.vsi_bench.ocr_vsi_layout import MANIFEST, METADATA, OcrVsi, is_ocr_vsi
+    from ocr_hf.vsi_bench.ocr_vsi_layout import MANIFEST, METADATA, PRUNED, OcrVsi, is_ocr_vsi
     from ocr_hf.vsi_bench.vsi_layout import QUESTION_FILES, VsiBench
 
     if Path(data).is_dir():
         folder, found = Path(data), None
     elif data.count("/") == 1 and not data.startswith((".", "/", "~")):
-        folder, found = fetch_folder(data, revision, [*QUESTION_FILES, METADATA, MANIFEST])
+        folder, found = fetch_folder(data, revision, [*QUESTION_FILES, METADATA, MANIFEST, PRUNED])
     else:
         raise ValueError(f"'{data}' is neither a folder nor an ORG/NAME of the Hub; try nyu-visionx/VSI-Bench")
     if is_ocr_vsi(folder):

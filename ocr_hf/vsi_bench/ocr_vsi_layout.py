@@ -6,6 +6,7 @@ directly: `load_dataset` would take a copied or moved folder for the first one a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,8 @@ from ocr_hf.vsi_bench.benchmark import QUESTION_COLUMNS, Benchmark, Row, digest_
 
 METADATA = "*/vanilla/metadata.parquet"
 """Where the metadata files are; the folder's first part is the split."""
+PRUNED = "pruned.json"
+"""{"pruned": [ids]}, where a folder has a debiased part: the questions that it leaves out."""
 _OBJECT_COLUMNS = ["id", "queried_objects", "footprints", "camera_to_world"]
 
 
@@ -47,10 +50,24 @@ class OcrVsi(Benchmark):
                 for number, row in enumerate(file.read_row_group(group, columns).to_pylist()):
                     self.rows.append({**row, "split": split})
                     self._where[row["id"]] = (split, group, number)
+        self._mark_pruned()
         self._group = lru_cache(maxsize=2)(self._read_group)
 
+    def _mark_pruned(self) -> None:
+        """Give the rows VSI-Bench's column `pruned` where the folder says which the debiased part leaves out."""
+        path = self.folder / PRUNED
+        if not path.is_file():
+            return
+        pruned = set(json.loads(path.read_text(encoding="utf-8"))["pruned"])
+        unknown = pruned - self._where.keys()
+        if unknown:
+            raise ValueError(f"{path} names question {min(unknown)}, which {self.name} doesn't have; fetch it again")
+        self.rows = [{**row, "pruned": row["id"] in pruned} for row in self.rows]
+
     def select(self, split: str) -> list[Row]:
-        """Return the rows of one split, or of all for "full"."""
+        """Return the rows of one split, of all for "full", or, where it is known, of the debiased part."""
+        if split == "debiased" and self.rows and "pruned" in self.rows[0]:
+            return [row for row in self.rows if not row["pruned"]]
         if split != "full" and split not in self._files:
             raise ValueError(f"{self.name} has no split '{split}'; it has full, {', '.join(self._files)}")
         return [row for row in self.rows if split in ("full", row["split"])]

@@ -9,6 +9,7 @@ import pytest
 from ocr_hf.reference.config import ReferenceConfig
 from ocr_hf.reference.model import build_untrained
 from ocr_hf.reference.prepare import prepare
+from tests.reference.toy_benchmark import toy_benchmark, toy_scenes  # noqa: F401
 
 
 @pytest.fixture(scope="session")
