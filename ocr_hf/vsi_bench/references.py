@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ocr_hf.vsi_bench.scoring import TOLERANCES, Scored, score_answers
+from ocr_hf.vsi_bench.scoring import TOLERANCES, score_answers
 from ocr_hf.vsi_bench.summary import averages
 from ocr_hf.vsi_bench.tasks import LETTERS, QUESTION_TYPES, TASKS, is_numeric
 
@@ -20,26 +20,28 @@ STEPS = {"object_counting": 1.0, "object_abs_distance": 0.1, "object_size_estima
 
 
 def reference_rows(rows: Sequence[Row]) -> dict[str, dict]:
-    """Return name -> {macro, micro, tasks} in per cent, for the questions given.
+    """Return name -> {macro, micro, tasks} in per cent, for the questions given; see `reference_scores`."""
+    types = np.array([QUESTION_TYPES.index(row["question_type"]) for row in rows])
+    return {name: _table(types, scores) for name, scores in reference_scores(rows).items()}
+
+
+def reference_scores(rows: Sequence[Row]) -> dict[str, np.ndarray]:
+    """Return name -> (n,) the score of each question, 0 to 1.
 
     random : expectation of guessing: letters uniformly, numbers drawn from the answers of the same question type
     most_frequent : the answer that occurs most often in its question type (the smallest, where several do)
     always_a : letter A, and for numbers the constant with the best score (2 objects, 1.9 m, 93 cm, 16.2 m2 on the
         full set)
     """
-    types = [row["question_type"] for row in rows]
-    truths: dict[str, list[str]] = {name: [] for name in QUESTION_TYPES}
-    options: dict[str, list[int]] = {name: [] for name in QUESTION_TYPES}
+    truths: dict[str, list[str]] = {}
     for row in rows:
-        truths[row["question_type"]].append(str(row["ground_truth"]))
-        options[row["question_type"]].append(0 if row["options"] is None else len(row["options"]))
-    expected = {name: _expected_chance(name, truths[name], options[name]) for name in truths if truths[name]}
-    frequent = {name: _most_frequent(name, truths[name]) for name in truths if truths[name]}
-    constant = {name: best_constant(name, truths[name]) if is_numeric(name) else "A" for name in truths if truths[name]}
+        truths.setdefault(row["question_type"], []).append(str(row["ground_truth"]))
+    frequent = {name: _most_frequent(name, given) for name, given in truths.items()}
+    constant = {name: best_constant(name, given) if is_numeric(name) else "A" for name, given in truths.items()}
     return {
-        "random": _from_means(expected, Counter(types)),
-        "most_frequent": _from_constants(rows, frequent.__getitem__),
-        "always_a": _from_constants(rows, constant.__getitem__),
+        "random": chance_scores(rows),
+        "most_frequent": _constant_scores(rows, frequent),
+        "always_a": _constant_scores(rows, constant),
     }
 
 
@@ -59,14 +61,29 @@ def _mra(prediction: float, targets: np.ndarray) -> np.ndarray:
     return np.count_nonzero(error[:, None] <= TOLERANCES, axis=1)
 
 
-def _expected_chance(question_type: str, truths: Sequence[str], options: Sequence[int]) -> float:
-    """Return the expected score, 0 to 1, of guessing."""
-    if not is_numeric(question_type):
-        return float(np.mean([1.0 / count for count in options]))
-    targets = np.array([float(truth) for truth in truths])
+def chance_scores(rows: Sequence[Row]) -> np.ndarray:
+    """Return (n,) the expected score, 0 to 1, of guessing each question: a letter uniformly, a number by drawing from
+    the answers of its type among `rows`."""
+    drawn: dict[str, list[float]] = {}
+    for row in rows:
+        if is_numeric(row["question_type"]):
+            drawn.setdefault(row["question_type"], []).append(float(row["ground_truth"]))
+    expected = {name: _chance_by_truth(np.array(targets)) for name, targets in drawn.items()}
+    return np.array(
+        [
+            expected[row["question_type"]][float(row["ground_truth"])]
+            if is_numeric(row["question_type"])
+            else 1.0 / len(row["options"])
+            for row in rows
+        ]
+    )
+
+
+def _chance_by_truth(targets: np.ndarray) -> dict[float, float]:
+    """Return true number -> mean score, 0 to 1, of all answers given in its place."""
     values, counts = np.unique(targets, return_counts=True)
-    total = sum(int(count) * int(_mra(value, targets).sum()) for value, count in zip(values, counts, strict=True))
-    return total / (10 * len(targets) ** 2)
+    tenths = sum(count * _mra(value, values) for value, count in zip(values, counts, strict=True))
+    return dict(zip(values.tolist(), (tenths / (10 * len(targets))).tolist(), strict=True))
 
 
 def _most_frequent(question_type: str, truths: Sequence[str]) -> str:
@@ -75,20 +92,16 @@ def _most_frequent(question_type: str, truths: Sequence[str]) -> str:
     return min(counts, key=lambda truth: (-counts[truth], order(truth)))
 
 
-def _from_constants(rows: Sequence[Row], answer: Callable[[str], str]) -> dict:
+def _constant_scores(rows: Sequence[Row], answers: Mapping[str, str]) -> np.ndarray:
+    """Return (n,) scores, 0 to 1, of one answer for all questions of a type."""
     types = [row["question_type"] for row in rows]
-    scored: Scored = score_answers([answer(name) for name in types], [row["ground_truth"] for row in rows], types)
-    tenths = {name: [] for name in QUESTION_TYPES}
-    for name, score in zip(types, scored.tenths, strict=True):
-        tenths[name].append(int(score))
-    means = {name: sum(scores) / (10 * len(scores)) for name, scores in tenths.items() if scores}
-    return _from_means(means, Counter(types))
+    return score_answers([answers[name] for name in types], [row["ground_truth"] for row in rows], types).scores
 
 
-def _from_means(means: Mapping[str, float], sizes: Mapping[str, int]) -> dict:
-    """Return the table of the mean score, 0 to 1, of each question type."""
-    counts = np.array([sizes.get(name, 0) for name in QUESTION_TYPES], dtype=np.float64)
-    totals = np.array([10.0 * means.get(name, 0.0) for name in QUESTION_TYPES]) * counts
+def _table(types: np.ndarray, scores: np.ndarray) -> dict:
+    """Return averages and tasks in per cent from each question's type number and score, 0 to 1."""
+    counts = np.bincount(types, minlength=len(QUESTION_TYPES)).astype(np.float64)
+    totals = np.bincount(types, weights=10.0 * scores, minlength=len(QUESTION_TYPES))
     tasks, _, macro, micro = averages(totals, counts)
     named = {task.name: float(score) for task, score in zip(TASKS, tasks, strict=True) if not np.isnan(score)}
     return {"macro": float(macro), "micro": float(micro), "tasks": named}
