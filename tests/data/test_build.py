@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -268,14 +267,3 @@ def test_question_frames_decide_what_is_asked_about(tmp_path: Path) -> None:
     shown = [{i for i in clip.footprints.codes if clip.footprints.region([i], [t]).mean() >= 0.001} for t in (0, 3)]
     assert all(set(row["queried_objects"]) <= shown[0] & shown[1] for row in clip.rows)
     assert not all(set(row["queried_objects"]) <= shown[0] & shown[1] for row in asked[4].rows)
-
-
-def test_questions_per_task_thin_a_clip_evenly(tmp_path: Path) -> None:
-    """What is left of each task is a part of what there was, and no task has more than was asked for."""
-    for name, most in (("all", None), ("few", 1)):
-        build_folder(small_config(scenes=1, questions_per_task=most), tmp_path / name)
-    every, few = (stored_clips(tmp_path / name)[0].rows for name in ("all", "few"))
-    counts = {name: Counter(row["question_type"] for row in rows) for name, rows in (("all", every), ("few", few))}
-    limits = dict.fromkeys(counts["all"], 1)
-    assert counts["few"] == {name: min(count, limits[name]) for name, count in counts["all"].items()}
-    assert {row["question"] for row in few} < {row["question"] for row in every}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ocr_hf.data.config import BuildConfig, load_config
 from ocr_hf.data.plan import jobs, plan_scenes
+from ocr_hf.questions.question import MAX_PER_SCENE, at_most
 
 
 @given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 40))
@@ -26,6 +27,11 @@ def test_jobs_cover_every_clip_once_and_keep_all_workers_busy(scenes: int, clips
 def test_two_seeds_share_no_scene() -> None:
     names = [scene.name for seed in (0, 1) for scene in plan_scenes(BuildConfig(scenes=10_000, seed=seed))]
     assert len(set(names)) == 20_000
+
+
+def test_questions_per_task_reach_the_generator() -> None:
+    assert BuildConfig().question_config.max_per_scene == MAX_PER_SCENE
+    assert BuildConfig(questions_per_task=4).question_config.max_per_scene == at_most(4)
 
 
 def test_a_scene_keeps_its_split_however_many_are_built() -> None:
