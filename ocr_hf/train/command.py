@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ocr_hf.train.versions import check_trl
+
 
 def command(main: Callable[[], Any], name: str) -> None:
     """Run a command; an error that the user can mend ends it with one sentence and status 1.
@@ -14,6 +16,7 @@ def command(main: Callable[[], Any], name: str) -> None:
     OCR_HF_TRACEBACK=1 shows where it came from.
     """
     try:
+        check_trl()  # before anything that needs names of it
         main()
     except (ValueError, OSError, ImportError) as error:
         if os.environ.get("OCR_HF_TRACEBACK"):
