@@ -54,11 +54,17 @@ def identity(
         "base": base,
         "base_id": given.base_model,
         "base_revision": given.base_revision or "main",
-        "datasets": renderer.listed(*given.datasets) if inputs.datasets else Literal("a local data set"),
+        "datasets": _data_names(inputs, given, renderer),
         "parameters": parameters,
         "small": parameters is not None and parameters.value < SMALL,
         "toolkit": renderer.listed(*versions) if versions else Literal("ocr-hf"),
     }
+
+
+def _data_names(inputs: CardInputs, given: Sourced, renderer: Renderer) -> Any:
+    if inputs.datasets:
+        return renderer.listed(*given.datasets)
+    return Literal("data sets made by `ocr-hf build`, listed below" if inputs.data else "a local data set")
 
 
 def snippet(results: list[Sourced], configs: list[Sourced], usage: Sourced | None) -> dict[str, Any]:

@@ -49,7 +49,8 @@ def test_the_card_tells_data_stages_scores_and_the_other_models(release):
     assert "**Object-Centric 3D Rollout**" in text and "It was trained with" in text
     assert "small reference checkpoint" in text and "trained from random weights" in text
     assert f'"num_frames": {FRAMES}, "fps": None}}' in text
-    assert "queried objects noised" in text and "| sft |" in text and "| text-only |" in text
+    assert "made by `ocr-hf build`, listed below" in text and "queried objects noised" in text
+    assert "| sft |" in text and "| text-only |" in text
 
 
 def test_every_number_has_its_file_and_pointer(release):
