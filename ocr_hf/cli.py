@@ -14,6 +14,8 @@ COMMANDS = {
     "eval": "run a model on VSI-Bench or ocr-vsi, or score predictions",
     "tiny-model": "build a small untrained Qwen2.5-VL, offline",
     "train-reference": "train the reference checkpoint ocr-vsi-tiny from nothing",
+    "reference-benchmark": "build ocr-vsi-test, the frozen benchmark it is measured on",
+    "reference-report": "report on its evaluation: tables, curves, examples",
     "card": "render a model's card from its measured files",
     "push": "publish a data set, model, metric or Space on the Hub",
     "pull": "fetch one back, by revision, with checksums",

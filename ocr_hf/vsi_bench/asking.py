@@ -1,4 +1,4 @@
-"""Asking a model: from a question to sampled frames, an audit's change to them, inputs, and the text it answers."""
+"""Asking a model: from a question and the frames that it is shown to inputs, and to the text it answers."""
 
 from __future__ import annotations
 
@@ -7,37 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ocr_hf.data.video import probe, read_frames, uniform_indices
-from ocr_hf.models.media import FrameCache, sampled_fps
+from ocr_hf.data.video import uniform_indices
 from ocr_hf.perturb.rows import footprints_of
-from ocr_hf.vsi_bench.audits import NEED_OBJECTS, Changed, apply_audit
+from ocr_hf.vsi_bench.audits import NEED_OBJECTS, apply_audit
 from ocr_hf.vsi_bench.benchmark import Benchmark, Row
 from ocr_hf.vsi_bench.config import EvalConfig
 from ocr_hf.vsi_bench.encoding import Encoder, encoder_for
 from ocr_hf.vsi_bench.prompts import build_prompt
+from ocr_hf.vsi_bench.shown_frames import Sampled, ShownFrames
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ocr_hf.models.load import LoadedModel
 
-FRAME_CACHE_BYTES = 512 * 1024**2
 ENCODED_CACHE_BYTES = 1024**3
 """Encoded videos that are kept, with at least one; a batch's questions may be about many."""
-
-
-@dataclass(frozen=True, eq=False)
-class Sampled:
-    """Frames of one video as they were sampled: (T, H, W, 3) uint8, (T,) seconds, (T,) frame numbers."""
-
-    frames: np.ndarray
-    timestamps_s: np.ndarray
-    indices: np.ndarray
-
-    @property
-    def fps(self) -> float:
-        """Rate of the sampled frames; a single frame has none and stands at time 0 whatever is said, so 1."""
-        return sampled_fps(self.timestamps_s) if len(self.timestamps_s) > 1 else 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,29 +33,15 @@ class Prepared:
     record: dict[str, Any]
 
 
-class Asker:
+class Asker(ShownFrames):
     """Prepares and asks questions of one benchmark with one model."""
 
     def __init__(self, benchmark: Benchmark, config: EvalConfig, loaded: LoadedModel) -> None:
-        self.benchmark = benchmark
-        self.config = config
+        super().__init__(benchmark, config)
         self.model = loaded.model
         self.tokenizer = loaded.processor.tokenizer
         self.encoder: Encoder = encoder_for(loaded, config.min_pixels, config.max_pixels)
-        self._frames = FrameCache(FRAME_CACHE_BYTES)
         self._encoded: OrderedDict[tuple[str, str], Any] = OrderedDict()
-
-    def sample(self, row: Row) -> Sampled:
-        """Return the frames of a question's video; decoded once for questions that follow each other."""
-
-        def decode() -> tuple[np.ndarray, Any]:
-            source = self.benchmark.video(row)
-            indices = uniform_indices(probe(source).num_frames, self.config.frames)
-            frames, times = read_frames(source, indices)
-            return frames, (times, indices)
-
-        frames, (times, indices) = self._frames.get(self.benchmark.video_key(row), decode)
-        return Sampled(frames, times, indices)
 
     def prepare(self, row: Row, audit: str) -> Prepared:
         """Return a question as an audit asks it; raise VideoError where its video can't be decoded."""
@@ -88,16 +57,6 @@ class Asker:
         else:
             video = self._encode_once(row, audit, sampled)
         return Prepared(row, messages, video, record | self.encoder.facts(video))
-
-    def change(self, row: Row, audit: str, sampled: Sampled) -> Changed:
-        """Return the sampled frames as an audit that needs objects shows them."""
-        full = self.benchmark.objects(row)
-        numbers = sampled.indices.tolist()
-        footprints = footprints_of(full).select(numbers)
-        seed, strength = self.config.seed, self.config.strength
-        return apply_audit(
-            audit, sampled.frames, row["id"], seed, strength, footprints, full["queried_objects"], numbers
-        )
 
     def applies(self, row: Row, audit: str) -> bool:
         """Return whether an audit can be asked of a question: it names an object that a sampled frame shows."""
