@@ -71,6 +71,7 @@ def launch_arguments(demo: Demo, host: str, port: int | None) -> dict:
         "state_session_capacity": 1000,
         "allowed_paths": [str(media)],
         "show_error": False,
+        "prevent_thread_lock": True,
         "footer_links": ["api", "gradio", "settings"],
         "app_kwargs": {"routes": [Mount(f"/{MEDIA_URL}", StaticFiles(directory=media))]},
     }
@@ -82,10 +83,13 @@ def main() -> None:
     demo = make_demo(options)
     if os.environ.get("SPACES_ZERO_GPU"):
         demo.models.preload(every=True)  # its workers are forks of this process: what isn't loaded now never stays
+    on_spaces = bool(os.environ.get("SPACE_ID"))
+    page = build(demo)
+    page.launch(**launch_arguments(demo, "0.0.0.0" if on_spaces else options.host, options.port))
+    # Only now: Gradio gives its server 5 s to come up, and then reports that there is no free port
     demo.rooms.warm_up(then=demo.models.preload)
     sweep_regularly(demo.rooms)
-    on_spaces = bool(os.environ.get("SPACE_ID"))
-    build(demo).launch(**launch_arguments(demo, "0.0.0.0" if on_spaces else options.host, options.port))
+    page.block_thread()
 
 
 if __name__ == "__main__":

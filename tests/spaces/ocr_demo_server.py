@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,14 +20,17 @@ PATIENCE = float(os.environ.get("OCR_DEMO_PATIENCE", "1"))
 UNREACHABLE = "http://127.0.0.1:9"
 """A Hub that nobody answers for: stronger than offline mode, in which the clients don't even try."""
 SMALL_ROOMS = """
-import runpy, sys
+import runpy, sys, time, types
 sys.path.insert(0, {folder!r})
+import gradio.http_server
+# Gradio gives its server 5 s to start
+gradio.http_server.time = types.SimpleNamespace(sleep=time.sleep, time=lambda: time.time() / {patience})
 from room_demo import rooms
 rooms.BUNDLED = (rooms.Bundled("Kitchen", 12, 2),)
 rooms.Rooms.__init__.__defaults__ = (rooms.BUNDLED,)
 rooms.ClipSize.__init__.__defaults__ = ({frames}, 4.0, {width}, {height}, 75.0)
 {extra}
-sys.argv = ["app.py", "--port", "{port}", "--cache", {cache!r}, "--frames", "4", "--clip-frames", "{frames}"]
+sys.argv = ["app.py", "--port", "{port}", "--cache", {cache!r}, "--clip-frames", "{frames}", *{options!r}]
 runpy.run_path({app!r}, run_name="__main__")
 """
 
@@ -41,18 +44,28 @@ def free_port() -> int:
     raise RuntimeError("fifty ports between 18000 and 28000 are taken; what else runs here?")
 
 
+UNTRAINED = ("--frames", "4", "--model", "tiny-qwen2.5-vl", "--model", "tiny-qwen3-vl")
+"""Options for models that are there whether or not the checkout has a reference checkpoint."""
+
+
 @contextmanager
 def running_demo(
-    cache: Path, frames: int = 8, width: int = 196, height: int = 140, extra: str = ""
+    cache: Path,
+    frames: int = 8,
+    width: int = 196,
+    height: int = 140,
+    options: Sequence[str] = UNTRAINED,
+    extra: str = "",
 ) -> Iterator[str]:
     """Yield the address of a demo with one small kitchen; stop it afterwards.
 
+    frames, width, height : of its video; options : of app.py
     extra : Python that the demo's process runs first, in the working directory `cache`
     """
     port = free_port()
     source = SMALL_ROOMS.format(
         folder=str(APP.parent), app=str(APP), port=port, cache=str(cache), frames=frames, width=width, height=height,
-        extra=extra,
+        options=list(options), extra=extra, patience=PATIENCE,
     )  # fmt: skip
     environment = {
         **{name: value for name, value in os.environ.items() if name not in ("HF_HUB_OFFLINE", "HF_TOKEN")},

@@ -116,9 +116,12 @@ def test_modes_set_the_range_of_the_strength(handlers) -> None:
 
 
 def test_choosing_a_task_lists_its_questions(handlers) -> None:
-    questions, options = handlers.pick_task("boxes-0001", "object_counting")
+    questions, options, shown = handlers.pick_task("boxes-0001", "object_counting")
     assert questions["value"] == 1 and options == "The answer is a number."
-    assert "A. left" in handlers.pick_question("boxes-0001", 0)
+    assert "How many chair(s) are in this room?" in shown and "Both answers appear here" in shown
+    options, shown = handlers.pick_question("boxes-0001", 0)
+    assert "A. left" in options and "is the chair to my left or my right?" in shown
+    assert "<small>" not in handlers.pick_question("boxes-0001", None)[1]
 
 
 def test_nothing_chosen_to_ask_is_told(asks) -> None:

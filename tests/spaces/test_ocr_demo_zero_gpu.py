@@ -117,10 +117,13 @@ def test_every_model_is_loaded_before_the_page_starts(zero, monkeypatch, tmp_pat
     demo = boxes_demo(tmp_path / "demo")
     models = answering.Models(UNTRAINED, frames=4, cache=tmp_path / "models")
     started = []
-    page = SimpleNamespace(launch=lambda **named: started.append((sorted(answering._LOADED), named["server_name"])))
+    page = SimpleNamespace(
+        launch=lambda **named: started.append((sorted(answering._LOADED), named["server_name"])),
+        block_thread=lambda: started.append("waiting"),
+    )
     monkeypatch.setattr(app, "make_demo", lambda options: type(demo)(demo.rooms, demo.videos, models))
     monkeypatch.setattr(app, "build", lambda demo: page)
     monkeypatch.setattr(app, "sweep_regularly", lambda rooms: None)
     monkeypatch.setattr(sys, "argv", ["app.py"])
     app.main()
-    assert started == [(sorted(UNTRAINED), "127.0.0.1")]
+    assert started == [(sorted(UNTRAINED), "127.0.0.1"), "waiting"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from ocr_hf.questions.question import Question
 from ocr_hf.vsi_bench.tasks import UNITS
 
 from .asked import Answer, Asked
@@ -42,11 +43,18 @@ def untrained_note(names: Sequence[str]) -> str:
     )
 
 
-def no_answers_html(names: Sequence[str]) -> str:
-    """Return what is shown before a question is asked; names : of the models on offer, the default first."""
+def no_answers_html(names: Sequence[str], question: Question | None = None) -> str:
+    """Return what is shown before a question is asked: the question in full, and where its answers will be.
+
+    names : of the models on offer, the default first
+    """
+    asked = ""
+    if question is not None:
+        kind = TASK_NAMES.get(question.question_type, "")
+        asked = f"{escape(question.question)}<small>{kind}</small>"
     return (
-        f'<div class="answers">{untrained_note(names[:1])}<div class="empty"><span>Both answers appear here, side by '
-        "side: pick a question on the right and press <b>Ask on both videos</b>.</span></div></div>"
+        f'<div class="answers"><div class="asked">{asked}</div>{untrained_note(names[:1])}<div class="empty"><span>'
+        "Both answers appear here, side by side: press <b>Ask on both videos</b>.</span></div></div>"
     )
 
 

@@ -136,5 +136,7 @@ def _cell(value: object) -> object:
 
 
 def _told(answer: Answer) -> str:
-    text = answer.extracted[:60] if answer.valid else "(no valid answer)"
+    if not answer.valid:
+        return "(no valid answer)"
+    text = answer.extracted[:60]
     return text if answer.score is None else f"{text} ({100 * answer.score:.0f} %)"

@@ -9,6 +9,7 @@ import gradio as gr
 
 from . import views
 from .cards import no_answers_html
+from .clip import DemoClip
 from .noise import MAX_STRENGTH, Noise
 from .problems import Problem
 from .room_model import marked_model
@@ -103,7 +104,7 @@ class Handlers:
             gr.update(choices=views.task_choices(clip), value=task),
             gr.update(choices=views.question_choices(clip, task), value=choice.question),
             _options_text(clip, choice.question),
-            no_answers_html(self.demo.models.names),
+            self._unanswered(clip, choice.question),
             clip.note,
         ]
 
@@ -146,11 +147,17 @@ class Handlers:
         return [
             gr.update(choices=views.question_choices(clip, task), value=first),
             _options_text(clip, first),
+            self._unanswered(clip, first),
         ]
 
-    def pick_question(self, room: str, question: int | None) -> str:
-        """Show a question's options."""
-        return _options_text(self.demo.rooms.clip(room), question)
+    def pick_question(self, room: str, question: int | None) -> list[str]:
+        """Show a question in full, and its options."""
+        clip = self.demo.rooms.clip(room)
+        return [_options_text(clip, question), self._unanswered(clip, question)]
+
+    def _unanswered(self, clip: DemoClip, question: int | None) -> str:
+        known = question is not None and 0 <= question < len(clip.questions)
+        return no_answers_html(self.demo.models.names, clip.questions[question] if known else None)
 
     def model_3d(
         self, room: str, policy: str, chosen: list, count: float, mode: str, strength: float, seed: float,

@@ -77,14 +77,18 @@ def build(demo: Demo) -> gr.Blocks:
                         [], label="Objects in view, with size", elem_classes="objects", elem_id="objects"
                     )
                     count = gr.Slider(
-                        1, MAX_OBJECTS, 2, step=1, label="How many objects", visible=False, elem_id="count"
-                    )
+                        1, MAX_OBJECTS, 2, step=1, label="How many objects", visible=False, elem_id="count",
+                        info="Drawn anew with every seed.",
+                    )  # fmt: skip
                     with gr.Row():
                         mode = gr.Radio(
                             [("Gaussian", "gaussian"), ("Geometry", "geometry")], value="gaussian", label="Noise",
-                            elem_id="mode", min_width=200,
+                            info="Hides pixels, or moves 3D points.", elem_id="mode", min_width=200,
                         )  # fmt: skip
-                        strength = gr.Slider(0, 1, 0.5, step=0.05, label="Strength", elem_id="strength", min_width=130)
+                        strength = gr.Slider(
+                            0, 1, 0.5, step=0.05, label="Strength", info="0: unchanged", elem_id="strength",
+                            min_width=130,
+                        )  # fmt: skip
                 with gr.Group():
                     with gr.Row():
                         task = gr.Dropdown([], label="2 · Ask: task", elem_id="task", min_width=150)
@@ -102,12 +106,12 @@ def build(demo: Demo) -> gr.Blocks:
                     )  # fmt: skip
                     with gr.Row():
                         second = gr.Dropdown(
-                            [("none", NONE), *labels], value=NONE, label="Compare with", elem_id="model-b",
-                            min_width=150,
+                            [("none", NONE), *labels], value=NONE, label="Compare with", info="Asked the same",
+                            elem_id="model-b", min_width=150,
                         )  # fmt: skip
                         seed = gr.Number(
-                            0, label="Seed of the noise", precision=0, minimum=0, maximum=MAX_SEED, elem_id="seed",
-                            min_width=110,
+                            0, label="Seed of the noise", info="Same seed, same noise", precision=0, minimum=0,
+                            maximum=MAX_SEED, elem_id="seed", min_width=110,
                         )  # fmt: skip
                     thinking = gr.Checkbox(
                         False, label="Let it think first", info="Longer; no option bars then", elem_id="thinking"
@@ -117,7 +121,10 @@ def build(demo: Demo) -> gr.Blocks:
             with gr.Tab("Findings"):
                 lock_card = gr.HTML(NO_LOCK, apply_default_css=False, elem_id="lock")
                 with gr.Row(elem_classes="tools"):
-                    number = gr.Slider(2, 24, 6, step=1, label="Questions of this room to test", scale=2, min_width=200)
+                    number = gr.Slider(
+                        2, 24, 6, step=1, label="Questions of this room to test", scale=2, min_width=200,
+                        info="Of every task in turn; each is asked three times.",
+                    )  # fmt: skip
                     test = gr.Button("Test the query lock", elem_id="test-lock", min_width=150)
                     stop_test = gr.Button("Stop", min_width=70)
                     download = gr.DownloadButton("Download CSV", interactive=False, elem_id="csv", min_width=130)
@@ -169,10 +176,10 @@ def build(demo: Demo) -> gr.Blocks:
         mode.input(guarded(handlers.change_mode), mode, strength, **quiet).then(
             guarded(handlers.refresh), controls, view, **quiet
         ).then(*draw_3d, **quiet)
-        task.input(guarded(handlers.pick_task), [room, task], [question, options], **quiet).then(
+        task.input(guarded(handlers.pick_task), [room, task], [question, options, answers], **quiet).then(
             guarded(handlers.refresh), controls, view, **quiet
         )
-        question.input(guarded(handlers.pick_question), [room, question], options, **quiet).then(
+        question.input(guarded(handlers.pick_question), [room, question], [options, answers], **quiet).then(
             guarded(handlers.refresh), controls, view, **quiet
         )
         model_tab.select(lambda: True, None, in_3d, **quiet).then(*draw_3d, **quiet)
@@ -189,8 +196,8 @@ def build(demo: Demo) -> gr.Blocks:
         )  # fmt: skip
         asking.then(None, None, None, js=SHOW_ANSWERS, **quiet)
         # cancels takes what waits out of the queue; the functions end what already runs
-        stop.click(asks.stop_asking, None, None, cancels=[asking], queue=False, **quiet)
-        stop_test.click(asks.stop_testing, None, None, cancels=[testing], queue=False, **quiet)
+        stop.click(asks.stop_asking, None, None, cancels=[asking], **quiet)
+        stop_test.click(asks.stop_testing, None, None, cancels=[testing], **quiet)
         page.unload(asks.leave)
         copy.click(None, None, None, js=COPY_LINK, **quiet)
         clear.click(asks.clear, None, [findings, locks, *found], **quiet)

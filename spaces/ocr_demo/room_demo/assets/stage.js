@@ -187,6 +187,19 @@ const update = async () => {
   const theme = new URLSearchParams(location.search).get('__theme');
   history.replaceState(null, '', theme ? `${view.link}&__theme=${encodeURIComponent(theme)}` : view.link);
 };
+// Gradio tells of a slider's release by the pointer alone; keys move it as well.
+const MOVES = /^(Arrow|Page|Home|End|Enter)/;
+document.addEventListener('keyup', ({ target, key }) => {
+  if (MOVES.test(key) && target.matches('#strength input, #count input'))
+    target.dispatchEvent(new PointerEvent('pointerup', { bubbles: true }));
+});
+// Gradio mounts components one after the other; style.css shows them together, so that nothing jumps.
+const parts = ['.top', '#rooms .rooms', '.stage .bar', '#answers .answers', '#objects', '#question input', '#options-text', '#ask'];
+const showWhenMounted = () => {
+  if (parts.every((part) => document.querySelector(part))) document.body.classList.add('mounted');
+  else requestAnimationFrame(showWhenMounted);
+};
+showWhenMounted();
 watch('value', update);
 showPlaying();
 update();
