@@ -56,6 +56,7 @@ def build(demo: Demo) -> gr.Blocks:
             with gr.Column(scale=7, min_width=340):
                 with gr.Tabs():
                     with gr.Tab("Videos") as videos_tab:
+                        # Not gr.AnnotatedImage: it tells of clicks on its legend, not on the picture, and stands still
                         stage = gr.HTML(
                             None, html_template='<div class="stage"></div>', elem_id="stage",
                             js_on_load=(ASSETS / "stage.js").read_text(), apply_default_css=False,
