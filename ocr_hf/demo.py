@@ -107,6 +107,7 @@ def main() -> None:
     print(f"  videos side by side: {page}   (open it in a browser)")
     print(f"  contact sheet:       {sheet}")
     print(f'  in Python:           from datasets import load_dataset; load_dataset("{options.data}")', flush=True)
+    ask(rows)
     if not options.no_training:
         train(options.data, options.out / "training")
     print(
@@ -114,11 +115,26 @@ def main() -> None:
     )
 
 
+def ask(rows: list[dict]) -> None:
+    """Ask the reference checkpoint about the first clip, vanilla and noisy, where the checkout has it."""
+    from ocr_hf.reference.show import FOLDER
+    from ocr_hf.reference.show import ask as answers
+
+    if not (FOLDER / "model.safetensors").is_file():
+        return
+    first = [row for row in rows if row["clip_id"] == rows[0]["clip_id"]]
+    print(f"\nthe reference checkpoint ({FOLDER.name}) about {rows[0]['clip_id']}, vanilla -> noisy (answer):")
+    for shown in answers(first):
+        print(f"  {shown.task:<24} {shown.vanilla:>6} -> {shown.noisy:<6} ({shown.ground_truth})", flush=True)
+
+
 def train(folder: Path, out: Path) -> None:
     """Let a tiny model learn from the data set for some minutes, and say what it learned."""
     print("\ntraining a tiny model (minutes on two cores): SFT, then GRPO with Object-Centric 3D Rollout")
     from ocr_hf.train.demo import train as train_tiny
+    from ocr_hf.train.demo import without_progress_bars
 
+    without_progress_bars()
     figures = train_tiny(folder, out)
     print(
         f"  score on unseen scenes: {figures['untrained']:.1f} untrained, {figures['after_sft']:.1f} after SFT, "

@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
+from datasets import Dataset
 
-from ocr_hf.train.demo import DemoConfig, HeldOut, main, split_by_scene, train
+from ocr_hf.train.demo import DemoConfig, main, train
+from ocr_hf.train.held_out import HeldOut, balanced, split_by_scene
 from tests.train.clips import make_folder
 
 
 def test_no_scene_is_in_both_parts(dataset_folder):
-    rows, held_out = split_by_scene(dataset_folder)
+    rows, held_out = split_by_scene(dataset_folder, "official")
     assert set(rows["scene_name"]) == {"clip0", "clip1", "clip2"} and set(held_out["scene_name"]) == {"clip3"}
     assert "single word or phrase" in rows[0]["prompt"][0]["content"]
 
 
 def test_one_scene_is_not_enough(tmp_path):
     with pytest.raises(ValueError, match="has 1 scene; to hold one out, build at least 2"):
-        split_by_scene(make_folder(tmp_path / "one", 1))
+        split_by_scene(make_folder(tmp_path / "one", 1), "official")
+
+
+def test_tasks_are_balanced_and_no_row_is_lost():
+    kinds = ["object_counting"] * 5 + ["route_planning"] * 2 + [f"object_rel_direction_{n}" for n in ("easy", "hard")]
+    rows = balanced(Dataset.from_dict({"id": list(range(9)), "question_type": kinds}))
+    assert Counter(rows["id"]) == {0: 1, 1: 1, 2: 1, 3: 1, 4: 1, 5: 3, 6: 2, 7: 3, 8: 2}
 
 
 def test_score_is_vsi_benchs(dataset_folder, tiny_folder, monkeypatch):
     from ocr_hf.models.load import load_model
 
     loaded = load_model(tiny_folder, device="cpu")
-    rows, held_out = split_by_scene(dataset_folder)
-    asked = HeldOut(held_out, loaded.processor, DemoConfig(num_frames=4))
+    rows, held_out = split_by_scene(dataset_folder, "official")
+    asked = HeldOut(held_out, loaded.processor, num_frames=4, max_pixels=56 * 84)
     assert asked.constants(rows) == 100.0  # every clip has 3 rectangles
     assert 0.0 <= asked.score(loaded.model) <= 100.0 and not loaded.model.training
     monkeypatch.setattr(asked, "answers", lambda model: ["2."])
