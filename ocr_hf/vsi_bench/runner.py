@@ -32,8 +32,6 @@ from ocr_hf.vsi_bench.provenance import describe_model, library_versions
 from ocr_hf.vsi_bench.results import write_results
 
 RUN = "run.json"
-SORTED_TOGETHER = 4
-"""Batches among which questions are sorted by length: more waste less on padding, fewer share more of their videos."""
 Batch = tuple[str, tuple[Row, ...]]
 """(audit, questions asked together)"""
 
@@ -95,7 +93,7 @@ def plan_batches(
     batch_size: int,
     applies: Callable[[Row, str], bool],
 ) -> list[Batch]:
-    """Return all batches of a run: audit by audit, questions about one video together, of them those of like length."""
+    """Return all batches of a run: audit by audit, questions about one video together."""
     order: dict[str, list[Row]] = {}
     for row in rows:
         order.setdefault(benchmark.video_key(row), []).append(row)
@@ -103,16 +101,8 @@ def plan_batches(
     batches: list[Batch] = []
     for audit in audits:
         asked = [row for row in by_video if applies(row, audit)]
-        if batch_size > 1:
-            window = SORTED_TOGETHER * batch_size
-            windows = [asked[i : i + window] for i in range(0, len(asked), window)]
-            asked = [row for part in windows for row in sorted(part, key=_text_length)]
         batches += [(audit, tuple(asked[i : i + batch_size])) for i in range(0, len(asked), batch_size)]
     return batches
-
-
-def _text_length(row: Row) -> int:
-    return len(row["question"]) + sum(map(len, row["options"] or ()))
 
 
 def _open_run(out: Path, config: EvalConfig, facts: dict[str, Any], processes: Processes) -> None:
