@@ -84,14 +84,14 @@ def draw_examples(examples: Sequence[Example], path: Path) -> None:
     from ocr_hf.data.atomic import replacing
 
     figure, axes = pyplot.subplots(
-        len(examples), 3, figsize=(13, 2.3 * len(examples)), dpi=100, squeeze=False, width_ratios=(1, 1, 2)
+        len(examples), 3, figsize=(10.6, 1.8 * len(examples)), dpi=100, squeeze=False, width_ratios=(1, 1, 2.1)
     )
     for line, example in zip(axes, examples, strict=True):
         for axis, frame in zip(line, (example.vanilla, example.noisy), strict=False):
             axis.imshow(frame)
         for axis in line:
             axis.axis("off")
-        line[2].text(0.0, 1.0, caption(example), va="top", fontsize=8.5, transform=line[2].transAxes)
+        line[2].text(0.0, 1.0, caption(example), va="top", fontsize=8, transform=line[2].transAxes)
     axes[0][0].set_title("vanilla", fontsize=10)
     axes[0][1].set_title("queried objects noised", fontsize=10)
     figure.tight_layout()
@@ -104,8 +104,8 @@ def caption(example: Example) -> str:
     """Return the words beside an example's frames, wrapped."""
     row = example.row
     told = [
-        *textwrap.wrap(f"{example.title}: {row['question']}", 92),
-        *textwrap.wrap("   ".join(row["options"] or ()), 92),
+        *textwrap.wrap(f"{example.title}: {row['question']}", 84),
+        *textwrap.wrap("   ".join(row["options"] or ()), 84),
         f"truth {row['ground_truth']}     vanilla: {example.before.strip()}     noisy: {example.after.strip()}",
     ]
     return "\n".join(line.replace("$", r"\$") for line in told)

@@ -11,7 +11,11 @@ import numpy as np
 
 Lines = list[dict[str, Any]]
 TITLES = {"sft": "SFT", "grpo": "OCR-GRPO"}
-ACCURACIES = {"reward": "reward", "vanilla/accuracy": "accuracy, vanilla rollouts", "noisy/accuracy": "... noisy"}
+ACCURACIES = {
+    "reward": "reward",
+    "vanilla/accuracy": "accuracy, vanilla rollouts",
+    "noisy/accuracy": "accuracy, noisy rollouts",
+}
 COLOURS = {"loss": "#777777", "reward": "#999999", "vanilla/accuracy": "#0072b2", "noisy/accuracy": "#d55e00"}
 HELD_OUT = "#009e73"
 SMOOTHED = 10
@@ -56,10 +60,10 @@ def draw_curves(stages: Mapping[str, Lines], path: Path) -> None:
 
     from ocr_hf.data.atomic import replacing
 
-    figure, panels = pyplot.subplots(1, len(stages), figsize=(5.6 * len(stages), 3.8), dpi=120, squeeze=False)
+    figure, panels = pyplot.subplots(1, len(stages), figsize=(5.6 * len(stages), 4.2), dpi=110, squeeze=False)
     for panel, (stage, lines) in zip(panels[0], stages.items(), strict=True):
         minutes = max((line.get("seconds", 0.0) for line in lines), default=0.0) / 60.0
-        panel.set_title(f"{TITLES.get(stage, stage)} ({minutes:.0f} min)")
+        panel.set_title(TITLES.get(stage, stage) + (f" ({minutes:.0f} min)" if minutes else ""))
         panel.set_xlabel("step")
         _held_out(panel, lines)
         right = panel.twinx()
@@ -72,7 +76,7 @@ def draw_curves(stages: Mapping[str, Lines], path: Path) -> None:
         if names == ["loss"]:
             right.set_yscale("log")
         handles = [*panel.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
-        panel.legend(handles=handles, fontsize=8, loc="center right")
+        panel.legend(handles=handles, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     figure.tight_layout()
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})

@@ -41,7 +41,7 @@ def render(parts: Mapping[str, Part], runs: Mapping[str, Run], figures: Mapping[
         "# ocr-vsi-tiny on ocr-vsi-test",
         "The reference checkpoint of ocr-hf, trained by SFT and then by OCR-GRPO (OCR = Object-Centric 3D Rollout, not "
         "text recognition), asked about rooms that no training has seen. Made by `ocr-hf reference-report`.",
-        _verdict(parts["full"], tables["full"], draws),
+        _verdict(parts["full"], tables, draws),
         *(_part(name, parts[name], tables[name]) for name in parts),
         _looking(parts["full"], tables["full"], draws),
         _gain(parts, draws),
@@ -53,10 +53,10 @@ def render(parts: Mapping[str, Part], runs: Mapping[str, Run], figures: Mapping[
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _verdict(part: Part, figures: Table, draws: int) -> str:
+def _verdict(part: Part, tables: Mapping[str, Table], draws: int) -> str:
+    figures = tables["full"]
     mine = figures["grpo"][OVERALL]
-    won = [task.title for task in TASKS if _beats_all(figures, task.name)]
-    lost = [task.title for task in TASKS if task.name in figures["grpo"] and task.title not in won]
+    won, lost = _won(figures)
     against = ", ".join(TITLES[name] for name in BASELINES if name in figures)
     lines = [
         f"- **{mine.score:.1f}** {_bounds(mine.interval)} overall (macro average over the tasks, n = {mine.n:,}).",
@@ -65,6 +65,9 @@ def _verdict(part: Part, figures: Table, draws: int) -> str:
         f"- So does it in {len(won)} of {len(won) + len(lost)} tasks: {', '.join(won) or 'none'}. Not in: "
         f"{', '.join(lost) or 'none'}.",
     ]
+    for name in ("debiased", "house"):
+        if name in tables and "text-only" in tables[name]:
+            lines.append(f"- {PARTS[name]}: {_on_part(tables[name])}")
     if "sft" in figures:
         gain = part.difference("sft", "grpo", draws)[OVERALL]
         lines.append(f"- OCR-GRPO minus its SFT start: {_signed(gain)} points{_zero(gain)}.")
@@ -75,6 +78,21 @@ def _verdict(part: Part, figures: Table, draws: int) -> str:
     if missing:
         lines.append(f"- Not evaluated: {', '.join(missing)}.")
     return "## In short\n\n" + "\n".join(lines)
+
+
+def _won(figures: Table) -> tuple[list[str], list[str]]:
+    """Return the titles of the tasks in which the checkpoint beats every baseline, and of the others."""
+    asked = [task for task in TASKS if task.name in figures["grpo"]]
+    won = [task.title for task in asked if _beats_all(figures, task.name)]
+    return won, [task.title for task in asked if task.title not in won]
+
+
+def _on_part(figures: Table) -> str:
+    mine, (won, lost) = figures["grpo"][OVERALL], _won(figures)
+    return (
+        f"{mine.score:.1f} {_bounds(mine.interval)} overall, {_does(_beats_all(figures, OVERALL))} every baseline "
+        f"there, and in {len(won)} of {len(won) + len(lost)} tasks."
+    )
 
 
 def _part(name: str, part: Part, figures: Table) -> str:
