@@ -69,12 +69,12 @@ class ReferenceConfig:
     weight_decay: float = 0.05
     warm_up: int = 100
     dense: float = 1.0
-    grpo_steps: int = 100
+    grpo_steps: int = 60
     grpo_clips: int = 400
     grpo_batch: int = 64
     grpo_accumulation: int = 2
     grpo_generations: int = 8
-    grpo_learning_rate: float = 2e-5
+    grpo_learning_rate: float = 5e-5
     grpo_beta: float = 0.02
     grpo_score_every: int = 20
     seed: int = 0
