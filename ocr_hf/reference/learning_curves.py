@@ -52,7 +52,7 @@ def smooth(values: np.ndarray, width: int = SMOOTHED) -> np.ndarray:
 
 
 def draw_curves(stages: Mapping[str, Lines], path: Path) -> None:
-    """Draw one panel a stage: held-out score on the left axis, loss or rewards on the right."""
+    """Draw one panel a stage: held-out score on the left axis, the same for all; loss or rewards on the right."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -60,7 +60,9 @@ def draw_curves(stages: Mapping[str, Lines], path: Path) -> None:
 
     from ocr_hf.data.atomic import replacing
 
-    figure, panels = pyplot.subplots(1, len(stages), figsize=(5.6 * len(stages), 4.2), dpi=110, squeeze=False)
+    figure, panels = pyplot.subplots(
+        1, len(stages), figsize=(5.6 * len(stages), 4.2), dpi=110, squeeze=False, sharey=True
+    )
     for panel, (stage, lines) in zip(panels[0], stages.items(), strict=True):
         minutes = max((line.get("seconds", 0.0) for line in lines), default=0.0) / 60.0
         panel.set_title(TITLES.get(stage, stage) + (f" ({minutes:.0f} min)" if minutes else ""))
@@ -70,8 +72,10 @@ def draw_curves(stages: Mapping[str, Lines], path: Path) -> None:
         names = [name for name in ACCURACIES if len(series(lines, name)[0])] or ["loss"]
         for name in names:
             steps, values = series(lines, name)
-            right.plot(steps, values, color=COLOURS[name], alpha=0.2, linewidth=0.8)
-            right.plot(steps, smooth(values), color=COLOURS[name], linewidth=1.4, label=ACCURACIES.get(name, name))
+            if name != "loss":  # which hardly jumps, and falls so fast at first that a mean would trail behind
+                right.plot(steps, values, color=COLOURS[name], alpha=0.2, linewidth=0.8)
+                values = smooth(values)
+            right.plot(steps, values, color=COLOURS[name], linewidth=1.4, label=ACCURACIES.get(name, name))
         right.set_ylabel("loss" if names == ["loss"] else "of the rollouts, 0 to 1")
         if names == ["loss"]:
             right.set_yscale("log")
