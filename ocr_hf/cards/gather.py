@@ -53,7 +53,8 @@ def gather(
         kept_results = tuple(_keep_results(box, repo, Path(item)) for item in evaluations)
         stages = tuple(_keep_stage(box, place, number) for number, place in enumerate(_stages(folder, training), 1))
         kept_data = tuple(_keep_manifest(box, Path(item), number) for number, item in enumerate(data, 1))
-        compared = tuple(_keep_comparison(box, kept_results, Path(item)) for item in comparisons)
+        own = Path(evaluations[0]) if evaluations else None
+        compared = tuple(_keep_comparison(box, own, Path(item)) for item in comparisons)
         configs = [_settings(box.read(file)) for file, _ in stages if file.endswith(RESOLVED)]
         shutil.rmtree(folder / SOURCES, ignore_errors=True)
         if (box.staging / SOURCES).is_dir():
@@ -137,19 +138,25 @@ def _check_same_model(folder: Path, repo: str, settings: dict[str, Any], path: P
         raise CardError(f"{path} was measured on {settings.get('model')}, the card is for {repo}; evaluate this model")
 
 
-def _keep_comparison(box: _Box, evaluations: Sequence[str], place: Path) -> str:
+def _keep_comparison(box: _Box, own: Path | None, place: Path) -> str:
     path, settings = _results(place)
-    if not evaluations:
+    if own is None:
         raise CardError(f"{place} can't be compared with anything; name this model's own results first")
-    own = json.loads(box.read(evaluations[0]))["settings"]
+    own_path, own_settings = _results(own)
     for name in SAME_QUESTIONS:
-        if own.get(name) != settings.get(name):
+        if own_settings.get(name) != settings.get(name):
             raise CardError(
-                f"{path} was measured with {name} = {settings.get(name)}, this model with {own.get(name)}; only equal "
-                "settings can be compared, evaluate again"
+                f"{path} was measured with {name} = {settings.get(name)}, this model with {own_settings.get(name)}; "
+                "only equal settings can be compared, evaluate again"
             )
-    name = re.sub(r"[^\w.-]+", "-", path.parent.name).strip("-.") or "other"
-    return box.keep(path, f"{SOURCES}/compared/{name}/{RESULTS}")
+    name = re.sub(r"[^\w.-]+", "-", _told_apart(path.parent.resolve(), own_path.parent.resolve())).strip("-.")
+    return box.keep(path, f"{SOURCES}/compared/{name or 'other'}/{RESULTS}")
+
+
+def _told_apart(path: Path, other: Path) -> str:
+    """The last part of a path in which it differs from another: `sft` of results/sft/rooms and results/ours/rooms."""
+    pairs = zip(reversed(path.parts), reversed(other.parts), strict=False)
+    return next((mine for mine, theirs in pairs if mine != theirs), path.name)
 
 
 def _stages(folder: Path, training: Sequence[Path]) -> list[Path]:

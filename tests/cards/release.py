@@ -29,7 +29,8 @@ def make_release(root: Path, max_pixels: int | None = None) -> dict[str, list[Pa
     write_usage(model, Usage(FRAMES, "official", 112 * 84))
     data = [make_dataset(root / "train" / str(seed), clips=2) for seed in (11, 12)]
     rng = np.random.Generator(np.random.Philox(5))
-    runs = {name: _evaluation(root / "results" / name, rng, model, max_pixels) for name in (NAME, "sft", "text-only")}
+    places = {name: root / "results" / name / "rooms" for name in (NAME, "sft", "text-only")}
+    runs = {name: _evaluation(place, rng, model, max_pixels) for name, place in places.items()}
     stages = [_stage(root / name, name, rng) for name in ("sft", "grpo")]
     return {
         "model": [model],
@@ -50,8 +51,8 @@ def _evaluation(out: Path, rng: np.random.Generator, model: Path, max_pixels: in
     results = make_results(rng)
     revision = model_revision(SimpleNamespace(source=str(model), revision=None, model=None))
     results["settings"] |= {
-        "model": f"model_cards/{out.name}",
-        "model_revision": revision if out.name == NAME else "blake2b:another",
+        "model": f"model_cards/{out.parent.name}",
+        "model_revision": revision if out.parent.name == NAME else "blake2b:another",
         "data": "outputs/ocr-vsi-test/rooms",
         "data_revision": "format 1, blake2b:77",
         "frames": FRAMES,
