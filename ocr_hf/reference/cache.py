@@ -5,7 +5,7 @@ A cell is the part of a frame that one video token shows (28 x 28 pixels after r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,15 @@ class Clips:
 
     def __len__(self) -> int:
         return len(self.patches)
+
+    def __getitem__(self, places: Any) -> Clips:
+        """Return a part: clips, or with a second index their frames."""
+        return Clips(**{item.name: getattr(self, item.name)[places] for item in fields(self)})
+
+    @classmethod
+    def join(cls, parts: Sequence[Clips]) -> Clips:
+        """Return the clips of all parts, one after the other."""
+        return cls(**{item.name: np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(cls)})
 
     def save(self, file: Path) -> None:
         """Write everything to one .npz file, at once or not at all."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ocr_hf.reference.runs import Run, clusters, from_scores, select
+from ocr_hf.reference.runs import Run, clusters, from_scores
 from ocr_hf.reference.text_baseline import text_scores
 from ocr_hf.vsi_bench.audits import VANILLA
 from ocr_hf.vsi_bench.compare import paired_difference
@@ -55,7 +55,7 @@ class Part:
         out = {}
         for name, mask in kept.items():
             if mask.any():
-                pair = (select(self.systems[system], mask) for system in (first, second))
+                pair = (self.systems[system].take(np.flatnonzero(mask)) for system in (first, second))
                 where = [label for label, keep in zip(self.clusters, mask, strict=True) if keep]
                 found = paired_difference(*pair, where, draws)
                 interval = found["interval"] and tuple(found["interval"])
@@ -69,15 +69,15 @@ def make_part(runs: Mapping[str, Run], pruned: bool | None = None) -> Part:
     runs : by system; "text-only" is taken without video, the first also on black frames
     """
     first = next(iter(runs.values()))
-    keep = np.array([pruned is None or row["pruned"] is pruned for row in first.rows])
-    rows = [row for row, kept in zip(first.rows, keep, strict=True) if kept]
+    kept = [place for place, row in enumerate(first.rows) if pruned is None or row["pruned"] is pruned]
+    rows = [first.rows[place] for place in kept]
     types = [row["question_type"] for row in rows]
     systems = {}
     for name, run in runs.items():
         audit = "text_only" if name == "text-only" else VANILLA
-        systems[name] = select(run.scored(audit), keep)
+        systems[name] = run.scored(audit).take(kept)
         if run is first and "black" in run.answers:
-            systems["black"] = select(run.scored("black"), keep)
+            systems["black"] = run.scored("black").take(kept)
     where = clusters(rows)
     if len({row["scene_name"] for row in rows}) > 1:
         systems["text_statistic"] = from_scores(text_scores(rows).score, types)

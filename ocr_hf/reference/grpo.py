@@ -16,7 +16,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, TrainerCall
 from ocr_hf.reference.cache import pixel_scale
 from ocr_hf.reference.config import PROMPT, SIZE, ReferenceConfig
 from ocr_hf.reference.packing import Prefix
-from ocr_hf.reference.prepare import SPLIT, load_data, split_off
+from ocr_hf.reference.prepare import SPLIT, load_data, part_folder, split_off
 from ocr_hf.reference.sft import Data, Student
 from ocr_hf.reference.stage import clip_grid, finish, seconds_per_grid
 from ocr_hf.reference.texts import Texts
@@ -24,7 +24,7 @@ from ocr_hf.train.config import OCRGRPOConfig
 from ocr_hf.train.rewards import accuracy_reward
 from ocr_hf.train.rows import with_prompts
 from ocr_hf.train.trainer import OCRGRPOTrainer
-from ocr_hf.vsi_bench.tasks import TASKS
+from ocr_hf.vsi_bench.tasks import TASK_OF
 
 COLUMNS = [
     "id", "scene_name", "question_type", "question", "options", "ground_truth", "queried_objects", "context_objects",
@@ -44,11 +44,10 @@ def grpo_rows(folder: Path, clips: int, seed: int) -> Dataset:
     file = folder / SPLIT / "metadata.parquet"
     light = pq.read_table(file, columns=["clip_id", "question_type", "vanilla_file_name"]).to_pylist()
     names = list(dict.fromkeys(row["clip_id"] for row in light))[:clips]
-    level_of = {level: task.name for task in TASKS for level in task.levels}
     rng = np.random.default_rng(np.random.SeedSequence([seed, 7]))
     candidates: dict[tuple[str, str], list[int]] = {}
     for number, row in enumerate(light):
-        candidates.setdefault((row["clip_id"], level_of[row["question_type"]]), []).append(number)
+        candidates.setdefault((row["clip_id"], TASK_OF[row["question_type"]]), []).append(number)
     chosen = sorted(int(rng.choice(rows)) for (name, _), rows in candidates.items() if name in set(names))
     table = _taken(pq.ParquetFile(file), chosen)
     videos = [{"path": str(folder / SPLIT / light[number]["vanilla_file_name"]), "bytes": None} for number in chosen]
@@ -114,7 +113,7 @@ def run_grpo(config: ReferenceConfig, out: Path) -> Path:
     frames = np.linspace(0, held_out.clips.patches.shape[1] - 1, config.num_frames, dtype=int)
     log = Log(folder / "log.jsonl", student, held_out, frames, config.grpo_score_every)
     log.score(0)
-    rows = grpo_rows(out / "train" / str(config.parts[0]), config.grpo_clips, config.seed)
+    rows = grpo_rows(part_folder(out, config.parts[0]), config.grpo_clips, config.seed)
     trainer = OCRGRPOTrainer(
         model,
         accuracy_reward,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ def prepare(
     """Build what is missing of the training data and its cache under `out`; return the folders of the parts."""
     folders = []
     for seed in config.parts:
-        folder = out / "train" / str(seed)
+        folder = part_folder(out, seed)
         build_folder(config.part(seed), folder, num_proc=num_proc, resume=True)
         file = cache_file(out, seed)
         if not file.exists():
@@ -37,6 +37,11 @@ def prepare(
             tell(f"part {seed}: {len(clips)} clips")
         folders.append(folder)
     return folders
+
+
+def part_folder(out: Path, seed: int) -> Path:
+    """Return where a part is."""
+    return out / "train" / str(seed)
 
 
 def cache_file(out: Path, seed: int) -> Path:
@@ -49,14 +54,10 @@ def load_data(config: ReferenceConfig, out: Path, texts: Texts) -> Data:
     parts = [Clips.load(cache_file(out, seed)) for seed in config.parts]
     asked = []
     for seed in config.parts:
-        folder = out / "train" / str(seed)
+        folder = part_folder(out, seed)
         by_clip = texts.by_clip(question_rows(folder, SPLIT))
         asked += [by_clip[row["clip_id"]] for row in clip_rows(folder / SPLIT)]
-    return Data(_joined(parts), asked)
-
-
-def _joined(parts: Sequence[Clips]) -> Clips:
-    return Clips(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in Clips.__annotations__})
+    return Data(Clips.join(parts), asked)
 
 
 def split_off(data: Data, count: int, questions: int = 16) -> tuple[Data, Data]:
@@ -66,8 +67,7 @@ def split_off(data: Data, count: int, questions: int = 16) -> tuple[Data, Data]:
     """
 
     def part(chosen: slice) -> Data:
-        clips = Clips(**{name: getattr(data.clips, name)[chosen] for name in Clips.__annotations__})
-        return Data(clips, data.asked[chosen])
+        return Data(data.clips[chosen], data.asked[chosen])
 
     held_out = part(slice(-count, None))
     rng = np.random.default_rng(0)

@@ -76,18 +76,6 @@ def clusters(rows: Sequence[dict[str, Any]]) -> list[str]:
     return scenes if len(set(scenes)) > 1 else [f"clip {row['id'] // MAX_QUESTIONS}" for row in rows]
 
 
-def select(scored: Scored, kept: np.ndarray) -> Scored:
-    """Return the questions in `kept`, (n,) bool."""
-    places = np.flatnonzero(kept)
-    return Scored(
-        scored.tenths[places],
-        scored.parsed[places],
-        tuple(scored.answers[place] for place in places),
-        tuple(scored.question_types[place] for place in places),
-        scored.extraction,
-    )
-
-
 def from_scores(scores: np.ndarray, types: Sequence[str]) -> Scored:
     """Return scores, 0 to 1, that come from no text, as a run of answers."""
     return Scored(10.0 * scores, np.ones(len(scores), dtype=bool), ("",) * len(scores), tuple(types), "none")

@@ -21,7 +21,7 @@ from ocr_hf.reference.packing import Prefix, answer_all, groups_of, read_questio
 from ocr_hf.reference.texts import Asked
 from ocr_hf.vsi_bench.scoring import score_answers
 from ocr_hf.vsi_bench.summary import summarize
-from ocr_hf.vsi_bench.tasks import TASKS
+from ocr_hf.vsi_bench.tasks import TASK_OF
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,11 @@ class Data:
 
     def by_task(self) -> list[list[list[Asked]]]:
         """Return the questions of each clip by task; tasks that a clip has no question of are left out."""
-        level_of = {level: task.name for task in TASKS for level in task.levels}
         out = []
         for questions in self.asked:
             tasks: dict[str, list[Asked]] = defaultdict(list)
             for each in questions:
-                tasks[level_of[each.question_type]].append(each)
+                tasks[TASK_OF[each.question_type]].append(each)
             out.append(list(tasks.values()))
         return out
 
@@ -155,8 +154,9 @@ def train_sft(
             while len(order) < config.clips_per_step:
                 order += rng.permutation(len(tasks)).tolist()
             chosen = [order.pop() for _ in range(config.clips_per_step)]
+            frames = [choose_frames(rng, total, config.num_frames) for _ in chosen]
             losses = student.losses(
-                _some(data.clips, chosen, [choose_frames(rng, total, config.num_frames) for _ in chosen]),
+                data.clips[np.array(chosen)[:, None], np.stack(frames)],
                 [choose_questions(rng, tasks[i], config.questions_per_clip) for i in chosen],
                 _brightness(rng, len(chosen)),
             )
@@ -186,13 +186,6 @@ def rate(step: int, steps: int, warm_up: int) -> float:
         return step / warm_up
     done = (step - warm_up) / max(1, steps - warm_up)
     return 0.02 + 0.98 * 0.5 * (1.0 + float(np.cos(np.pi * done)))
-
-
-def _some(clips: Clips, chosen: Sequence[int], frames: Sequence[np.ndarray]) -> Clips:
-    pick = (np.asarray(chosen)[:, None], np.stack(frames))
-    return Clips(
-        clips.patches[pick], clips.present[pick], clips.center[pick], clips.longest[pick], clips.camera_to_world[pick]
-    )
 
 
 def _brightness(rng: np.random.Generator, count: int) -> np.ndarray:

@@ -9,10 +9,11 @@ from typing import Any
 
 from ocr_hf.data.video import probe, read_frames, uniform_indices
 from ocr_hf.models.load import load_model
-from ocr_hf.models.media import encode_video, model_inputs, prompt_ids, with_video
+from ocr_hf.models.media import encode_video, prompt_ids, with_video
+from ocr_hf.models.shared_prefix import generation_inputs
 from ocr_hf.models.usage import read_usage
-from ocr_hf.vsi_bench.prompts import build_prompt
-from ocr_hf.vsi_bench.tasks import TASKS
+from ocr_hf.train.rows import chat
+from ocr_hf.vsi_bench.tasks import TASK_OF
 
 FOLDER = Path(__file__).parents[2] / "model_cards" / "ocr-vsi-tiny"
 """Where a checkout has it."""
@@ -50,31 +51,22 @@ def ask(rows: Sequence[dict[str, Any]], model: str | Path = FOLDER, per_clip: in
             indices = uniform_indices(probe(source).num_frames, usage.num_frames or FRAMES)
             frames, times = read_frames(source, indices)
             video = encode_video(loaded.processor, frames, times, max_pixels=usage.max_pixels)
-            prompts = [_prompt(loaded.processor, row, usage.prompt or "official", video) for row in chosen]
-            inputs = model_inputs(loaded.processor, prompts, [video] * len(chosen), loaded.device)
-            inputs["pixel_values_videos"] = inputs["pixel_values_videos"].to(loaded.model.dtype)
+            chats = [with_video(chat(row, usage.prompt or "official")) for row in chosen]
+            prompts = [prompt_ids(loaded.processor, each, [video]) for each in chats]
+            inputs = generation_inputs(loaded.model, loaded.processor, prompts, [video] * len(chosen))
             with torch.inference_mode():
                 tokens = loaded.model.generate(**inputs, do_sample=False, max_new_tokens=16)
             new = tokens[:, inputs["input_ids"].shape[1] :]
             said.append(loaded.processor.tokenizer.batch_decode(new, skip_special_tokens=True))
         out += [
-            Shown(_task(row), row["question"], row["ground_truth"], *answers)
+            Shown(TASK_OF[row["question_type"]], row["question"], row["ground_truth"], *answers)
             for row, *answers in zip(chosen, *said, strict=True)
         ]
     return out
 
 
-def _prompt(processor: Any, row: dict[str, Any], style: str, video: Any) -> list[int]:
-    content = [{"type": "text", "text": build_prompt(row, style)}]
-    return prompt_ids(processor, with_video([{"role": "user", "content": content}]), [video])
-
-
-def _task(row: dict[str, Any]) -> str:
-    return next(task.name for task in TASKS if row["question_type"] in task.levels)
-
-
 def _one_of_each_task(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     first = {}
     for row in rows:
-        first.setdefault(_task(row), row)
+        first.setdefault(TASK_OF[row["question_type"]], row)
     return list(first.values())

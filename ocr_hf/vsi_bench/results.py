@@ -169,14 +169,7 @@ def _audit(audit: str, scored: Mapping[str, tuple[list[Row], Scored]], config: E
 
 def _subset(run: tuple[list[Row], Scored], ids: set) -> Scored:
     rows, scored = run
-    kept = [number for number, row in enumerate(rows) if row["id"] in ids]
-    return Scored(
-        scored.tenths[kept],
-        scored.parsed[kept],
-        tuple(scored.answers[number] for number in kept),
-        tuple(scored.question_types[number] for number in kept),
-        scored.extraction,
-    )
+    return scored.take([number for number, row in enumerate(rows) if row["id"] in ids])
 
 
 def _query_lock(scored: Mapping[str, tuple[list[Row], Scored]], answers: Answers, config: EvalConfig) -> dict | None:

@@ -85,6 +85,16 @@ class Scored:
         """(n,) float64 scores, 0 to 1."""
         return self.tenths / 10
 
+    def take(self, places: Sequence[int] | np.ndarray) -> Scored:
+        """Return the questions at these places, in their order."""
+        return Scored(
+            self.tenths[places],
+            self.parsed[places],
+            tuple(self.answers[place] for place in places),
+            tuple(self.question_types[place] for place in places),
+            self.extraction,
+        )
+
 
 def score_answers(
     predictions: Sequence[object],

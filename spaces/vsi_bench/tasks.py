@@ -39,6 +39,8 @@ TASKS = (
 QUESTION_TYPES = tuple(level for task in TASKS for level in task.levels)
 """The ten values of the `question_type` column, in the order of the published tables."""
 
+TASK_OF = {level: task.name for task in TASKS for level in task.levels}
+"""Question type -> name of its task."""
 UNITS = {level: task.unit for task in TASKS for level in task.levels}
 LETTERS = "ABCD"
 """The letters that VSI-Bench's options carry."""

@@ -19,6 +19,7 @@ from ocr_hf.hub.plan import plan_push
 from tests.cards.release import FRAMES, NAME, REPO, as_options, make_release, without
 from tests.cards.test_model_card import resolve
 from tests.hub.folders import noise_frames
+from tests.without_our_package import PREAMBLE
 
 RELEASED = Path(__file__).resolve().parents[2] / "model_cards" / NAME
 
@@ -114,15 +115,6 @@ def test_a_stage_that_the_models_folder_holds_a_copy_of_counts_once(release, tmp
 
 # The snippet, as somebody runs it who has transformers and not this package
 
-WITHOUT_OUR_PACKAGE = """
-import runpy, sys
-runpy.run_path({shim!r})["install"]()  # torchvision's CUDA build beside CPU torch; nothing of ours
-class Hidden:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "ocr_hf":
-            raise ModuleNotFoundError(name)
-sys.meta_path.insert(0, Hidden())
-"""
 SEEN = """
 grid = inputs["video_grid_thw"][0].tolist()
 print(grid, model.config.vision_config.temporal_patch_size, model.config.vision_config.patch_size)
@@ -135,8 +127,7 @@ def run_snippet(folder: Path, cwd: Path, repo: str) -> tuple[str, list[int], int
     (cwd / repo).symlink_to(folder.resolve())
     write_mp4(cwd / "room.mp4", noise_frames(seed=1, frames=40, side=168), 8.0)
     snippet = re.search(r"```python\n(.*?)```", readme(folder), re.DOTALL).group(1)
-    shim = str(Path(__file__).resolve().parents[2] / "ocr_hf" / "_torchvision_cpu.py")
-    command = [sys.executable, "-c", WITHOUT_OUR_PACKAGE.format(shim=shim) + snippet + SEEN]
+    command = [sys.executable, "-c", PREAMBLE + snippet + SEEN]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, done.stderr
     *answer, seen = done.stdout.splitlines()
@@ -155,25 +146,18 @@ def test_the_snippet_runs_without_our_package_and_shows_what_was_evaluated(tmp_p
     assert steps * temporal == FRAMES and rows == columns and rows * columns * patch**2 == 56 * 56
 
 
-@pytest.fixture
-def released():
-    if not (RELEASED / "model.safetensors").is_file():
-        pytest.skip(f"the checkpoint is not in {RELEASED.relative_to(RELEASED.parents[1])} yet")
-    return RELEASED
-
-
-def test_the_released_checkpoint_may_be_pushed_as_it_is(released):
-    plan = plan_push("model", released, REPO)
+def test_the_released_checkpoint_may_be_pushed_as_it_is():
+    plan = plan_push("model", RELEASED, REPO)
     assert {"README.md", "model.safetensors", "ocr_hf.json", "sources/card.json"} <= {file.path for file in plan.files}
     assert not plan.left_out and plan.bytes < 25e6
-    assert "## Evaluation" in readme(released) and "has not been evaluated" not in readme(released)
+    assert "## Evaluation" in readme(RELEASED) and "has not been evaluated" not in readme(RELEASED)
 
 
 @pytest.mark.slow
-def test_the_released_cards_snippet_answers(released, tmp_path):
-    frames = json.loads((released / "ocr_hf.json").read_text())["num_frames"]
-    repo = json.loads((released / "sources/card.json").read_text())["inputs"]["repo"]
-    answer, (steps, rows, columns), temporal, patch = run_snippet(released, tmp_path, repo)
+def test_the_released_cards_snippet_answers(tmp_path):
+    frames = json.loads((RELEASED / "ocr_hf.json").read_text())["num_frames"]
+    repo = json.loads((RELEASED / "sources/card.json").read_text())["inputs"]["repo"]
+    answer, (steps, rows, columns), temporal, patch = run_snippet(RELEASED, tmp_path, repo)
     assert answer.strip() and steps * temporal == frames
-    most = json.loads((released / "ocr_hf.json").read_text())["max_pixels"]
+    most = json.loads((RELEASED / "ocr_hf.json").read_text())["max_pixels"]
     assert 0.5 * most < rows * columns * patch**2 <= most

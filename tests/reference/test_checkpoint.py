@@ -20,6 +20,7 @@ from ocr_hf.data.video import read_frames
 from ocr_hf.models.usage import read_usage
 from ocr_hf.reference.config import SIZE
 from ocr_hf.reference.show import FOLDER, ask
+from tests.without_our_package import PREAMBLE
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -30,14 +31,8 @@ QUESTIONS = (
     "combined space.\nPlease answer the question using a single word or phrase.",
 )
 ALONE = """
-import json, runpy, sys
+import json
 import numpy as np
-runpy.run_path({shim!r})["install"]()  # torchvision's CUDA build beside CPU torch; nothing of ours
-class Hidden:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "ocr_hf":
-            raise ModuleNotFoundError(name)
-sys.meta_path.insert(0, Hidden())
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
@@ -77,13 +72,13 @@ def test_logits_are_the_stored_ones_without_our_package(clip, tmp_path):
     frames, times = clip
     np.save(tmp_path / "frames.npy", frames)
     code = ALONE.format(
-        shim=str(ROOT / "ocr_hf" / "_torchvision_cpu.py"),
         model=str(FOLDER),
         frames=str(tmp_path / "frames.npy"),
         questions=QUESTIONS,
         fps=(len(times) - 1) / (times[-1] - times[0]),
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, cwd=tmp_path)
+    command = [sys.executable, "-c", PREAMBLE + code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     found = np.array(json.loads(done.stdout.splitlines()[-1]))
     if os.environ.get("OCR_HF_STORE_LOGITS"):
