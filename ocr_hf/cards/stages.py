@@ -50,7 +50,9 @@ _SFT: dict[str, Places] = {
     "questions per clip and step": (("config", "questions_per_clip"),),
     "learning rate": (("config", "learning_rate"),),
     "weight decay": (("config", "weight_decay"),),
-    "weight of the dense supervision": (("config", "dense"),),
+    "steps that ask few questions": (("config", "first_steps"),),
+    "weight of the dense supervision, categories": (("config", "category_weight"),),
+    "weight of the dense supervision, places": (("config", "place_weight"),),
     "frames": (("config", "num_frames"),),
     **_COST,
 }

@@ -5,17 +5,20 @@ A cell is the part of a frame that one video token shows (28 x 28 pixels after r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from ocr_hf.data.atomic import replacing
 from ocr_hf.data.video import read_frames
 from ocr_hf.models.media import encode_video
 from ocr_hf.perturb.rows import footprints_of
+from ocr_hf.reference.dense import Geometry
 from ocr_hf.scenes.categories import category_names
 
 if TYPE_CHECKING:
@@ -23,18 +26,25 @@ if TYPE_CHECKING:
 
 SHOWN = 0.06
 """Share of a cell that an object must cover to be labelled there."""
+MERGE = 2
+"""Patches down and across a cell."""
+OBJECTS = 64
+"""Most objects of one clip."""
 CLIP_COLUMNS = ["clip_id", "fps", "objects", "camera_to_world", "footprints", "vanilla_file_name"]
 
 
 @dataclass(frozen=True)
 class Clips:
-    """N clips of T frames with P patches of D values and K cells each.
+    """N clips of T frames with P patches of D values and K cells each, and of at most O objects.
 
     patches : (N, T, P, D) uint8, in the processor's order, so that the patches of a cell are neighbours
     present : (N, T, K, C) bool, categories shown in each cell
     center : (N, T, K, 3) float32, world position of the box of the object that covers most of the cell; NaN = none
     longest : (N, T, K) float32, metres, longest side of that box
     camera_to_world : (N, T, 4, 4) float32
+    object_category : (N, O) int16, category of each object that the clip shows; -1 = no more objects
+    object_center : (N, O, 3) float32, world position of its box
+    object_axes : (N, O, 3, 3) float32, half axes of its box as columns
     """
 
     patches: np.ndarray
@@ -42,13 +52,56 @@ class Clips:
     center: np.ndarray
     longest: np.ndarray
     camera_to_world: np.ndarray
+    object_category: np.ndarray
+    object_center: np.ndarray
+    object_axes: np.ndarray
 
     def __len__(self) -> int:
         return len(self.patches)
 
     def __getitem__(self, places: Any) -> Clips:
-        """Return a part: clips, or with a second index their frames."""
+        """Return some of the clips."""
         return Clips(**{item.name: getattr(self, item.name)[places] for item in fields(self)})
+
+    def geometry(self) -> Geometry:
+        """Return the annotation as tensors."""
+        return Geometry(**{item.name: torch.from_numpy(getattr(self, item.name)) for item in fields(Geometry)})
+
+    def shown(self, frames: np.ndarray) -> Clips:
+        """Return the clips with only some of their frames: (T,), the same of every clip, or (N, T)."""
+        chosen = np.broadcast_to(frames, (len(self), np.shape(frames)[-1]))
+        rows = np.arange(len(self))[:, None]
+        return replace(self, **{name: getattr(self, name)[rows, chosen] for name in PER_FRAME})
+
+    def mirrored(self, columns: int) -> Clips:
+        """Return the clips seen in a mirror: left is right; the world's first axis is reversed.
+
+        columns : patches across a frame
+        """
+        sign = np.array([-1.0, 1.0, 1.0], dtype=np.float32)
+        poses = self.camera_to_world.copy()
+        poses[..., :3, 3] *= sign
+        poses[..., :3, :3] *= sign[:, None] * sign
+        count, frames, cells = self.longest.shape
+        across = columns // MERGE
+        # Patches of a cell stand together: (rows of cells, cells across, 2, 2), each (3, side, side)
+        side = math.isqrt(self.patches.shape[-1] // 3)
+        pixels = self.patches.reshape(count, frames, -1, across, MERGE, MERGE, 3, side, side)
+
+        def flipped(values: np.ndarray) -> np.ndarray:
+            grid = values.reshape(count, frames, cells // across, across, *values.shape[3:])
+            return np.flip(grid, 3).reshape(values.shape)
+
+        return replace(
+            self,
+            patches=np.flip(pixels, (3, 5, 8)).reshape(self.patches.shape),
+            present=flipped(self.present),
+            center=flipped(self.center) * sign,
+            longest=flipped(self.longest),
+            camera_to_world=poses,
+            object_center=self.object_center * sign,
+            object_axes=self.object_axes * sign[:, None],
+        )
 
     @classmethod
     def join(cls, parts: Sequence[Clips]) -> Clips:
@@ -65,6 +118,9 @@ class Clips:
         """Read what `save` wrote."""
         with np.load(file) as arrays:
             return cls(**{item.name: arrays[item.name] for item in fields(cls)})
+
+
+PER_FRAME = ("patches", "present", "center", "longest", "camera_to_world")
 
 
 def read_clips(folder: Path, split: str, processor: ProcessorMixin) -> tuple[Clips, list[str]]:
@@ -104,9 +160,10 @@ def _clip_arrays(row: Mapping[str, Any], frames: np.ndarray, processor: Processo
     longest = np.full(best.shape, np.nan, dtype=np.float32)
     index = {name: number for number, name in enumerate(category_names())}
     footprints = footprints_of(row)
-    for item in row["objects"]:
-        if item["id"] not in footprints.codes or item["label"] not in index:
-            continue
+    shown = [item for item in row["objects"] if item["id"] in footprints.codes and item["label"] in index]
+    if len(shown) > OBJECTS:
+        raise ValueError(f"clip '{row['clip_id']}' shows {len(shown)} objects, more than {OBJECTS}; use smaller scenes")
+    for item in shown:
         share = _cell_shares(footprints.region([item["id"]]), rows, columns)
         present[..., index[item["label"]]] |= share >= SHOWN
         nearer = share > best
@@ -119,7 +176,19 @@ def _clip_arrays(row: Mapping[str, Any], frames: np.ndarray, processor: Processo
         "center": center,
         "longest": longest,
         "camera_to_world": np.asarray(row["camera_to_world"], dtype=np.float32),
+        **_objects([index[item["label"]] for item in shown], shown),
     }
+
+
+def _objects(categories: Sequence[int], items: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """Return the object arrays of one clip, padded to OBJECTS."""
+    category = np.full(OBJECTS, -1, dtype=np.int16)
+    center = np.zeros((OBJECTS, 3), dtype=np.float32)
+    axes = np.zeros((OBJECTS, 3, 3), dtype=np.float32)
+    for number, (kind, item) in enumerate(zip(categories, items, strict=True)):
+        category[number], center[number] = kind, item["center"]
+        axes[number] = np.reshape(item["rotation"], (3, 3)) * np.asarray(item["size"]) / 2.0
+    return {"object_category": category, "object_center": center, "object_axes": axes}
 
 
 def _cell_shares(region: np.ndarray, rows: int, columns: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from ocr_hf.reference.phrases import phrases
 
 SIZE = TinySize(
     hidden=256,
-    layers=6,
+    layers=8,
     heads=8,
     kv_heads=4,
     mlp=768,
@@ -49,8 +49,13 @@ class ReferenceConfig:
     held_out_clips : the last clips are not trained on but give the learning curves; the benchmark is never looked at
     num_frames : frames that the model sees of a clip
     clips_per_step, questions_per_clip : SFT batch; the questions of a clip share one encoding of it
+    first_steps, first_questions : the first steps ask fewer questions of a clip: seeing is learnt before answering
     sft_steps, learning_rate, weight_decay, warm_up : of the SFT stage, in steps of one batch
-    dense : weight of the dense 3D supervision against that of the answers
+    category_weight, place_weight : of the dense 3D supervision against the answers: what is shown, and where and how
+        large it is; see ocr_hf/reference/dense.py
+    placed_layer, named_layer : layers of the language model after which places in the room, and what is known of the
+        categories that a question names, are supervised
+    black : share of the later steps whose clips are black, so that a model which sees nothing answers by the words
     grpo_steps, grpo_clips : steps of OCR-GRPO, and how many clips it draws its questions from
     grpo_batch, grpo_accumulation, grpo_generations : rollouts a micro-batch, micro-batches a step, rollouts a question
     grpo_learning_rate, grpo_beta : of OCR-GRPO; beta weighs the divergence from the SFT model
@@ -58,17 +63,23 @@ class ReferenceConfig:
     seed : of weights, order and noise
     """
 
-    parts: tuple[int, ...] = (11, 12, 13)
+    parts: tuple[int, ...] = (11, 12, 13, 14, 15, 16)
     scenes: int = 200
     held_out_clips: int = 40
     num_frames: int = 8
     clips_per_step: int = 8
-    questions_per_clip: int = 16
-    sft_steps: int = 1500
+    questions_per_clip: int = 12
+    first_steps: int = 1000
+    first_questions: int = 2
+    sft_steps: int = 3200
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     warm_up: int = 100
-    dense: float = 1.0
+    category_weight: float = 0.5
+    place_weight: float = 3.0
+    placed_layer: int = 4
+    named_layer: int = 6
+    black: float = 0.03
     grpo_steps: int = 60
     grpo_clips: int = 400
     grpo_batch: int = 64

@@ -13,13 +13,10 @@ import torch
 from datasets import Dataset
 from transformers import AutoModelForImageTextToText, AutoProcessor, TrainerCallback
 
-from ocr_hf.reference.cache import pixel_scale
 from ocr_hf.reference.config import PROMPT, SIZE, ReferenceConfig
-from ocr_hf.reference.packing import Prefix
 from ocr_hf.reference.prepare import SPLIT, load_data, part_folder, split_off
 from ocr_hf.reference.sft import Data, Student
-from ocr_hf.reference.stage import clip_grid, finish, seconds_per_grid
-from ocr_hf.reference.texts import Texts
+from ocr_hf.reference.stage import finish
 from ocr_hf.train.config import OCRGRPOConfig
 from ocr_hf.train.rewards import accuracy_reward
 from ocr_hf.train.rows import with_prompts
@@ -106,10 +103,8 @@ def run_grpo(config: ReferenceConfig, out: Path) -> Path:
     folder.mkdir()
     processor = AutoProcessor.from_pretrained(start, padding_side="left")
     model = AutoModelForImageTextToText.from_pretrained(start, dtype=torch.float32, attn_implementation="eager")
-    texts = Texts(processor)
-    _, held_out = split_off(load_data(config, out, texts), config.held_out_clips)
-    prefix = Prefix.of(model, texts, clip_grid(processor, config), seconds_per_grid(config))
-    student = Student(model, prefix, processor.tokenizer, pixel_scale(processor), held_out.clips.present.shape[-1])
+    student = Student(model, processor, config)
+    _, held_out = split_off(load_data(config, out, student.texts), config.held_out_clips)
     frames = np.linspace(0, held_out.clips.patches.shape[1] - 1, config.num_frames, dtype=int)
     log = Log(folder / "log.jsonl", student, held_out, frames, config.grpo_score_every)
     log.score(0)

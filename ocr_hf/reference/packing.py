@@ -9,7 +9,8 @@ Keys and values of the left part are kept and shared by all questions behind it;
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -99,12 +100,10 @@ def _group(chosen: Sequence[tuple[int, Asked]], pad: int, room: int | None) -> G
 class Watched:
     """B clips as the language model has read them, for any number of questions.
 
-    seen : (B, S, H) what the vision tower gave, or None; hidden : (B, S, H) the last layer at the video tokens
-    keys : per layer (key, value), (B, heads, prefix, channels)
+    seen : (B, S, H) what the vision tower gave, or None; keys : per layer (key, value), (B, heads, prefix, channels)
     """
 
     seen: torch.Tensor | None
-    hidden: torch.Tensor
     keys: list[tuple[torch.Tensor, torch.Tensor]]
 
 
@@ -119,7 +118,7 @@ def watch(model: torch.nn.Module, prefix: Prefix, count: int, pixels: torch.Tens
         )
     cache = DynamicCache(config=model.config.text_config)
     length = len(prefix.ids)
-    output = model.model.language_model(
+    model.model.language_model(
         inputs_embeds=embeds,
         position_ids=prefix.positions[:, None].expand(-1, count, -1),
         attention_mask={"full_attention": _causal(length, length, embeds.dtype)},
@@ -127,7 +126,19 @@ def watch(model: torch.nn.Module, prefix: Prefix, count: int, pixels: torch.Tens
         use_cache=True,
     )
     keys = [(layer.keys, layer.values) for layer in cache.layers]
-    return Watched(seen, output.last_hidden_state[:, prefix.video], keys)
+    return Watched(seen, keys)
+
+
+@contextmanager
+def after_layer(model: torch.nn.Module, number: int) -> Iterator[list[torch.Tensor]]:
+    """Collect what comes out of the first `number` layers of the language model, (rows, tokens, H) for each call."""
+    kept: list[torch.Tensor] = []
+    layer = model.model.language_model.layers[number - 1]
+    hook = layer.register_forward_hook(lambda _, __, out: kept.append(out[0] if isinstance(out, tuple) else out))
+    try:
+        yield kept
+    finally:
+        hook.remove()
 
 
 def read_questions(model: torch.nn.Module, prefix: Prefix, watched: Watched, group: Group) -> torch.Tensor:

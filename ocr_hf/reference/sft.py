@@ -6,7 +6,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ocr_hf.reference.cache import Clips
+from ocr_hf.reference.cache import Clips, pixel_scale
 from ocr_hf.reference.config import ReferenceConfig
-from ocr_hf.reference.dense import DenseHeads
-from ocr_hf.reference.packing import Prefix, answer_all, groups_of, read_questions, watch
-from ocr_hf.reference.texts import Asked
+from ocr_hf.reference.dense import NAMED, NamedHead, SeenHeads, named_targets
+from ocr_hf.reference.packing import Prefix, after_layer, answer_all, groups_of, read_questions, watch
+from ocr_hf.reference.stage import clip_grid, seconds_per_grid
+from ocr_hf.reference.texts import Asked, Texts, category_table, mirror_table
+from ocr_hf.scenes.categories import category_names
 from ocr_hf.vsi_bench.scoring import score_answers
 from ocr_hf.vsi_bench.summary import summarize
 from ocr_hf.vsi_bench.tasks import TASK_OF
@@ -45,19 +47,24 @@ class Data:
 class Student:
     """A model in training: what a step and an evaluation need beside the data.
 
-    scale : mean and deviation of patches, (D,) each; video : False trains on the questions alone
+    video : False trains on the questions alone, with the supervision of what they name
     """
 
-    def __init__(self, model: torch.nn.Module, prefix: Prefix, tokenizer: Any, scale: Any, categories: int) -> None:
-        self.model, self.prefix, self.tokenizer = model, prefix, tokenizer
-        self.video = prefix.video.stop > prefix.video.start
-        self.scale = [torch.from_numpy(each) for each in scale]
-        self.heads = DenseHeads(model.config.text_config.hidden_size, categories) if self.video else None
-        self.stop = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    def __init__(self, model: torch.nn.Module, processor: Any, config: ReferenceConfig, video: bool = True) -> None:
+        self.model, self.tokenizer, self.config, self.video = model, processor.tokenizer, config, video
+        self.texts, grid = Texts(processor, video), clip_grid(processor, config)
+        self.columns = int(grid[0, 2])
+        self.prefix = Prefix.of(model, self.texts, grid if video else grid[:0], seconds_per_grid(config))
+        self.scale = [torch.from_numpy(each) for each in pixel_scale(processor)]
+        hidden = model.config.text_config.hidden_size
+        self.named = NamedHead(hidden)
+        self.seen = SeenHeads(hidden, len(category_names())) if video else None
+        self.category_of = torch.tensor(category_table(self.tokenizer))
 
     def parameters(self) -> list[torch.nn.Parameter]:
         """Return everything that is trained."""
-        return [*self.model.parameters(), *(self.heads.parameters() if self.heads else ())]
+        parts = [self.model, self.named, *([self.seen] if self.seen else [])]
+        return [each for part in parts for each in part.parameters()]
 
     def pixels(self, patches: np.ndarray) -> torch.Tensor | None:
         """Return patches (B, T, P, D) uint8 as the vision tower takes them."""
@@ -66,38 +73,71 @@ class Student:
         mean, deviation = self.scale
         return ((torch.from_numpy(patches).float() / 255.0 - mean) / deviation).flatten(0, 2)
 
-    def losses(self, clips: Clips, asked: Sequence[Sequence[Asked]], brightness: np.ndarray) -> dict[str, torch.Tensor]:
+    def losses(
+        self, clips: Clips, asked: Sequence[Sequence[Asked]], brightness: np.ndarray | None = None, black: bool = False
+    ) -> dict[str, torch.Tensor]:
         """Return the losses of one batch; clips hold only the frames that are shown.
 
         brightness : (B, 2) gain and offset of the pixels of each clip
+        black : the clips have been blackened: nothing in them is to be seen or known
         """
         pixels = self.pixels(clips.patches)
-        if pixels is not None:
+        if pixels is not None and brightness is not None:
             change = torch.from_numpy(brightness).repeat_interleave(len(pixels) // len(clips), dim=0)
             pixels = pixels * change[:, :1] + change[:, 1:]
+        geometry = clips.geometry()
+        targets = named_targets(geometry)
+        total, named = torch.zeros(()), []
         with torch.autocast("cpu", torch.bfloat16):
-            watched = watch(self.model, self.prefix, len(clips), pixels)
-            total = torch.zeros(())
+            with after_layer(self.model, self.config.placed_layer) as inner:
+                watched = watch(self.model, self.prefix, len(clips), pixels)
             for group in groups_of(asked, self.tokenizer.pad_token_id):
-                hidden = read_questions(self.model, self.prefix, watched, group)
+                with after_layer(self.model, self.config.named_layer) as words:
+                    hidden = read_questions(self.model, self.prefix, watched, group)
                 logits = self.model.lm_head(hidden[group.rows, group.columns]).float()
                 total = total + functional.cross_entropy(logits, group.targets, reduction="sum")
+                category = self.category_of[group.ids]
+                row, column = torch.nonzero(category >= 0, as_tuple=True)
+                named.append(self.named(words[0][row, column], targets[group.clip[row], category[row, column]]))
         out = {"answer": total / sum(map(len, asked))}
-        if self.heads is not None:
-            geometry = (clips.present, clips.center, clips.longest, clips.camera_to_world)
-            out |= self.heads(watched.seen, watched.hidden, *map(torch.from_numpy, geometry))
+        if black:
+            return out
+        for name in NAMED:
+            loss, count = torch.stack([each[name] for each in named]).sum(0)
+            out[f"named_{name}"] = loss / count.clamp(min=1.0)
+        if self.seen is not None:
+            out |= self.seen(watched.seen, inner[0][:, self.prefix.video], geometry)
         return out
+
+    def total(self, losses: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return the weighted sum of losses."""
+        weights = {name: self.config.place_weight for name in losses}
+        weights |= {name: self.config.category_weight for name in losses if name.endswith("_category")}
+        return sum((weights | {"answer": 1.0})[name] * loss for name, loss in losses.items())
+
+    @torch.no_grad()
+    def held_out_losses(self, data: Data, frames: np.ndarray, batch: int = 8) -> dict[str, float]:
+        """Return the mean losses on data that are not trained on."""
+        self.model.eval()
+        means: dict[str, list[float]] = defaultdict(list)
+        for start in range(0, len(data.asked), batch):
+            part = slice(start, start + batch)
+            for name, loss in self.losses(data.clips[part].shown(frames), data.asked[part]).items():
+                means[name].append(loss.item())
+        self.model.train()
+        return {name: round(float(np.mean(values)), 4) for name, values in means.items()}
 
     @torch.no_grad()
     def score(self, data: Data, frames: np.ndarray, batch: int = 16) -> dict[str, Any]:
         """Return VSI-Bench's summary of greedy answers to all questions of the data."""
         self.model.eval()
+        pad, stop = self.tokenizer.pad_token_id, self.texts.stop
         texts: list[str] = []
         for start in range(0, len(data.asked), batch):
             asked = data.asked[start : start + batch]
             pixels = self.pixels(data.clips.patches[start : start + batch][:, frames])
             with torch.autocast("cpu", torch.bfloat16):
-                answers = answer_all(self.model, self.prefix, asked, pixels, self.tokenizer.pad_token_id, self.stop)
+                answers = answer_all(self.model, self.prefix, asked, pixels, pad, stop)
             texts += self.tokenizer.batch_decode(answers)
         self.model.train()
         questions = [each for asked in data.asked for each in asked]
@@ -105,6 +145,40 @@ class Student:
             texts, [each.ground_truth for each in questions], [each.question_type for each in questions]
         )
         return summarize(scored, draws=0)
+
+
+class Draw:
+    """The batches of the SFT stage: clips in passes over all, with other frames and questions each time."""
+
+    def __init__(self, data: Data, student: Student, config: ReferenceConfig, rng: np.random.Generator) -> None:
+        self.data, self.config, self.rng = data, config, rng
+        self.tasks, self.order = data.by_task(), []
+        self.total = data.clips.patches.shape[1]
+        self.even = np.linspace(0, self.total - 1, config.num_frames, dtype=int)
+        self.table, self.columns = mirror_table(student.tokenizer), student.columns
+
+    def batch(self, step: int) -> tuple[Clips, list[list[Asked]], np.ndarray, bool]:
+        """Return what `Student.losses` takes."""
+        config, rng = self.config, self.rng
+        while len(self.order) < config.clips_per_step:
+            self.order += rng.permutation(len(self.tasks)).tolist()
+        chosen = [self.order.pop() for _ in range(config.clips_per_step)]
+        # Evaluation shows evenly spaced frames, so half of the clips show these
+        drawn = [choose_frames(rng, self.total, config.num_frames) for _ in chosen]
+        frames = [self.even if rng.random() < 0.5 else each for each in drawn]
+        first = step <= config.first_steps
+        count = config.first_questions if first else config.questions_per_clip
+        asked = [choose_questions(rng, self.tasks[i], count) for i in chosen]
+        clips = self.data.clips[chosen].shown(np.stack(frames))
+        mirror, black = rng.random() < 0.5, bool(rng.random() < config.black and not first)
+        brightness = _brightness(rng, len(chosen))
+        if mirror:
+            clips = clips.mirrored(self.columns)
+            asked = [[each.mirrored(self.table) for each in questions] for questions in asked]
+        if black:
+            clips = replace(clips, patches=np.zeros_like(clips.patches))
+            brightness = np.tile(np.float32([1.0, 0.0]), (len(chosen), 1))
+        return clips, asked, brightness, black
 
 
 def choose_frames(rng: np.random.Generator, total: int, count: int) -> np.ndarray:
@@ -142,25 +216,15 @@ def train_sft(
     optimizer = torch.optim.AdamW(
         student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98), fused=True
     )
-    tasks = data.by_task()
-    total = data.clips.patches.shape[1]
-    shown = np.linspace(0, total - 1, config.num_frames, dtype=int)
-    started, order = time.perf_counter(), []
+    draw = Draw(data, student, config, rng)
+    started = time.perf_counter()
     means: dict[str, list[float]] = defaultdict(list)
     with log.open("a") as lines:
         for step in range(1, config.sft_steps + 1):
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * rate(step, config.sft_steps, config.warm_up)
-            while len(order) < config.clips_per_step:
-                order += rng.permutation(len(tasks)).tolist()
-            chosen = [order.pop() for _ in range(config.clips_per_step)]
-            frames = [choose_frames(rng, total, config.num_frames) for _ in chosen]
-            losses = student.losses(
-                data.clips[np.array(chosen)[:, None], np.stack(frames)],
-                [choose_questions(rng, tasks[i], config.questions_per_clip) for i in chosen],
-                _brightness(rng, len(chosen)),
-            )
-            (losses["answer"] + config.dense * sum(v for k, v in losses.items() if k != "answer")).backward()
+            losses = student.losses(*draw.batch(step))
+            student.total(losses).backward()
             torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -172,9 +236,10 @@ def train_sft(
                 entry["loss"] = entry.pop("answer")
                 means.clear()
                 if step % every == 0 or step == config.sft_steps:
-                    summary = student.score(held_out, shown)
+                    summary = student.score(held_out, draw.even)
                     entry["held_out"] = round(summary["macro"], 2)
                     entry["tasks"] = {name: round(task["score"], 1) for name, task in summary["tasks"].items()}
+                    entry["held_out_losses"] = student.held_out_losses(held_out, draw.even)
                     save(step)
                 lines.write(json.dumps(entry) + "\n")
                 lines.flush()

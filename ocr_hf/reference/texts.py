@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_hf.models.media import with_video
 from ocr_hf.reference.config import PROMPT
+from ocr_hf.scenes.categories import category_names
 from ocr_hf.vsi_bench.prompts import PREFIX, build_prompt
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
 
 MARK = "\x00"
+MIRRORED = (("left", "right"), ("front-left", "front-right"), ("back-left", "back-right"), ("Turn Left", "Turn Right"))
+"""Words that change places in a mirror; each is one token."""
 QUESTION_COLUMNS = ["clip_id", "question_type", "question", "options", "ground_truth"]
 
 
@@ -30,6 +33,10 @@ class Asked:
     question: list[int]
     answer: list[int]
     ground_truth: str
+
+    def mirrored(self, other: Sequence[int]) -> Asked:
+        """Return the question about the clip in a mirror; its answer stays. other : (vocabulary,) of `mirror_table`."""
+        return replace(self, question=[other[token] for token in self.question])
 
 
 class Texts:
@@ -72,6 +79,23 @@ class Texts:
         for row in rows:
             out[row["clip_id"]].append(self.asked(row))
         return dict(out)
+
+
+def mirror_table(tokenizer: Any) -> list[int]:
+    """Return for every token id that of its mirror image."""
+    out = list(range(len(tokenizer)))
+    for pair in MIRRORED:
+        left, right = tokenizer.convert_tokens_to_ids(list(pair))
+        out[left], out[right] = right, left
+    return out
+
+
+def category_table(tokenizer: Any) -> list[int]:
+    """Return for every token id the number of the category that it names, or -1."""
+    out = [-1] * len(tokenizer)
+    for number, token in enumerate(tokenizer.convert_tokens_to_ids(category_names())):
+        out[token] = number
+    return out
 
 
 def question_rows(folder: Path, split: str) -> Sequence[Mapping[str, Any]]:

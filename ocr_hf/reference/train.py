@@ -16,15 +16,12 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from ocr_hf.reference.cache import pixel_scale
 from ocr_hf.reference.config import ReferenceConfig
 from ocr_hf.reference.grpo import run_grpo
 from ocr_hf.reference.model import build_untrained
-from ocr_hf.reference.packing import Prefix
 from ocr_hf.reference.prepare import load_data, prepare, split_off
 from ocr_hf.reference.sft import Student, train_sft
-from ocr_hf.reference.stage import clip_grid, finish, save_model, seconds_per_grid
-from ocr_hf.reference.texts import Texts
+from ocr_hf.reference.stage import finish, save_model
 
 STAGES = ("data", "sft", "grpo", "text-only")
 Tell = Callable[[str], None]
@@ -69,15 +66,8 @@ def run_sft(config: ReferenceConfig, out: Path, video: bool) -> Path:
     # PyTorch's fused attention on the CPU runs backwards in bf16 at a third of the plain one's speed
     model = AutoModelForImageTextToText.from_pretrained(out / "untrained", attn_implementation="eager")
     model.train()
-    texts = Texts(processor, video)
-    data, held_out = split_off(load_data(config, out, texts), config.held_out_clips)
-    student = Student(
-        model,
-        Prefix.of(model, texts, clip_grid(processor, config) if video else torch.zeros(0, 3), seconds_per_grid(config)),
-        processor.tokenizer,
-        pixel_scale(processor),
-        data.clips.present.shape[-1],
-    )
+    student = Student(model, processor, config, video)
+    data, held_out = split_off(load_data(config, out, student.texts), config.held_out_clips)
     started = time.perf_counter()
 
     def save(step: int) -> None:

@@ -21,6 +21,7 @@ def small() -> ReferenceConfig:
         held_out_clips=2,
         clips_per_step=2,
         questions_per_clip=4,
+        first_steps=1,
         sft_steps=2,
         warm_up=1,
         grpo_steps=1,

@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ocr_hf.reference.dense import METRES, DenseHeads, in_first_camera, in_own_camera
+from ocr_hf.reference.dense import (
+    METRES,
+    NAMED,
+    Geometry,
+    NamedHead,
+    SeenHeads,
+    camera_pose,
+    in_first_camera,
+    in_own_camera,
+    named_targets,
+)
 
 
 def camera(position, forward):
@@ -43,21 +53,71 @@ def test_tilt_of_the_first_camera_is_left_out():
     torch.testing.assert_close(in_first_camera(point, tilted), in_first_camera(point, POSES))
 
 
+def test_where_the_camera_is_and_looks():
+    # The second camera stands 2 m to the right of the first and 1 m ahead, and looks to its right
+    expected = torch.tensor([[[0.0, 0.0, 0.0, 1.0], [2.0 / METRES, 1.0 / METRES, 1.0, 0.0]]])
+    torch.testing.assert_close(camera_pose(POSES), expected)
+
+
+def geometry(**changes) -> Geometry:
+    """A chair 3 m ahead, seen from the start in one of two cells; two beds, one of them seen by the second camera."""
+    nothing = float("nan")
+    arrays = {
+        "present": torch.tensor([[[[True, False, False], [False, False, False]], [[False, True, False]] * 2]]),
+        "center": torch.tensor([[[[1.0, 5.0, 1.5], [nothing] * 3], [[4.0, 3.0, 1.5]] * 2]]),
+        "longest": torch.tensor([[[2.0, nothing], [1.0, 1.0]]]),
+        "camera_to_world": POSES,
+        "object_category": torch.tensor([[0, 1, 1, -1]], dtype=torch.int16),
+        "object_center": torch.tensor([[[1.0, 5.0, 1.5], [4.0, 3.0, 1.5], [0.0, 0.0, 0.0], [9.0, 9.0, 9.0]]]),
+        "object_axes": torch.eye(3).expand(1, 4, 3, 3) * torch.tensor([1.0, 0.5, 0.25]),
+    }
+    return Geometry(**arrays | changes)
+
+
+def test_what_is_asked_of_named_categories():
+    targets = named_targets(geometry())[0]
+    chair, bed, lamp = targets
+    torch.testing.assert_close(chair, torch.tensor([0.0, 3.0 / METRES, 0.0, 1.0, 0.5, 0.25, 0.0, 0.5]))
+    assert bed[:6].isnan().all(), "which of the two?"
+    assert bed[6:].tolist() == [0.5, 1.0] and lamp.isnan().all()
+
+
+def test_extents_are_along_the_first_camera():
+    turned = camera((1, 2, 1.5), (1, 0))
+    poses = torch.tensor(np.stack([turned, turned])[None], dtype=torch.float32)
+    chair = named_targets(geometry(camera_to_world=poses))[0, 0]
+    torch.testing.assert_close(chair[:6], torch.tensor([-3.0 / METRES, 0.0, 0.0, 0.5, 1.0, 0.25]), atol=1e-6, rtol=0)
+
+
 def test_losses_are_zero_for_perfect_heads_and_ignore_empty_cells():
-    heads = DenseHeads(8, 2)
-    present = torch.tensor([[[[True, False]], [[False, False]]]])
-    center = torch.tensor([[[[1.0, 5.0, 1.5]], [[float("nan")] * 3]]])
-    longest = torch.tensor([[[2.0], [float("nan")]]])
-    tokens = torch.zeros(1, 2, 8)
-    tokens[0, 0, 0], tokens[0, 1, 1] = 1.0, 1.0
-    for head, place in ((heads.seen, in_own_camera(center, POSES)), (heads.placed, in_first_camera(center, POSES))):
+    heads, given = SeenHeads(8, 3), geometry()
+    heads.norm = torch.nn.Identity()
+    tokens = torch.eye(8)[:4][None]
+    own, first = in_own_camera(given.center, POSES), in_first_camera(given.center, POSES)
+    for head, place in ((heads.seen, own), (heads.placed, first)):
         torch.nn.init.zeros_(head.weight)
         torch.nn.init.zeros_(head.bias)
-        wanted = torch.cat([torch.tensor([30.0, -30.0]), place[0, 0, 0] / METRES, torch.tensor([2.0]).log()])
-        head.weight.data[:, 0] = wanted
-        head.weight.data[:2, 1] = -30.0
-    losses = heads(tokens, tokens, present, center, longest, POSES)
-    assert set(losses) == {"seen_category", "seen_place", "placed_category", "placed_place"}
+        for cell in range(4):
+            frame, number = divmod(cell, 2)
+            head.weight.data[:3, cell] = given.present[0, frame, number].float() * 60.0 - 30.0
+            head.weight.data[3:6, cell] = place[0, frame, number].nan_to_num() / METRES
+            head.weight.data[6, cell] = given.longest[0, frame, number].log().nan_to_num()
+    heads.placed.weight.data[7:, :4] = camera_pose(POSES)[0].repeat_interleave(2, dim=0).T
+    losses = heads(tokens, tokens, given)
+    assert set(losses) == {"seen_category", "seen_place", "placed_category", "placed_place", "camera"}
     assert all(loss.item() < 1e-6 for loss in losses.values())
-    worse = heads(tokens.flip(1), tokens, present, center, longest, POSES)
-    assert worse["seen_category"] > 1.0 and worse["seen_place"] > 0.1
+    worse = heads(tokens.flip(1), tokens.flip(1), given)
+    assert all(loss.item() > 0.05 for loss in worse.values()), worse
+
+
+def test_named_losses_count_what_is_known():
+    head = NamedHead(8)
+    torch.nn.init.zeros_(head.read.weight)
+    torch.nn.init.zeros_(head.read.bias)
+    nothing = float("nan")
+    targets = torch.tensor([[1.0] * 8, [nothing] * 6 + [0.0, 0.0], [nothing] * 8])
+    losses = head(torch.randn(3, 8), targets)
+    assert set(losses) == set(NAMED)
+    # |1 - 0| beyond beta = 0.2: 0.9 for each known value
+    torch.testing.assert_close(losses["place"], torch.tensor([2.7, 3.0]))
+    torch.testing.assert_close(losses["count"], torch.tensor([0.9, 2.0]))

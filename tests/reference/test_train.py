@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,11 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from ocr_hf.reference.grpo import grpo_rows
 from ocr_hf.reference.prepare import load_data, split_off
-from ocr_hf.reference.sft import choose_frames, choose_questions, rate
+from ocr_hf.reference.sft import Draw, Student, choose_frames, choose_questions, rate
 from ocr_hf.reference.stage import clip_grid, seconds_per_grid
-from ocr_hf.reference.texts import Asked, Texts
+from ocr_hf.reference.texts import Asked, Texts, category_table, mirror_table, question_rows
 from ocr_hf.reference.train import train_reference
+from ocr_hf.scenes.categories import category_names
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +108,56 @@ def test_every_task_gets_its_questions():
     assert sorted((counts["object_counting"], counts["object_abs_distance"])) == [2, 3]
     assert len({(each.question_type, *each.question) for each in drawn}) == 7
     assert len(choose_questions(np.random.default_rng(1), tasks, 100)) == 10
+
+
+def test_a_mirrored_question_is_the_question_about_the_mirrored_room(prepared):
+    processor = AutoProcessor.from_pretrained(prepared / "untrained")
+    texts, table = Texts(processor), mirror_table(processor.tokenizer)
+    row = {
+        "question_type": "object_rel_direction_hard",
+        "question": "If I am standing by the bed and facing the tv, is the chair to my front-left, front-right, "
+        "back-left, or back-right?\nThe directions refer to the quadrants of a Cartesian plane (if I am standing at "
+        "the origin and facing along the positive y-axis).",
+        "options": ["A. front-left", "B. back-left", "C. back-right", "D. front-right"],
+        "ground_truth": "B",
+    }
+    other = row | {"options": ["A. front-right", "B. back-right", "C. back-left", "D. front-left"]}
+    assert texts.asked(row).mirrored(table) == texts.asked(other)
+    route = row | {"question_type": "route_planning", "question": "Where?", "options": ["A. Turn Left", "B. Turn Back"]}
+    other = route | {"options": ["A. Turn Right", "B. Turn Back"]}
+    assert texts.asked(route).mirrored(table) == texts.asked(other)
+    assert texts.asked(other).mirrored(table).mirrored(table) == texts.asked(other)
+
+
+def test_words_that_name_a_category(prepared):
+    processor = AutoProcessor.from_pretrained(prepared / "untrained")
+    table, texts = category_table(processor.tokenizer), Texts(processor)
+    question = "Measuring from the closest point of each object, what is the distance between the bed and the tv?"
+    asked = texts.asked({"question_type": "object_abs_distance", "question": question, "ground_truth": "1.0"})
+    assert [category_names()[table[token]] for token in asked.question if table[token] >= 0] == ["bed", "tv"]
+
+
+def test_batches(prepared, small):
+    """First few questions, then many; a black batch shows nothing and only its answers are learnt."""
+    processor = AutoProcessor.from_pretrained(prepared / "untrained")
+    model = AutoModelForImageTextToText.from_pretrained(prepared / "untrained", attn_implementation="eager")
+    config = replace(small, black=1.0, first_questions=1, questions_per_clip=3)
+    student = Student(model, processor, config)
+    data = load_data(config, prepared, student.texts)
+    draw = Draw(data, student, config, np.random.default_rng(0))
+    clips, asked, _, black = draw.batch(1)
+    assert not black and [len(each) for each in asked] == [1, 1] and clips.patches.any()
+    assert clips.patches.shape[:2] == (2, 8)
+    losses = student.losses(clips, asked)
+    assert {name.split("_")[0] for name in losses} == {"answer", "named", "seen", "placed", "camera"}
+    assert float(student.total(losses)) > float(losses["answer"])
+    clips, asked, brightness, black = draw.batch(2)
+    assert black and [len(each) for each in asked] == [3, 3] and not clips.patches.any()
+    assert set(student.losses(clips, asked, brightness, black)) == {"answer"}
+    # What the words name is supervised without video, too
+    blind = Student(model, processor, config, video=False)
+    asked = [[blind.texts.asked(row) for row in question_rows(prepared / "train" / "21", "train")[:3]]]
+    assert {name.split("_")[0] for name in blind.losses(clips[:1], asked)} == {"answer", "named"}
 
 
 def test_learning_rate_rises_and_falls():
