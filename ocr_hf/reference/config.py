@@ -63,15 +63,15 @@ class ReferenceConfig:
     seed : of weights, order and noise
     """
 
-    parts: tuple[int, ...] = (11, 12, 13, 14, 15, 16)
+    parts: tuple[int, ...] = (11, 12, 13, 14, 15)
     scenes: int = 200
     held_out_clips: int = 40
     num_frames: int = 8
     clips_per_step: int = 8
-    questions_per_clip: int = 12
+    questions_per_clip: int = 10
     first_steps: int = 1000
     first_questions: int = 2
-    sft_steps: int = 3200
+    sft_steps: int = 2800
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     warm_up: int = 100
