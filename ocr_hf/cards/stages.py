@@ -45,12 +45,12 @@ _COST: dict[str, Places] = {
 }
 _SFT: dict[str, Places] = {
     "clips": (("clips",),),
-    "steps": (("config", "sft_steps"),),
+    "steps that ask few questions": (("config", "first_steps"),),
+    "steps that ask many": (("config", "sft_steps"),),
     "clips per step": (("config", "clips_per_step"),),
     "questions per clip and step": (("config", "questions_per_clip"),),
     "learning rate": (("config", "learning_rate"),),
     "weight decay": (("config", "weight_decay"),),
-    "steps that ask few questions": (("config", "first_steps"),),
     "weight of the dense supervision, categories": (("config", "category_weight"),),
     "weight of the dense supervision, places": (("config", "place_weight"),),
     "frames": (("config", "num_frames"),),

@@ -42,6 +42,24 @@ USAGE = Usage(num_frames=8, prompt=PROMPT, max_pixels=SIZE.max_pixels)
 
 
 @dataclass(frozen=True)
+class Phase:
+    """One phase of SFT, with its own optimizer and supervising heads.
+
+    name : folder of the model at its end; start : steps before it; steps : its own; schedule : see `rate` in sft.py
+    questions : of a clip and step; black : share of black steps
+    look : attention is supervised, too
+    """
+
+    name: str
+    start: int
+    steps: int
+    schedule: int
+    questions: int
+    black: float
+    look: bool
+
+
+@dataclass(frozen=True)
 class ReferenceConfig:
     """Data, stages and seeds of `ocr-hf train-reference`.
 
@@ -49,13 +67,15 @@ class ReferenceConfig:
     held_out_clips : the last clips are not trained on but give the learning curves; the benchmark is never looked at
     num_frames : frames that the model sees of a clip
     clips_per_step, questions_per_clip : SFT batch; the questions of a clip share one encoding of it
-    first_steps, first_questions : the first steps ask fewer questions of a clip: seeing is learnt before answering
-    sft_steps, learning_rate, weight_decay, warm_up : of the SFT stage, in steps of one batch
+    first_steps, first_questions, first_schedule : SFT's first phase asks few questions of a clip, so that seeing is
+        learnt before answering; its learning rate falls along a cosine of first_schedule steps, cut at first_steps
+    sft_steps : of SFT's second phase
+    learning_rate, weight_decay, warm_up : of both phases, in steps of one batch
     category_weight, place_weight : of the dense 3D supervision against the answers: what is shown, and where and how
         large it is; see ocr_hf/reference/dense.py
     placed_layer, named_layer : layers of the language model after which places in the room, and what is known of the
         categories that a question names, are supervised
-    black : share of the later steps whose clips are black, so that a model which sees nothing answers by the words
+    black : share of the second phase's steps with black clips, so that a model which sees nothing answers by the words
     grpo_steps, grpo_clips : steps of OCR-GRPO, and how many clips it draws its questions from
     grpo_batch, grpo_accumulation, grpo_generations : rollouts a micro-batch, micro-batches a step, rollouts a question
     grpo_learning_rate, grpo_beta : of OCR-GRPO; beta weighs the divergence from the SFT model
@@ -71,7 +91,8 @@ class ReferenceConfig:
     questions_per_clip: int = 10
     first_steps: int = 1000
     first_questions: int = 2
-    sft_steps: int = 2800
+    first_schedule: int = 2800
+    sft_steps: int = 1800
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     warm_up: int = 100
@@ -89,6 +110,14 @@ class ReferenceConfig:
     grpo_beta: float = 0.02
     grpo_score_every: int = 20
     seed: int = 0
+
+    @property
+    def phases(self) -> tuple[Phase, Phase]:
+        """The two phases of SFT."""
+        return (
+            Phase("seen", 0, self.first_steps, self.first_schedule, self.first_questions, 0.0, look=False),
+            Phase("model", self.first_steps, self.sft_steps, self.sft_steps, self.questions_per_clip, self.black, True),
+        )
 
     def part(self, seed: int) -> BuildConfig:
         """Return how one part of the training data is built."""

@@ -106,6 +106,15 @@ class NamedHead(nn.Module):
         return out
 
 
+def look_losses(attention: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+    """Return -log of the attention that goes to the right cells, for the words whose category is to be seen.
+
+    attention : (N, S) of N words to S video tokens; cells : (N, S) bool, which of them show what the word names
+    """
+    visible = cells.any(1)
+    return -((attention[visible].float() * cells[visible]).sum(1) + 1e-4).log()
+
+
 def named_targets(geometry: Geometry) -> torch.Tensor:
     """Return (B, C, 8) for every category of every clip, NaN where it has none.
 

@@ -160,6 +160,24 @@ def read_questions(model: torch.nn.Module, prefix: Prefix, watched: Watched, gro
     return output.last_hidden_state
 
 
+@contextmanager
+def attention_of(model: torch.nn.Module, number: int) -> Iterator[list[torch.Tensor]]:
+    """Collect the attention of layer `number` (from 1) of the language model, (rows, heads, tokens, places) each call.
+
+    Raises ValueError for a model that isn't loaded with attn_implementation="eager": others don't keep it.
+    """
+    if model.config.text_config._attn_implementation != "eager":
+        raise ValueError("this model keeps no attention weights; load it with attn_implementation='eager'")
+    kept: list[torch.Tensor] = []
+    hook = model.model.language_model.layers[number - 1].self_attn.register_forward_hook(
+        lambda _, __, out: kept.append(out[1])
+    )
+    try:
+        yield kept
+    finally:
+        hook.remove()
+
+
 def _causal(length: int, total: int, dtype: torch.dtype) -> torch.Tensor:
     """Return the (1, 1, length, total) mask to add, by which each of the last `length` places sees what is before."""
     future = torch.ones(length, total, dtype=torch.bool).triu(total - length + 1)

@@ -15,9 +15,9 @@ import torch
 from torch.nn import functional
 
 from ocr_hf.reference.cache import Clips, pixel_scale
-from ocr_hf.reference.config import ReferenceConfig
-from ocr_hf.reference.dense import NAMED, NamedHead, SeenHeads, named_targets
-from ocr_hf.reference.packing import Prefix, after_layer, answer_all, groups_of, read_questions, watch
+from ocr_hf.reference.config import Phase, ReferenceConfig
+from ocr_hf.reference.dense import NAMED, NamedHead, SeenHeads, look_losses, named_targets
+from ocr_hf.reference.packing import Prefix, after_layer, answer_all, attention_of, groups_of, read_questions, watch
 from ocr_hf.reference.stage import clip_grid, seconds_per_grid
 from ocr_hf.reference.texts import Asked, Texts, category_table, mirror_table
 from ocr_hf.scenes.categories import category_names
@@ -74,31 +74,43 @@ class Student:
         return ((torch.from_numpy(patches).float() / 255.0 - mean) / deviation).flatten(0, 2)
 
     def losses(
-        self, clips: Clips, asked: Sequence[Sequence[Asked]], brightness: np.ndarray | None = None, black: bool = False
+        self,
+        clips: Clips,
+        asked: Sequence[Sequence[Asked]],
+        brightness: np.ndarray | None = None,
+        black: bool = False,
+        look: bool = True,
     ) -> dict[str, torch.Tensor]:
         """Return the losses of one batch; clips hold only the frames that are shown.
 
         brightness : (B, 2) gain and offset of the pixels of each clip
         black : the clips have been blackened: nothing in them is to be seen or known
+        look : supervise where the words that name a category look
         """
         pixels = self.pixels(clips.patches)
         if pixels is not None and brightness is not None:
             change = torch.from_numpy(brightness).repeat_interleave(len(pixels) // len(clips), dim=0)
             pixels = pixels * change[:, :1] + change[:, 1:]
         geometry = clips.geometry()
-        targets = named_targets(geometry)
-        total, named = torch.zeros(()), []
+        targets, cells = named_targets(geometry), geometry.present.flatten(1, 2)
+        total, named, looks = torch.zeros(()), [], []
         with torch.autocast("cpu", torch.bfloat16):
             with after_layer(self.model, self.config.placed_layer) as inner:
                 watched = watch(self.model, self.prefix, len(clips), pixels)
             for group in groups_of(asked, self.tokenizer.pad_token_id):
-                with after_layer(self.model, self.config.named_layer) as words:
+                with (
+                    after_layer(self.model, self.config.named_layer) as words,
+                    attention_of(self.model, self.config.placed_layer + 1) as attention,
+                ):
                     hidden = read_questions(self.model, self.prefix, watched, group)
                 logits = self.model.lm_head(hidden[group.rows, group.columns]).float()
                 total = total + functional.cross_entropy(logits, group.targets, reduction="sum")
                 category = self.category_of[group.ids]
                 row, column = torch.nonzero(category >= 0, as_tuple=True)
-                named.append(self.named(words[0][row, column], targets[group.clip[row], category[row, column]]))
+                clip, kind = group.clip[row], category[row, column]
+                named.append(self.named(words[0][row, column], targets[clip, kind]))
+                if self.video and look:
+                    looks.append(look_losses(attention[0][row, 0, column, self.prefix.video], cells[clip, :, kind]))
         out = {"answer": total / sum(map(len, asked))}
         if black:
             return out
@@ -106,6 +118,8 @@ class Student:
             loss, count = torch.stack([each[name] for each in named]).sum(0)
             out[f"named_{name}"] = loss / count.clamp(min=1.0)
         if self.seen is not None:
+            if look:
+                out["look"] = torch.cat(looks).mean()
             out |= self.seen(watched.seen, inner[0][:, self.prefix.video], geometry)
         return out
 
@@ -113,7 +127,7 @@ class Student:
         """Return the weighted sum of losses."""
         weights = {name: self.config.place_weight for name in losses}
         weights |= {name: self.config.category_weight for name in losses if name.endswith("_category")}
-        return sum((weights | {"answer": 1.0})[name] * loss for name, loss in losses.items())
+        return sum((weights | {"answer": 1.0, "look": 1.0})[name] * loss for name, loss in losses.items())
 
     @torch.no_grad()
     def held_out_losses(self, data: Data, frames: np.ndarray, batch: int = 8) -> dict[str, float]:
@@ -150,14 +164,14 @@ class Student:
 class Draw:
     """The batches of the SFT stage: clips in passes over all, with other frames and questions each time."""
 
-    def __init__(self, data: Data, student: Student, config: ReferenceConfig, rng: np.random.Generator) -> None:
-        self.data, self.config, self.rng = data, config, rng
+    def __init__(self, data: Data, student: Student, phase: Phase, rng: np.random.Generator) -> None:
+        self.data, self.config, self.phase, self.rng = data, student.config, phase, rng
         self.tasks, self.order = data.by_task(), []
         self.total = data.clips.patches.shape[1]
-        self.even = np.linspace(0, self.total - 1, config.num_frames, dtype=int)
+        self.even = np.linspace(0, self.total - 1, self.config.num_frames, dtype=int)
         self.table, self.columns = mirror_table(student.tokenizer), student.columns
 
-    def batch(self, step: int) -> tuple[Clips, list[list[Asked]], np.ndarray, bool]:
+    def batch(self) -> tuple[Clips, list[list[Asked]], np.ndarray, bool]:
         """Return what `Student.losses` takes."""
         config, rng = self.config, self.rng
         while len(self.order) < config.clips_per_step:
@@ -166,11 +180,9 @@ class Draw:
         # Evaluation shows evenly spaced frames, so half of the clips show these
         drawn = [choose_frames(rng, self.total, config.num_frames) for _ in chosen]
         frames = [self.even if rng.random() < 0.5 else each for each in drawn]
-        first = step <= config.first_steps
-        count = config.first_questions if first else config.questions_per_clip
-        asked = [choose_questions(rng, self.tasks[i], count) for i in chosen]
+        asked = [choose_questions(rng, self.tasks[i], self.phase.questions) for i in chosen]
         clips = self.data.clips[chosen].shown(np.stack(frames))
-        mirror, black = rng.random() < 0.5, bool(rng.random() < config.black and not first)
+        mirror, black = rng.random() < 0.5, bool(rng.random() < self.phase.black)
         brightness = _brightness(rng, len(chosen))
         if mirror:
             clips = clips.mirrored(self.columns)
@@ -206,41 +218,42 @@ def _is_long(task: Sequence[Asked]) -> bool:
 
 
 def train_sft(
-    student: Student, data: Data, held_out: Data, config: ReferenceConfig, log: Path, save: Any, every: int = 250
+    student: Student, data: Data, held_out: Data, phase: Phase, log: Path, started: float, every: int = 250
 ) -> None:
-    """Train for config.sft_steps; append losses and, every so many steps, held-out scores to `log` (JSON lines).
+    """Train for one phase; append losses and, every so many steps, held-out scores to `log` (JSON lines).
 
-    save : called with the step whenever held-out questions were scored
+    started : time.perf_counter() when the first phase began, without pauses
     """
-    rng = np.random.default_rng(np.random.SeedSequence([config.seed, 6]))
+    config = student.config
+    rng = np.random.default_rng(np.random.SeedSequence([config.seed, 6, *([phase.start] if phase.start else [])]))
     optimizer = torch.optim.AdamW(
         student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98), fused=True
     )
-    draw = Draw(data, student, config, rng)
-    started = time.perf_counter()
+    draw = Draw(data, student, phase, rng)
     means: dict[str, list[float]] = defaultdict(list)
     with log.open("a") as lines:
-        for step in range(1, config.sft_steps + 1):
+        for number in range(1, phase.steps + 1):
             for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * rate(step, config.sft_steps, config.warm_up)
-            losses = student.losses(*draw.batch(step))
+                group["lr"] = config.learning_rate * rate(number, phase.schedule, config.warm_up)
+            clips, asked, brightness, black = draw.batch()
+            losses = student.losses(clips, asked, brightness, black, phase.look)
             student.total(losses).backward()
             torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             for name, value in losses.items():
                 means[name].append(value.item())
-            if step % 25 == 0 or step == config.sft_steps:
+            step = phase.start + number
+            if step % 25 == 0 or number == phase.steps:
                 entry: dict[str, Any] = {"step": step, "seconds": round(time.perf_counter() - started, 1)}
                 entry |= {"loss": 0.0} | {name: round(float(np.mean(v)), 4) for name, v in means.items()}
                 entry["loss"] = entry.pop("answer")
                 means.clear()
-                if step % every == 0 or step == config.sft_steps:
+                if step % every == 0 or number == phase.steps:
                     summary = student.score(held_out, draw.even)
                     entry["held_out"] = round(summary["macro"], 2)
                     entry["tasks"] = {name: round(task["score"], 1) for name, task in summary["tasks"].items()}
                     entry["held_out_losses"] = student.held_out_losses(held_out, draw.even)
-                    save(step)
                 lines.write(json.dumps(entry) + "\n")
                 lines.flush()
 

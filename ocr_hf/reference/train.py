@@ -8,7 +8,7 @@ A finished folder is kept, so a killed run goes on with the stage that it was in
 
 from __future__ import annotations
 
-import shutil
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ from ocr_hf.reference.config import ReferenceConfig
 from ocr_hf.reference.grpo import run_grpo
 from ocr_hf.reference.model import build_untrained
 from ocr_hf.reference.prepare import load_data, prepare, split_off
-from ocr_hf.reference.sft import Student, train_sft
+from ocr_hf.reference.sft import Data, Student, train_sft
 from ocr_hf.reference.stage import finish, save_model
 
 STAGES = ("data", "sft", "grpo", "text-only")
@@ -56,23 +56,36 @@ def train_reference(
 
 
 def run_sft(config: ReferenceConfig, out: Path, video: bool) -> Path:
-    """Train the untrained model by SFT, with or without video; return the folder of the model."""
+    """Train the untrained model by SFT, with or without video; return the folder of the stage.
+
+    The model at the end of the first phase is kept in `seen`, and a killed run goes on there.
+    """
     folder = out / ("sft" if video else "text-only")
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir()
-    torch.manual_seed(config.seed)
+    folder.mkdir(exist_ok=True)
+    log = folder / "log.jsonl"
     processor = AutoProcessor.from_pretrained(out / "untrained")
-    # PyTorch's fused attention on the CPU runs backwards in bf16 at a third of the plain one's speed
-    model = AutoModelForImageTextToText.from_pretrained(out / "untrained", attn_implementation="eager")
-    model.train()
-    student = Student(model, processor, config, video)
-    data, held_out = split_off(load_data(config, out, student.texts), config.held_out_clips)
-    started = time.perf_counter()
-
-    def save(step: int) -> None:
-        save_model(model, processor, folder / "latest")
-
-    train_sft(student, data, held_out, config, folder / "log.jsonl", save)
-    finish(folder, model, processor, config, folder.name, started, {"clips": len(data.asked)})
+    data: tuple[Data, Data] | None = None
+    for before, phase in zip((out / "untrained", folder / "seen"), config.phases, strict=True):
+        if phase.name == "seen" and (folder / phase.name).exists():
+            continue
+        spent = _keep_lines(log, phase.start)
+        torch.manual_seed(config.seed)
+        # PyTorch's fused attention on the CPU runs backwards in bf16 at a third of the plain one's speed
+        model = AutoModelForImageTextToText.from_pretrained(before, dtype=torch.float32, attn_implementation="eager")
+        model.train()
+        student = Student(model, processor, config, video)
+        data = data or split_off(load_data(config, out, student.texts), config.held_out_clips)
+        started = time.perf_counter() - spent
+        train_sft(student, *data, phase, log, started)
+        if phase.name == "seen":
+            save_model(model, processor, folder / phase.name)
+    finish(folder, model, processor, config, folder.name, started, {"clips": len(data[0].asked)})
     return folder
+
+
+def _keep_lines(log: Path, step: int) -> float:
+    """Leave in a log what was written up to a step; return the seconds spent until then."""
+    entries = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    kept = [entry for entry in entries if entry["step"] <= step]
+    log.write_text("".join(f"{json.dumps(entry)}\n" for entry in kept))
+    return kept[-1]["seconds"] if kept else 0.0

@@ -22,6 +22,7 @@ def small() -> ReferenceConfig:
         clips_per_step=2,
         questions_per_clip=4,
         first_steps=1,
+        first_schedule=4,
         sft_steps=2,
         warm_up=1,
         grpo_steps=1,

@@ -14,6 +14,7 @@ from ocr_hf.reference.dense import (
     camera_pose,
     in_first_camera,
     in_own_camera,
+    look_losses,
     named_targets,
 )
 
@@ -121,3 +122,11 @@ def test_named_losses_count_what_is_known():
     # |1 - 0| beyond beta = 0.2: 0.9 for each known value
     torch.testing.assert_close(losses["place"], torch.tensor([2.7, 3.0]))
     torch.testing.assert_close(losses["count"], torch.tensor([0.9, 2.0]))
+
+
+def test_words_look_where_their_category_is():
+    cells = torch.tensor([[True, True, False], [False, False, True], [False, False, False]])
+    attention = torch.tensor([[0.25, 0.5, 0.25], [0.9, 0.1, 0.0], [1.0, 0.0, 0.0]])
+    losses = look_losses(attention, cells)
+    assert len(losses) == 2, "what no cell shows can't be looked at"
+    torch.testing.assert_close(losses, torch.tensor([-np.log(0.7501), -np.log(1e-4)], dtype=torch.float32))

@@ -11,7 +11,7 @@ import torch
 from ocr_hf.models.media import encode_video, model_inputs, prompt_ids, with_video
 from ocr_hf.models.tiny import PRESETS, make_tiny
 from ocr_hf.reference.config import SIZE
-from ocr_hf.reference.packing import Prefix, answer_all, groups_of, read_questions, watch
+from ocr_hf.reference.packing import Prefix, after_layer, answer_all, attention_of, groups_of, read_questions, watch
 from ocr_hf.reference.texts import Texts
 from ocr_hf.reference.vision import vision_tokens
 from ocr_hf.train.rows import chat
@@ -112,3 +112,26 @@ def test_windowed_towers_are_refused():
     model, _ = make_tiny(PRESETS["0.2M"])
     with pytest.raises(ValueError, match="windowed attention; use its own forward"):
         vision_tokens(model.model.visual, torch.zeros(48, 1176), 6, 8)
+
+
+def test_what_layers_within_give(tiny, videos):
+    model, processor = tiny
+    attentive = type(model)._from_config(model.config, attn_implementation="eager")
+    attentive.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        prefix, watched, asked = shared((attentive, processor), videos, [[0, 1], [1]])
+        group = groups_of(asked, processor.tokenizer.pad_token_id, 1)[0]
+        with after_layer(attentive, 2) as kept, attention_of(attentive, 1) as attention:
+            last = read_questions(attentive, prefix, watched, group)
+        assert len(kept) == len(attention) == 1
+        torch.testing.assert_close(attentive.model.language_model.norm(kept[0]), last)
+        (weights,) = attention
+        total = len(prefix.ids) + group.ids.shape[1]
+        assert weights.shape == (3, 4, group.ids.shape[1], total)
+        torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:3]))
+        assert not weights[:, :, 0, len(prefix.ids) + 1 :].any(), "a word doesn't look ahead"
+        read_questions(attentive, prefix, watched, group)
+        assert len(kept) == 1, "and no hook is left behind"
+    attentive.config.text_config._attn_implementation = "sdpa"
+    with pytest.raises(ValueError, match="attn_implementation='eager'"), attention_of(attentive, 1):
+        pass

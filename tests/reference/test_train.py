@@ -49,7 +49,7 @@ def test_every_stage_leaves_a_model_and_what_it_cost(trained):
         size = (trained / stage / "model" / "model.safetensors").stat().st_size
         assert size < 20e6
         lines = [json.loads(line) for line in (trained / stage / "log.jsonl").read_text().splitlines()]
-        assert lines[-1]["step"] == (1 if stage == "grpo" else 2)
+        assert lines[-1]["step"] == (1 if stage == "grpo" else 3)
         assert any("held_out" in line for line in lines)
     assert "reward" in (trained / "grpo" / "log.jsonl").read_text()
 
@@ -62,6 +62,27 @@ def test_finished_stages_are_kept_and_others_begun_anew(trained, small):
     train_reference(small, trained, tell=told.append)
     assert [text.split(":")[0] for text in told] == ["text-only"]
     assert (trained / "sft" / "training.json").stat().st_mtime_ns == stamp
+
+
+@pytest.mark.slow
+def test_killed_sft_goes_on_after_its_first_phase(trained, small, tmp_path):
+    """And ends with the same model, log and cost."""
+    out = tmp_path / "reference"
+    out.mkdir()
+    for name in ("train", "cache", "untrained"):
+        (out / name).symlink_to(trained / name)
+    shutil.copytree(trained / "sft", out / "sft")
+    shutil.rmtree(out / "sft" / "model")
+    (out / "sft" / "training.json").unlink()
+    before = [json.loads(line) for line in (out / "sft" / "log.jsonl").read_text().splitlines()]
+    with (out / "sft" / "log.jsonl").open("a") as lines:
+        lines.write(json.dumps({"step": 2, "seconds": 1e6, "loss": 9.0}) + "\n")
+    train_reference(small, out, ("sft",), tell=lambda text: None)
+    after = [json.loads(line) for line in (out / "sft" / "log.jsonl").read_text().splitlines()]
+    assert after[0] == before[0] and [line["step"] for line in after] == [1, 3]
+    assert after[1]["loss"] == before[1]["loss"] and after[0]["seconds"] < after[1]["seconds"] < 1e6
+    model = [(folder / "sft" / "model" / "model.safetensors").read_bytes() for folder in (trained, out)]
+    assert model[0] == model[1]
 
 
 def test_unknown_stage(small, tmp_path):
@@ -144,14 +165,15 @@ def test_batches(prepared, small):
     config = replace(small, black=1.0, first_questions=1, questions_per_clip=3)
     student = Student(model, processor, config)
     data = load_data(config, prepared, student.texts)
-    draw = Draw(data, student, config, np.random.default_rng(0))
-    clips, asked, _, black = draw.batch(1)
+    first, second = (Draw(data, student, phase, np.random.default_rng(0)) for phase in config.phases)
+    clips, asked, _, black = first.batch()
     assert not black and [len(each) for each in asked] == [1, 1] and clips.patches.any()
     assert clips.patches.shape[:2] == (2, 8)
     losses = student.losses(clips, asked)
-    assert {name.split("_")[0] for name in losses} == {"answer", "named", "seen", "placed", "camera"}
-    assert float(student.total(losses)) > float(losses["answer"])
-    clips, asked, brightness, black = draw.batch(2)
+    assert {name.split("_")[0] for name in losses} == {"answer", "named", "look", "seen", "placed", "camera"}
+    assert student.total(losses).item() > losses["answer"].item()
+    assert "look" not in student.losses(clips, asked, look=False)
+    clips, asked, brightness, black = second.batch()
     assert black and [len(each) for each in asked] == [3, 3] and not clips.patches.any()
     assert set(student.losses(clips, asked, brightness, black)) == {"answer"}
     # What the words name is supervised without video, too
