@@ -14,9 +14,10 @@ from datasets import Dataset
 from transformers import AutoModelForImageTextToText, AutoProcessor, TrainerCallback
 
 from ocr_hf.reference.config import PROMPT, SIZE, ReferenceConfig
+from ocr_hf.reference.draw import Data
 from ocr_hf.reference.prepare import SPLIT, load_data, part_folder, split_off
-from ocr_hf.reference.sft import Data, Student
 from ocr_hf.reference.stage import finish
+from ocr_hf.reference.student import Student
 from ocr_hf.train.config import OCRGRPOConfig
 from ocr_hf.train.rewards import accuracy_reward
 from ocr_hf.train.rows import with_prompts

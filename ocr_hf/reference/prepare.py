@@ -11,7 +11,7 @@ import numpy as np
 from ocr_hf.data.build import build_folder
 from ocr_hf.reference.cache import Clips, clip_rows, read_clips
 from ocr_hf.reference.config import ReferenceConfig
-from ocr_hf.reference.sft import Data, choose_questions
+from ocr_hf.reference.draw import Data, choose_questions
 from ocr_hf.reference.texts import Texts, question_rows
 
 if TYPE_CHECKING:

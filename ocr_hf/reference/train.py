@@ -17,11 +17,13 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from ocr_hf.reference.config import ReferenceConfig
+from ocr_hf.reference.draw import Data
 from ocr_hf.reference.grpo import run_grpo
 from ocr_hf.reference.model import build_untrained
 from ocr_hf.reference.prepare import load_data, prepare, split_off
-from ocr_hf.reference.sft import Data, Student, train_sft
+from ocr_hf.reference.sft import train_sft
 from ocr_hf.reference.stage import finish, save_model
+from ocr_hf.reference.student import Student
 
 STAGES = ("data", "sft", "grpo", "text-only")
 Tell = Callable[[str], None]

@@ -13,10 +13,12 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from ocr_hf.reference.draw import Batch, Draw, choose_frames, choose_questions
 from ocr_hf.reference.grpo import grpo_rows
 from ocr_hf.reference.prepare import load_data, split_off
-from ocr_hf.reference.sft import Draw, Student, choose_frames, choose_questions, rate
+from ocr_hf.reference.sft import rate
 from ocr_hf.reference.stage import clip_grid, seconds_per_grid
+from ocr_hf.reference.student import Student
 from ocr_hf.reference.texts import Asked, Texts, category_table, mirror_table, question_rows
 from ocr_hf.reference.train import train_reference
 from ocr_hf.scenes.categories import category_names
@@ -165,21 +167,22 @@ def test_batches(prepared, small):
     config = replace(small, black=1.0, first_questions=1, questions_per_clip=3)
     student = Student(model, processor, config)
     data = load_data(config, prepared, student.texts)
-    first, second = (Draw(data, student, phase, np.random.default_rng(0)) for phase in config.phases)
-    clips, asked, _, black = first.batch()
-    assert not black and [len(each) for each in asked] == [1, 1] and clips.patches.any()
-    assert clips.patches.shape[:2] == (2, 8)
-    losses = student.losses(clips, asked)
+    mirror = mirror_table(processor.tokenizer)
+    first, second = (Draw(data, config, phase, np.random.default_rng(0), mirror, 8) for phase in config.phases)
+    batch = first.batch()
+    assert not batch.black and [len(each) for each in batch.asked] == [1, 1] and batch.clips.patches.any()
+    assert batch.clips.patches.shape[:2] == (2, 8)
+    losses = student.losses(batch)
     assert {name.split("_")[0] for name in losses} == {"answer", "named", "look", "seen", "placed", "camera"}
     assert student.total(losses).item() > losses["answer"].item()
-    assert "look" not in student.losses(clips, asked, look=False)
-    clips, asked, brightness, black = second.batch()
-    assert black and [len(each) for each in asked] == [3, 3] and not clips.patches.any()
-    assert set(student.losses(clips, asked, brightness, black)) == {"answer"}
+    assert "look" not in student.losses(batch, look=False)
+    batch = second.batch()
+    assert batch.black and [len(each) for each in batch.asked] == [3, 3] and not batch.clips.patches.any()
+    assert set(student.losses(batch)) == {"answer"}
     # What the words name is supervised without video, too
     blind = Student(model, processor, config, video=False)
     asked = [[blind.texts.asked(row) for row in question_rows(prepared / "train" / "21", "train")[:3]]]
-    assert {name.split("_")[0] for name in blind.losses(clips[:1], asked)} == {"answer", "named"}
+    assert {name.split("_")[0] for name in blind.losses(Batch(batch.clips[:1], asked))} == {"answer", "named"}
 
 
 def test_learning_rate_rises_and_falls():
