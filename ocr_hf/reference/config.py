@@ -101,7 +101,7 @@ class ReferenceConfig:
     placed_layer: int = 4
     named_layer: int = 6
     black: float = 0.03
-    grpo_steps: int = 60
+    grpo_steps: int = 40
     grpo_clips: int = 400
     grpo_batch: int = 64
     grpo_accumulation: int = 2

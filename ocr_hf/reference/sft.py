@@ -13,16 +13,18 @@ import torch
 
 from ocr_hf.reference.config import Phase
 from ocr_hf.reference.draw import Data, Draw
+from ocr_hf.reference.progress import load_progress, save_progress, step_of
 from ocr_hf.reference.student import Student
 from ocr_hf.reference.texts import mirror_table
 
 
 def train_sft(
-    student: Student, data: Data, held_out: Data, phase: Phase, log: Path, started: float, every: int = 250
+    student: Student, data: Data, held_out: Data, phase: Phase, folder: Path, started: float, every: int = 250
 ) -> None:
-    """Train for one phase; append losses and, every so many steps, held-out scores to `log` (JSON lines).
+    """Train for one phase; append losses and, every so many steps, held-out scores to log.jsonl in the folder.
 
     started : time.perf_counter() when the first phase began, without pauses
+    every : steps after which the state is kept, too; a phase that was killed goes on there
     """
     config = student.config
     rng = np.random.default_rng(np.random.SeedSequence([config.seed, 6, *([phase.start] if phase.start else [])]))
@@ -30,9 +32,13 @@ def train_sft(
         student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98), fused=True
     )
     draw = Draw(data, config, phase, rng, mirror_table(student.tokenizer), student.columns)
+    state = folder / "state.pt"
+    done = max(0, step_of(state) - phase.start)
+    if done:
+        load_progress(state, student, optimizer, draw)
     means: dict[str, list[float]] = defaultdict(list)
-    with log.open("a") as lines:
-        for number in range(1, phase.steps + 1):
+    with (folder / "log.jsonl").open("a") as lines:
+        for number in range(done + 1, phase.steps + 1):
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * rate(number, phase.schedule, config.warm_up)
             losses = student.losses(draw.batch(), phase.look)
@@ -43,7 +49,7 @@ def train_sft(
             for name, value in losses.items():
                 means[name].append(value.item())
             step = phase.start + number
-            if step % 25 == 0 or number == phase.steps:
+            if step % 25 == 0 or step % every == 0 or number == phase.steps:
                 entry: dict[str, Any] = {"step": step, "seconds": round(time.perf_counter() - started, 1)}
                 entry |= {"loss": 0.0} | {name: round(float(np.mean(v)), 4) for name, v in means.items()}
                 entry["loss"] = entry.pop("answer")
@@ -55,6 +61,8 @@ def train_sft(
                     entry["held_out_losses"] = student.held_out_losses(held_out, draw.even)
                 lines.write(json.dumps(entry) + "\n")
                 lines.flush()
+                if step % every == 0 and number < phase.steps:
+                    save_progress(state, step, student, optimizer, draw)
 
 
 def rate(step: int, steps: int, warm_up: int) -> float:

@@ -21,6 +21,7 @@ from ocr_hf.reference.draw import Data
 from ocr_hf.reference.grpo import run_grpo
 from ocr_hf.reference.model import build_untrained
 from ocr_hf.reference.prepare import load_data, prepare, split_off
+from ocr_hf.reference.progress import step_of
 from ocr_hf.reference.sft import train_sft
 from ocr_hf.reference.stage import finish, save_model
 from ocr_hf.reference.student import Student
@@ -60,17 +61,18 @@ def train_reference(
 def run_sft(config: ReferenceConfig, out: Path, video: bool) -> Path:
     """Train the untrained model by SFT, with or without video; return the folder of the stage.
 
-    The model at the end of the first phase is kept in `seen`, and a killed run goes on there.
+    The model at the end of the first phase is kept in `seen`, the state in between in state.pt: a killed run goes on
+    there and ends with the same model.
     """
     folder = out / ("sft" if video else "text-only")
     folder.mkdir(exist_ok=True)
-    log = folder / "log.jsonl"
+    state = folder / "state.pt"
     processor = AutoProcessor.from_pretrained(out / "untrained")
     data: tuple[Data, Data] | None = None
     for before, phase in zip((out / "untrained", folder / "seen"), config.phases, strict=True):
         if phase.name == "seen" and (folder / phase.name).exists():
             continue
-        spent = _keep_lines(log, phase.start)
+        spent = _keep_lines(folder / "log.jsonl", max(phase.start, step_of(state)))
         torch.manual_seed(config.seed)
         # PyTorch's fused attention on the CPU runs backwards in bf16 at a third of the plain one's speed
         model = AutoModelForImageTextToText.from_pretrained(before, dtype=torch.float32, attn_implementation="eager")
@@ -78,10 +80,12 @@ def run_sft(config: ReferenceConfig, out: Path, video: bool) -> Path:
         student = Student(model, processor, config, video)
         data = data or split_off(load_data(config, out, student.texts), config.held_out_clips)
         started = time.perf_counter() - spent
-        train_sft(student, *data, phase, log, started)
+        train_sft(student, *data, phase, folder, started)
         if phase.name == "seen":
             save_model(model, processor, folder / phase.name)
+            state.unlink(missing_ok=True)
     finish(folder, model, processor, config, folder.name, started, {"clips": len(data[0].asked)})
+    state.unlink(missing_ok=True)
     return folder
 
 

@@ -16,7 +16,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from ocr_hf.reference.draw import Batch, Draw, choose_frames, choose_questions
 from ocr_hf.reference.grpo import grpo_rows
 from ocr_hf.reference.prepare import load_data, split_off
-from ocr_hf.reference.sft import rate
+from ocr_hf.reference.sft import rate, train_sft
 from ocr_hf.reference.stage import clip_grid, seconds_per_grid
 from ocr_hf.reference.student import Student
 from ocr_hf.reference.texts import Asked, Texts, category_table, mirror_table, question_rows
@@ -85,6 +85,45 @@ def test_killed_sft_goes_on_after_its_first_phase(trained, small, tmp_path):
     assert after[1]["loss"] == before[1]["loss"] and after[0]["seconds"] < after[1]["seconds"] < 1e6
     model = [(folder / "sft" / "model" / "model.safetensors").read_bytes() for folder in (trained, out)]
     assert model[0] == model[1]
+
+
+@pytest.mark.slow
+def test_a_phase_killed_in_its_middle_ends_with_the_same_weights(prepared, small, tmp_path):
+    """Killed after its second step of three, whose state was kept."""
+    processor = AutoProcessor.from_pretrained(prepared / "untrained")
+    phase = replace(small.phases[1], start=0, steps=3, schedule=3)
+    weights, logs = [], []
+    for steps in ((3,), (2, 3)):
+        folder = tmp_path / str(len(steps))
+        folder.mkdir()
+        for end in steps:
+            torch.manual_seed(0)
+            model = AutoModelForImageTextToText.from_pretrained(prepared / "untrained", attn_implementation="eager")
+            student = Student(model, processor, small)
+            rest, held_out = split_off(load_data(small, prepared, student.texts), 2)
+            if end == 2:
+                with pytest.MonkeyPatch.context() as monkey, pytest.raises(KeyboardInterrupt):
+                    stop_after(2, monkey)
+                    train_sft(student, rest, held_out, phase, folder, 0.0, every=2)
+            else:
+                train_sft(student, rest, held_out, phase, folder, 0.0, every=2)
+        weights.append([each.detach() for each in student.parameters()])
+        logs.append([json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()])
+    assert all(torch.equal(one, other) for one, other in zip(*weights, strict=True))
+    assert len(logs[0]) >= 1 and logs[0][-1:] == logs[1][-1:]
+
+
+def stop_after(steps, monkey):
+    """Interrupt the training when it draws the batch after so many steps."""
+    draw, drawn = Draw.batch, []
+
+    def batch(self):
+        if len(drawn) == steps:
+            raise KeyboardInterrupt
+        drawn.append(None)
+        return draw(self)
+
+    monkey.setattr(Draw, "batch", batch)
 
 
 def test_unknown_stage(small, tmp_path):
