@@ -45,11 +45,13 @@ _COST: dict[str, Places] = {
 }
 _SFT: dict[str, Places] = {
     "clips": (("clips",),),
-    "steps that ask few questions": (("config", "first_steps"),),
-    "steps that ask many": (("config", "sft_steps"),),
+    "steps that teach seeing": (("config", "first_steps"),),
+    "steps that teach to look up what is named": (("config", "named_steps"),),
+    "steps that teach what is asked": (("config", "sft_steps"),),
     "clips per step": (("config", "clips_per_step"),),
     "questions per clip and step": (("config", "questions_per_clip"),),
     "learning rate": (("config", "learning_rate"),),
+    "learning rate of the last steps": (("config", "sft_learning_rate"),),
     "weight decay": (("config", "weight_decay"),),
     "weight of the dense supervision, categories": (("config", "category_weight"),),
     "weight of the dense supervision, places": (("config", "place_weight"),),

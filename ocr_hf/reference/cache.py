@@ -19,7 +19,7 @@ from ocr_hf.data.video import read_frames
 from ocr_hf.models.media import encode_video
 from ocr_hf.perturb.rows import footprints_of
 from ocr_hf.reference.dense import Geometry
-from ocr_hf.scenes.categories import category_names
+from ocr_hf.reference.phrases import labels
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
@@ -38,7 +38,7 @@ class Clips:
     """N clips of T frames with P patches of D values and K cells each, and of at most O objects.
 
     patches : (N, T, P, D) uint8, in the processor's order, so that the patches of a cell are neighbours
-    present : (N, T, K, C) bool, categories shown in each cell
+    present : (N, T, K, C) bool, labels (phrases.py) shown in each cell
     center : (N, T, K, 3) float32, world position of the box of the object that covers most of the cell; NaN = none
     longest : (N, T, K) float32, metres, longest side of that box
     camera_to_world : (N, T, 4, 4) float32
@@ -154,11 +154,11 @@ def _clip_arrays(row: Mapping[str, Any], frames: np.ndarray, processor: Processo
     grid = video.video_grid_thw[0].tolist()
     merge = processor.video_processor.merge_size
     rows, columns = grid[1] // merge, grid[2] // merge
-    present = np.zeros((len(frames), rows * columns, len(category_names())), dtype=bool)
+    present = np.zeros((len(frames), rows * columns, len(labels())), dtype=bool)
     best = np.full((len(frames), rows * columns), SHOWN, dtype=np.float32)
     center = np.full((*best.shape, 3), np.nan, dtype=np.float32)
     longest = np.full(best.shape, np.nan, dtype=np.float32)
-    index = {name: number for number, name in enumerate(category_names())}
+    index = {name: number for number, name in enumerate(labels())}
     footprints = footprints_of(row)
     shown = [item for item in row["objects"] if item["id"] in footprints.codes and item["label"] in index]
     if len(shown) > OBJECTS:

@@ -46,17 +46,20 @@ class Phase:
     """One phase of SFT, with its own optimizer and supervising heads.
 
     name : folder of the model at its end; start : steps before it; steps : its own; schedule : see `rate` in sft.py
-    questions : of a clip and step; black : share of black steps
-    look : attention is supervised, too
+    learning_rate : at its highest; questions : of a clip and step; black : share of black steps
+    extra : what is supervised beside places and what is named: "look" (dense.py), "related" (relations.py)
+    heads_first : steps that train only the heads, so that untrained ones don't undo what the model has learnt
     """
 
     name: str
     start: int
     steps: int
     schedule: int
+    learning_rate: float
     questions: int
-    black: float
-    look: bool
+    black: float = 0.0
+    extra: tuple[str, ...] = ()
+    heads_first: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,13 +72,15 @@ class ReferenceConfig:
     clips_per_step, questions_per_clip : SFT batch; the questions of a clip share one encoding of it
     first_steps, first_questions, first_schedule : SFT's first phase asks few questions of a clip, so that seeing is
         learnt before answering; its learning rate falls along a cosine of first_schedule steps, cut at first_steps
-    sft_steps : of SFT's second phase
-    learning_rate, weight_decay, warm_up : of both phases, in steps of one batch
+    named_steps : of SFT's second phase, in which what questions name is looked up
+    sft_steps, sft_learning_rate : of SFT's third phase, in which what they ask about it is learnt
+    learning_rate : of the first two phases; weight_decay, warm_up : of all, in steps of one batch
     category_weight, place_weight : of the dense 3D supervision against the answers: what is shown, and where and how
         large it is; see ocr_hf/reference/dense.py
     placed_layer, named_layer : layers of the language model after which places in the room, and what is known of the
         categories that a question names, are supervised
-    black : share of the second phase's steps with black clips, so that a model which sees nothing answers by the words
+    related_layer : layer after which what a question asks for is supervised
+    black : share of the later phases' steps with black clips, so that a model which sees nothing answers by the words
     grpo_steps, grpo_clips : steps of OCR-GRPO, and how many clips it draws its questions from
     grpo_batch, grpo_accumulation, grpo_generations : rollouts a micro-batch, micro-batches a step, rollouts a question
     grpo_learning_rate, grpo_beta : of OCR-GRPO; beta weighs the divergence from the SFT model
@@ -92,7 +97,9 @@ class ReferenceConfig:
     first_steps: int = 1000
     first_questions: int = 2
     first_schedule: int = 2800
-    sft_steps: int = 1800
+    named_steps: int = 1800
+    sft_steps: int = 2000
+    sft_learning_rate: float = 8e-4
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     warm_up: int = 100
@@ -100,6 +107,7 @@ class ReferenceConfig:
     place_weight: float = 3.0
     placed_layer: int = 4
     named_layer: int = 6
+    related_layer: int = 7
     black: float = 0.03
     grpo_steps: int = 40
     grpo_clips: int = 400
@@ -112,11 +120,14 @@ class ReferenceConfig:
     seed: int = 0
 
     @property
-    def phases(self) -> tuple[Phase, Phase]:
-        """The two phases of SFT."""
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases of SFT."""
+        rate, many, black = self.learning_rate, self.questions_per_clip, self.black
+        first, second, third = self.first_steps, self.named_steps, self.sft_steps
         return (
-            Phase("seen", 0, self.first_steps, self.first_schedule, self.first_questions, 0.0, look=False),
-            Phase("model", self.first_steps, self.sft_steps, self.sft_steps, self.questions_per_clip, self.black, True),
+            Phase("seen", 0, first, self.first_schedule, rate, self.first_questions),
+            Phase("named", first, second, second, rate, many, black, ("look",)),
+            Phase("model", first + second, third, third, self.sft_learning_rate, many, black, ("look", "related"), 60),
         )
 
     def part(self, seed: int) -> BuildConfig:

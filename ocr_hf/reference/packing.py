@@ -60,6 +60,7 @@ class Group:
 
     ids : (G, L) int64, padded behind; clip : (G,) int64, which clip each is about
     rows, columns : (N,) int64, where the N answer tokens are predicted; targets : (N,) int64
+    asked : the G questions
     """
 
     ids: torch.Tensor
@@ -67,6 +68,7 @@ class Group:
     rows: torch.Tensor
     columns: torch.Tensor
     targets: torch.Tensor
+    asked: list[Asked]
 
 
 def groups_of(clips: Sequence[Sequence[Asked]], pad: int, count: int = 6, room: int | None = None) -> list[Group]:
@@ -93,7 +95,9 @@ def _group(chosen: Sequence[tuple[int, Asked]], pad: int, room: int | None) -> G
     longest = max(map(len, texts))
     ids = torch.tensor([text + [pad] * (longest - len(text)) for text in texts])
     clip = torch.tensor([number for number, _ in chosen])
-    return Group(ids, clip, torch.tensor(rows), torch.tensor(columns), torch.tensor(targets))
+    return Group(
+        ids, clip, torch.tensor(rows), torch.tensor(columns), torch.tensor(targets), [asked for _, asked in chosen]
+    )
 
 
 @dataclass(frozen=True)

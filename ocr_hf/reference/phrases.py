@@ -30,6 +30,15 @@ SMALL_PARTS = (
     "\nC. ",
     "\nD. ",
 )
+OTHER_LABELS = (
+    "bottle", "closet", "coat rack", "exhaust fan", "guitar", "headphones", "paper bag", "power strip",
+)  # fmt: skip
+"""What procedural rooms hold beside `category_names`. They have no token of their own."""
+
+
+def labels() -> tuple[str, ...]:
+    """Return every label of an object in the training data; supervision numbers them in this order."""
+    return (*category_names(), *OTHER_LABELS)
 
 
 @cache

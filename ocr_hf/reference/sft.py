@@ -28,8 +28,9 @@ def train_sft(
     """
     config = student.config
     rng = np.random.default_rng(np.random.SeedSequence([config.seed, 6, *([phase.start] if phase.start else [])]))
+    groups = [{"params": list(student.model.parameters())}, {"params": student.head_parameters()}]
     optimizer = torch.optim.AdamW(
-        student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98), fused=True
+        groups, lr=phase.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98), fused=True
     )
     draw = Draw(data, config, phase, rng, mirror_table(student.tokenizer), student.columns)
     state = folder / "state.pt"
@@ -39,9 +40,9 @@ def train_sft(
     means: dict[str, list[float]] = defaultdict(list)
     with (folder / "log.jsonl").open("a") as lines:
         for number in range(done + 1, phase.steps + 1):
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * rate(number, phase.schedule, config.warm_up)
-            losses = student.losses(draw.batch(), phase.look)
+            for group, wait in zip(optimizer.param_groups, (phase.heads_first, 0), strict=True):
+                group["lr"] = phase.learning_rate * rate(number - wait, phase.schedule - wait, config.warm_up)
+            losses = student.losses(draw.batch(), phase.extra)
             student.total(losses).backward()
             torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
             optimizer.step()
@@ -66,8 +67,8 @@ def train_sft(
 
 
 def rate(step: int, steps: int, warm_up: int) -> float:
-    """Return the share of the learning rate at a step: a ramp, then half a cosine down to a fiftieth."""
+    """Return the share of the learning rate at a step: a ramp, then half a cosine down to a fiftieth; none before 1."""
     if step <= warm_up:
-        return step / warm_up
+        return max(0, step) / warm_up
     done = (step - warm_up) / max(1, steps - warm_up)
     return 0.02 + 0.98 * 0.5 * (1.0 + float(np.cos(np.pi * done)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from ocr_hf.reference.config import ReferenceConfig
 from ocr_hf.reference.dense import NAMED, NamedHead, SeenHeads, look_losses, named_targets
 from ocr_hf.reference.draw import Batch, Data
 from ocr_hf.reference.packing import Prefix, after_layer, answer_all, attention_of, groups_of, read_questions, watch
+from ocr_hf.reference.phrases import labels
+from ocr_hf.reference.relations import OUTPUTS, RelatedHead, relations
 from ocr_hf.reference.stage import clip_grid, seconds_per_grid
-from ocr_hf.reference.texts import Texts, category_table
-from ocr_hf.scenes.categories import category_names
+from ocr_hf.reference.texts import Texts, option_ends
 from ocr_hf.vsi_bench.scoring import score_answers
 from ocr_hf.vsi_bench.summary import summarize
 
@@ -35,13 +37,18 @@ class Student:
         self.scale = [torch.from_numpy(each) for each in pixel_scale(processor)]
         hidden = model.config.text_config.hidden_size
         self.named = NamedHead(hidden)
-        self.seen = SeenHeads(hidden, len(category_names())) if video else None
-        self.category_of = torch.tensor(category_table(self.tokenizer))
+        self.seen = SeenHeads(hidden, len(labels())) if video else None
+        self.related = RelatedHead(hidden)
+        self.option_ends = option_ends(self.tokenizer)
+
+    def head_parameters(self) -> list[torch.nn.Parameter]:
+        """Return what is thrown away after training."""
+        heads = [self.named, *([self.seen] if self.seen else []), self.related]
+        return [each for head in heads for each in head.parameters()]
 
     def parameters(self) -> list[torch.nn.Parameter]:
         """Return everything that is trained."""
-        parts = [self.model, self.named, *([self.seen] if self.seen else [])]
-        return [each for part in parts for each in part.parameters()]
+        return [*self.model.parameters(), *self.head_parameters()]
 
     def pixels(self, patches: np.ndarray) -> torch.Tensor | None:
         """Return patches (B, T, P, D) uint8 as the vision tower takes them."""
@@ -50,43 +57,45 @@ class Student:
         mean, deviation = self.scale
         return ((torch.from_numpy(patches).float() / 255.0 - mean) / deviation).flatten(0, 2)
 
-    def losses(self, batch: Batch, look: bool = True) -> dict[str, torch.Tensor]:
-        """Return the losses of one batch.
-
-        look : supervise where the words that name a category look
-        """
+    def losses(self, batch: Batch, extra: Sequence[str] = ("look", "related")) -> dict[str, torch.Tensor]:
+        """Return the losses of one batch; extra : see `Phase`."""
         clips, pixels = batch.clips, self.pixels(batch.clips.patches)
         if pixels is not None and batch.brightness is not None:
             change = torch.from_numpy(batch.brightness).repeat_interleave(len(pixels) // len(clips), dim=0)
             pixels = pixels * change[:, :1] + change[:, 1:]
         geometry = clips.geometry()
         targets, cells = named_targets(geometry), geometry.present.flatten(1, 2)
-        total, named, looks = torch.zeros(()), [], []
+        total, named, looks, related = torch.zeros(()), [], [], []
         with torch.autocast("cpu", torch.bfloat16):
             with after_layer(self.model, self.config.placed_layer) as inner:
                 watched = watch(self.model, self.prefix, len(clips), pixels)
             for group in groups_of(batch.asked, self.tokenizer.pad_token_id):
                 with (
                     after_layer(self.model, self.config.named_layer) as words,
+                    after_layer(self.model, self.config.related_layer) as high,
                     attention_of(self.model, self.config.placed_layer + 1) as attention,
                 ):
                     hidden = read_questions(self.model, self.prefix, watched, group)
                 logits = self.model.lm_head(hidden[group.rows, group.columns]).float()
                 total = total + functional.cross_entropy(logits, group.targets, reduction="sum")
-                category = self.category_of[group.ids]
-                row, column = torch.nonzero(category >= 0, as_tuple=True)
-                clip, kind = group.clip[row], category[row, column]
+                named_at = [(row, *name) for row, asked in enumerate(group.asked) for name in asked.names]
+                row, column, kind = torch.tensor(named_at, dtype=torch.int64).view(-1, 3).T
+                clip = group.clip[row]
                 named.append(self.named(words[0][row, column], targets[clip, kind]))
-                if self.video and look:
+                if self.video and "look" in extra:
                     looks.append(look_losses(attention[0][row, 0, column, self.prefix.video], cells[clip, :, kind]))
+                if "related" in extra:
+                    row, column, wanted = relations(group.asked, group.clip, targets, self.option_ends)
+                    related.append(self.related(high[0][row, column], wanted))
         out = {"answer": total / sum(map(len, batch.asked))}
         if batch.black:
             return out
-        for name in NAMED:
-            loss, count = torch.stack([each[name] for each in named]).sum(0)
-            out[f"named_{name}"] = loss / count.clamp(min=1.0)
+        for kind, names, parts in (("named", NAMED, named), ("related", OUTPUTS, related)):
+            for name in names if parts else ():
+                loss, count = torch.stack([each[name] for each in parts]).sum(0)
+                out[f"{kind}_{name}"] = loss / count.clamp(min=1.0)
         if self.seen is not None:
-            if look:
+            if looks:
                 out["look"] = torch.cat(looks).mean()
             out |= self.seen(watched.seen, inner[0][:, self.prefix.video], geometry)
         return out
@@ -95,7 +104,8 @@ class Student:
         """Return the weighted sum of losses."""
         weights = {name: self.config.place_weight for name in losses}
         weights |= {name: self.config.category_weight for name in losses if name.endswith("_category")}
-        return sum((weights | {"answer": 1.0, "look": 1.0})[name] * loss for name, loss in losses.items())
+        weights |= {"answer": 1.0, "look": 1.0, "related_right": 1.0}
+        return sum(weights[name] * loss for name, loss in losses.items())
 
     @torch.no_grad()
     def held_out_losses(self, data: Data, frames: np.ndarray, batch: int = 8) -> dict[str, float]:

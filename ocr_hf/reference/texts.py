@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_hf.models.media import with_video
 from ocr_hf.reference.config import PROMPT
-from ocr_hf.scenes.categories import category_names
+from ocr_hf.reference.phrases import labels
 from ocr_hf.vsi_bench.prompts import PREFIX, build_prompt
 
 if TYPE_CHECKING:
@@ -27,12 +27,14 @@ class Asked:
     """A question behind its video.
 
     question : token ids from the question to the start of the answer; answer : token ids up to <|im_end|>
+    names : (place in `question` of its last token, number of the label) of every label that is named
     """
 
     question_type: str
     question: list[int]
     answer: list[int]
     ground_truth: str
+    names: tuple[tuple[int, int], ...] = ()
 
     def mirrored(self, other: Sequence[int]) -> Asked:
         """Return the question about the clip in a mirror; its answer stays. other : (vocabulary,) of `mirror_table`."""
@@ -58,6 +60,9 @@ class Texts:
             self.before, self.after = self._ids(before), self._ids(after + self._opening)
         else:
             self.before, self.after = self._ids(head + self._opening), []
+        # Some labels have several tokens; none begins with another label's
+        self._labels = {tuple(self._ids(label)): number for number, label in enumerate(labels())}
+        self._lengths = sorted({len(ids) for ids in self._labels})
         self.stop = processor.tokenizer.convert_tokens_to_ids("<|im_end|>")
 
     def _ids(self, text: str) -> list[int]:
@@ -66,12 +71,16 @@ class Texts:
     def asked(self, row: Mapping[str, Any]) -> Asked:
         """Return a row's question and answer as token ids."""
         prompt = build_prompt(row, PROMPT).removeprefix(self._opening)
-        return Asked(
-            row["question_type"],
-            self._ids(prompt + self._tail),
-            [*self._ids(row["ground_truth"]), self.stop],
-            row["ground_truth"],
-        )
+        question, answer = self._ids(prompt + self._tail), [*self._ids(row["ground_truth"]), self.stop]
+        return Asked(row["question_type"], question, answer, row["ground_truth"], tuple(self._names(question)))
+
+    def _names(self, question: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """Yield the labels that stand in a question, where their tokens end."""
+        for start in range(len(question)):
+            for length in self._lengths:
+                label = self._labels.get(tuple(question[start : start + length]))
+                if label is not None:
+                    yield start + length - 1, label
 
     def by_clip(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Asked]]:
         """Return clip id -> its questions."""
@@ -90,12 +99,11 @@ def mirror_table(tokenizer: Any) -> list[int]:
     return out
 
 
-def category_table(tokenizer: Any) -> list[int]:
-    """Return for every token id the number of the category that it names, or -1."""
-    out = [-1] * len(tokenizer)
-    for number, token in enumerate(tokenizer.convert_tokens_to_ids(category_names())):
-        out[token] = number
-    return out
+def option_ends(tokenizer: Any) -> frozenset[int]:
+    """Return the ids of the tokens that stand behind an option: the next option's letter, or what follows the last."""
+    after = build_prompt({"question_type": "route_planning", "question": "", "options": ["A. "]}, "official")
+    last = max((token for token in tokenizer.get_added_vocab() if after.endswith(token)), key=len)
+    return frozenset(tokenizer.convert_tokens_to_ids(["\nB. ", "\nC. ", "\nD. ", last]))
 
 
 def question_rows(folder: Path, split: str) -> Sequence[Mapping[str, Any]]:

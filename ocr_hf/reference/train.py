@@ -61,16 +61,19 @@ def train_reference(
 def run_sft(config: ReferenceConfig, out: Path, video: bool) -> Path:
     """Train the untrained model by SFT, with or without video; return the folder of the stage.
 
-    The model at the end of the first phase is kept in `seen`, the state in between in state.pt: a killed run goes on
-    there and ends with the same model.
+    The models at the end of the first phases are kept in `seen` and `named`, the state in between in state.pt: a killed
+    run goes on there and ends with the same model.
     """
     folder = out / ("sft" if video else "text-only")
     folder.mkdir(exist_ok=True)
     state = folder / "state.pt"
     processor = AutoProcessor.from_pretrained(out / "untrained")
     data: tuple[Data, Data] | None = None
-    for before, phase in zip((out / "untrained", folder / "seen"), config.phases, strict=True):
-        if phase.name == "seen" and (folder / phase.name).exists():
+    before, phases = out / "untrained", config.phases
+    for phase in phases:
+        kept = folder / phase.name
+        if phase is not phases[-1] and kept.exists():
+            before = kept
             continue
         spent = _keep_lines(folder / "log.jsonl", max(phase.start, step_of(state)))
         torch.manual_seed(config.seed)
@@ -81,11 +84,12 @@ def run_sft(config: ReferenceConfig, out: Path, video: bool) -> Path:
         data = data or split_off(load_data(config, out, student.texts), config.held_out_clips)
         started = time.perf_counter() - spent
         train_sft(student, *data, phase, folder, started)
-        if phase.name == "seen":
-            save_model(model, processor, folder / phase.name)
-            state.unlink(missing_ok=True)
-    finish(folder, model, processor, config, folder.name, started, {"clips": len(data[0].asked)})
-    state.unlink(missing_ok=True)
+        if phase is phases[-1]:
+            finish(folder, model, processor, config, folder.name, started, {"clips": len(data[0].asked)})
+        else:
+            save_model(model, processor, kept)
+        state.unlink(missing_ok=True)
+        before = kept
     return folder
 
 

@@ -23,6 +23,7 @@ def small() -> ReferenceConfig:
         questions_per_clip=4,
         first_steps=1,
         first_schedule=4,
+        named_steps=1,
         sft_steps=2,
         warm_up=1,
         grpo_steps=1,

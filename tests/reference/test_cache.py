@@ -14,8 +14,8 @@ from ocr_hf.models.media import encode_video
 from ocr_hf.perturb.rows import boxes_of, footprints_of
 from ocr_hf.reference.cache import SHOWN, Clips, clip_rows, pixel_scale
 from ocr_hf.reference.dense import in_own_camera
+from ocr_hf.reference.phrases import labels
 from ocr_hf.reference.prepare import cache_file, prepare
-from ocr_hf.scenes.categories import category_names
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +40,10 @@ def test_patches_are_what_the_processor_makes(prepared, clips, split):
 
 def test_cells_say_what_is_there_and_where(clips, split):
     """Against the footprints, cell by cell, the slow way."""
-    names = category_names()
+    names = labels()
     row = next(iter(clip_rows(split)))
     footprints, boxes = footprints_of(row), boxes_of(row)
-    labels = {item["id"]: item["label"] for item in row["objects"]}
+    label_of = {item["id"]: item["label"] for item in row["objects"]}
     seen = 0
     for frame in (0, 9):
         for cell in range(12):
@@ -51,10 +51,10 @@ def test_cells_say_what_is_there_and_where(clips, split):
             share = {
                 number: footprints.region([number], [frame])[0, top : top + 56, left : left + 56].mean()
                 for number in footprints.object_ids
-                if labels[number] in names
+                if label_of[number] in names
             }
             shown = {number: value for number, value in share.items() if value >= SHOWN}
-            expected = {labels[number] for number in shown}
+            expected = {label_of[number] for number in shown}
             assert {names[i] for i in np.nonzero(clips.present[0, frame, cell])[0]} == expected
             if not shown:
                 assert np.isnan(clips.center[0, frame, cell]).all() and np.isnan(clips.longest[0, frame, cell])
@@ -67,7 +67,7 @@ def test_cells_say_what_is_there_and_where(clips, split):
 
 
 def test_objects_are_those_that_the_clip_shows(clips, split):
-    names = category_names()
+    names = labels()
     for number, row in enumerate(clip_rows(split)):
         shown = [item for item in row["objects"] if item["id"] in footprints_of(row).codes and item["label"] in names]
         count = int((clips.object_category[number] >= 0).sum())

@@ -13,15 +13,16 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from ocr_hf.reference.cache import clip_rows
 from ocr_hf.reference.draw import Batch, Draw, choose_frames, choose_questions
 from ocr_hf.reference.grpo import grpo_rows
+from ocr_hf.reference.phrases import labels
 from ocr_hf.reference.prepare import load_data, split_off
 from ocr_hf.reference.sft import rate, train_sft
 from ocr_hf.reference.stage import clip_grid, seconds_per_grid
 from ocr_hf.reference.student import Student
-from ocr_hf.reference.texts import Asked, Texts, category_table, mirror_table, question_rows
+from ocr_hf.reference.texts import Asked, Texts, mirror_table, question_rows
 from ocr_hf.reference.train import train_reference
-from ocr_hf.scenes.categories import category_names
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_every_stage_leaves_a_model_and_what_it_cost(trained):
         size = (trained / stage / "model" / "model.safetensors").stat().st_size
         assert size < 20e6
         lines = [json.loads(line) for line in (trained / stage / "log.jsonl").read_text().splitlines()]
-        assert lines[-1]["step"] == (1 if stage == "grpo" else 3)
+        assert lines[-1]["step"] == (1 if stage == "grpo" else 4)
         assert any("held_out" in line for line in lines)
     assert "reward" in (trained / "grpo" / "log.jsonl").read_text()
 
@@ -67,7 +68,7 @@ def test_finished_stages_are_kept_and_others_begun_anew(trained, small):
 
 
 @pytest.mark.slow
-def test_killed_sft_goes_on_after_its_first_phase(trained, small, tmp_path):
+def test_killed_sft_goes_on_after_its_last_finished_phase(trained, small, tmp_path):
     """And ends with the same model, log and cost."""
     out = tmp_path / "reference"
     out.mkdir()
@@ -78,11 +79,11 @@ def test_killed_sft_goes_on_after_its_first_phase(trained, small, tmp_path):
     (out / "sft" / "training.json").unlink()
     before = [json.loads(line) for line in (out / "sft" / "log.jsonl").read_text().splitlines()]
     with (out / "sft" / "log.jsonl").open("a") as lines:
-        lines.write(json.dumps({"step": 2, "seconds": 1e6, "loss": 9.0}) + "\n")
+        lines.write(json.dumps({"step": 3, "seconds": 1e6, "loss": 9.0}) + "\n")
     train_reference(small, out, ("sft",), tell=lambda text: None)
     after = [json.loads(line) for line in (out / "sft" / "log.jsonl").read_text().splitlines()]
-    assert after[0] == before[0] and [line["step"] for line in after] == [1, 3]
-    assert after[1]["loss"] == before[1]["loss"] and after[0]["seconds"] < after[1]["seconds"] < 1e6
+    assert after[:2] == before[:2] and [line["step"] for line in after] == [1, 2, 4]
+    assert after[2]["loss"] == before[2]["loss"] and after[1]["seconds"] < after[2]["seconds"] < 1e6
     model = [(folder / "sft" / "model" / "model.safetensors").read_bytes() for folder in (trained, out)]
     assert model[0] == model[1]
 
@@ -91,7 +92,7 @@ def test_killed_sft_goes_on_after_its_first_phase(trained, small, tmp_path):
 def test_a_phase_killed_in_its_middle_ends_with_the_same_weights(prepared, small, tmp_path):
     """Killed after its second step of three, whose state was kept."""
     processor = AutoProcessor.from_pretrained(prepared / "untrained")
-    phase = replace(small.phases[1], start=0, steps=3, schedule=3)
+    phase = replace(small.phases[-1], start=0, steps=3, schedule=3)
     weights, logs = [], []
     for steps in ((3,), (2, 3)):
         folder = tmp_path / str(len(steps))
@@ -111,6 +112,20 @@ def test_a_phase_killed_in_its_middle_ends_with_the_same_weights(prepared, small
         logs.append([json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()])
     assert all(torch.equal(one, other) for one, other in zip(*weights, strict=True))
     assert len(logs[0]) >= 1 and logs[0][-1:] == logs[1][-1:]
+
+
+def test_heads_first(prepared, small, tmp_path):
+    """Until then the model keeps its weights, and the heads don't."""
+    processor = AutoProcessor.from_pretrained(prepared / "untrained")
+    model = AutoModelForImageTextToText.from_pretrained(prepared / "untrained", attn_implementation="eager")
+    student = Student(model, processor, small)
+    rest, held_out = split_off(load_data(small, prepared, student.texts), 2)
+    before = [each.detach().clone() for each in student.parameters()]
+    phase = replace(small.phases[-1], start=0, steps=1, schedule=3, heads_first=1)
+    train_sft(student, rest, held_out, phase, tmp_path, 0.0)
+    moved = [not torch.equal(one, other) for one, other in zip(before, student.parameters(), strict=True)]
+    heads = len(student.head_parameters())
+    assert not any(moved[:-heads]) and all(moved[-heads:])
 
 
 def stop_after(steps, monkey):
@@ -191,12 +206,20 @@ def test_a_mirrored_question_is_the_question_about_the_mirrored_room(prepared):
     assert texts.asked(other).mirrored(table).mirrored(table) == texts.asked(other)
 
 
-def test_words_that_name_a_category(prepared):
+def test_words_that_name_an_object(prepared):
+    """Also a label of several tokens, where its last one stands."""
     processor = AutoProcessor.from_pretrained(prepared / "untrained")
-    table, texts = category_table(processor.tokenizer), Texts(processor)
-    question = "Measuring from the closest point of each object, what is the distance between the bed and the tv?"
-    asked = texts.asked({"question_type": "object_abs_distance", "question": question, "ground_truth": "1.0"})
-    assert [category_names()[table[token]] for token in asked.question if table[token] >= 0] == ["bed", "tv"]
+    question = "Measuring from the closest point of each object, what is the distance between the coat rack and the tv?"
+    row = {"question_type": "object_abs_distance", "question": question, "ground_truth": "1.0"}
+    asked = Texts(processor).asked(row)
+    assert [labels()[number] for _, number in asked.names] == ["coat rack", "tv"]
+    for place, number in asked.names:
+        assert processor.tokenizer.decode(asked.question[: place + 1]).endswith(labels()[number])
+
+
+def test_every_object_of_the_training_data_has_a_label(prepared):
+    shown = {item["label"] for row in clip_rows(prepared / "train" / "21" / "train") for item in row["objects"]}
+    assert shown <= set(labels())
 
 
 def test_batches(prepared, small):
@@ -207,25 +230,27 @@ def test_batches(prepared, small):
     student = Student(model, processor, config)
     data = load_data(config, prepared, student.texts)
     mirror = mirror_table(processor.tokenizer)
-    first, second = (Draw(data, config, phase, np.random.default_rng(0), mirror, 8) for phase in config.phases)
+    first, second, _ = (Draw(data, config, phase, np.random.default_rng(0), mirror, 8) for phase in config.phases)
     batch = first.batch()
     assert not batch.black and [len(each) for each in batch.asked] == [1, 1] and batch.clips.patches.any()
     assert batch.clips.patches.shape[:2] == (2, 8)
     losses = student.losses(batch)
-    assert {name.split("_")[0] for name in losses} == {"answer", "named", "look", "seen", "placed", "camera"}
+    assert {name.split("_")[0] for name in losses} == {"answer", "named", "related", "look", "seen", "placed", "camera"}
     assert student.total(losses).item() > losses["answer"].item()
-    assert "look" not in student.losses(batch, look=False)
+    assert not {"look", "related_right"} & set(student.losses(batch, ()))
     batch = second.batch()
     assert batch.black and [len(each) for each in batch.asked] == [3, 3] and not batch.clips.patches.any()
     assert set(student.losses(batch)) == {"answer"}
     # What the words name is supervised without video, too
     blind = Student(model, processor, config, video=False)
     asked = [[blind.texts.asked(row) for row in question_rows(prepared / "train" / "21", "train")[:3]]]
-    assert {name.split("_")[0] for name in blind.losses(Batch(batch.clips[:1], asked))} == {"answer", "named"}
+    losses = blind.losses(Batch(batch.clips[:1], asked))
+    assert {name.split("_")[0] for name in losses} == {"answer", "named", "related"}
 
 
 def test_learning_rate_rises_and_falls():
     rates = [rate(step, 100, 10) for step in range(1, 101)]
+    assert rate(0, 100, 10) == rate(-5, 100, 10) == 0.0
     assert rates[:10] == pytest.approx(np.arange(1, 11) / 10)
     assert np.all(np.diff(rates[9:]) < 0) and rates[-1] == pytest.approx(0.02)
 
