@@ -20,14 +20,25 @@ _SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 
 class _DeclareOperators(MetaPathFinder):
-    """Finds no module; declares the operators when torchvision is about to be imported."""
+    """Finds torchvision as Python would, and declares the operators just before its code runs.
+
+    Not while it is looked for: Python holds the lock of all imports then, and importing torch under it deadlocks with a
+    thread that is importing torch itself.
+    """
 
     def find_spec(self, name, path=None, target=None):  # noqa: ANN001, ANN201 (signature is the import system's)
-        if name == "torchvision":
-            sys.meta_path.remove(self)
-            if _is_cuda_build(PathFinder.find_spec(name)):
+        if name != "torchvision":
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if _is_cuda_build(spec):
+            run = spec.loader.exec_module
+
+            def declare_and_run(module) -> None:  # noqa: ANN001
                 _declare()
-        return None
+                run(module)
+
+            spec.loader.exec_module = declare_and_run
+        return spec
 
 
 def _is_cuda_build(spec) -> bool:  # noqa: ANN001

@@ -79,3 +79,27 @@ def test_importing_the_package_is_light() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_looking_for_torchvision_does_not_import_torch() -> None:
+    """Python holds the lock of all imports while it looks; importing torch under it deadlocks with another thread."""
+    code = "import ocr_hf, sys; from importlib.util import find_spec; find_spec('torchvision'); assert 'torch' not in "
+    code += "sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.slow
+def test_threads_may_import_torch_and_transformers_at_once() -> None:
+    code = """
+import ocr_hf, threading
+go = threading.Barrier(2)
+def work(name):
+    go.wait()
+    __import__(name)
+threads = [threading.Thread(target=work, args=(name,), daemon=True) for name in ("torch", "transformers.image_utils")]
+for thread in threads: thread.start()
+for thread in threads: thread.join(100)
+assert not any(thread.is_alive() for thread in threads), "deadlock"
+import torchvision
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=150)
