@@ -75,10 +75,11 @@ def _of_question(asked: Asked, named: torch.Tensor, option_ends: Set[int]) -> di
     ends = [i - 1 for i, token in enumerate(asked.question) if token in option_ends]
     right = ord(asked.ground_truth[0]) - ord("A")
     out: dict[int, dict[int, float]] = {end: {4: float(number == right)} for number, end in enumerate(ends)}
-    if asked.question_type.startswith("object_rel_direction"):
+    # A label that runs into its neighbours when it is cut into tokens isn't found; such a question is left out
+    if asked.question_type.startswith("object_rel_direction") and len(kinds) >= 3:
         sine, cosine = bearing(named[kinds[:3], NAMED["place"]][None])[0].tolist()
         out[last] = {1: sine, 2: cosine}
-    if asked.question_type == "object_rel_distance":
+    if asked.question_type == "object_rel_distance" and len(kinds) == 2 * len(ends) + 1:
         target = kinds[len(ends)]
         for end, kind in zip(ends, kinds[-len(ends) :], strict=True):
             out[end][3] = float(gap(named[target], named[kind])) / METRES
