@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from ocr_hf.data.config import BuildConfig
 from ocr_hf.models.tiny import TinySize
@@ -41,13 +42,22 @@ USAGE = Usage(num_frames=8, prompt=PROMPT, max_pixels=SIZE.max_pixels)
 """How the model wants to be asked; saved beside it."""
 
 
+EXTRA = ("seen", "look", "related")
+"""Supervision beside answers: what is seen where, attention to what is named (dense.py), relations (relations.py)."""
+RELATIVE = ("object_rel_direction", "object_rel_distance", "object_abs_distance")
+"""Tasks about several objects, which take longest to learn."""
+
+
 @dataclass(frozen=True)
 class Phase:
     """One phase of SFT, with its own optimizer and supervising heads.
 
     name : folder of the model at its end; start : steps before it; steps : its own; schedule : see `rate` in sft.py
     learning_rate : at its highest; questions : of a clip and step; black : share of black steps
-    extra : what is supervised beside places and what is named: "look" (dense.py), "related" (relations.py)
+    more : tasks of which a clip is asked a further question once each task has had one; () = any but the long ones
+    extra : what of EXTRA is supervised beside answers and what is known of named objects
+    inserted_after : a fresh layer, which at first changes nothing, is inserted after so many layers; 0 = none
+    frozen : the first layers of the language model, and the vision tower, that this phase leaves as they are
     heads_first : steps that train only the heads, so that untrained ones don't undo what the model has learnt
     """
 
@@ -58,7 +68,10 @@ class Phase:
     learning_rate: float
     questions: int
     black: float = 0.0
-    extra: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
+    extra: tuple[str, ...] = EXTRA
+    inserted_after: int = 0
+    frozen: int = 0
     heads_first: int = 0
 
 
@@ -73,13 +86,17 @@ class ReferenceConfig:
     first_steps, first_questions, first_schedule : SFT's first phase asks few questions of a clip, so that seeing is
         learnt before answering; its learning rate falls along a cosine of first_schedule steps, cut at first_steps
     named_steps : of SFT's second phase, in which what questions name is looked up
-    sft_steps, sft_learning_rate : of SFT's third phase, in which what they ask about it is learnt
-    learning_rate : of the first two phases; weight_decay, warm_up : of all, in steps of one batch
+    related_steps, related_questions : of SFT's third phase, in which the upper layers, one of them new, learn what is
+        asked about it
+    sft_steps, sft_learning_rate : of SFT's fourth phase, which trains everything
+    heads_first : first steps of the last two phases that train only the supervising heads
+    learning_rate : of the other phases; weight_decay, warm_up : of all, in steps of one batch
     category_weight, place_weight : of the dense 3D supervision against the answers: what is shown, and where and how
         large it is; see ocr_hf/reference/dense.py
     placed_layer, named_layer : layers of the language model after which places in the room, and what is known of the
         categories that a question names, are supervised
-    related_layer : layer after which what a question asks for is supervised
+    paired_layer, decided_layer : layers, counted with the new one, in which the objects that a question names are
+        related to each other, and in which options and numbers are decided; see ocr_hf/reference/relations.py
     black : share of the later phases' steps with black clips, so that a model which sees nothing answers by the words
     grpo_steps, grpo_clips : steps of OCR-GRPO, and how many clips it draws its questions from
     grpo_batch, grpo_accumulation, grpo_generations : rollouts a micro-batch, micro-batches a step, rollouts a question
@@ -98,16 +115,20 @@ class ReferenceConfig:
     first_questions: int = 2
     first_schedule: int = 2800
     named_steps: int = 1800
-    sft_steps: int = 2000
-    sft_learning_rate: float = 8e-4
+    related_steps: int = 900
+    related_questions: int = 14
+    sft_steps: int = 1000
+    sft_learning_rate: float = 6e-4
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     warm_up: int = 100
+    heads_first: int = 50
     category_weight: float = 0.5
     place_weight: float = 3.0
     placed_layer: int = 4
     named_layer: int = 6
-    related_layer: int = 7
+    paired_layer: int = 7
+    decided_layer: int = 8
     black: float = 0.03
     grpo_steps: int = 40
     grpo_clips: int = 400
@@ -122,12 +143,18 @@ class ReferenceConfig:
     @property
     def phases(self) -> tuple[Phase, ...]:
         """The phases of SFT."""
-        rate, many, black = self.learning_rate, self.questions_per_clip, self.black
-        first, second, third = self.first_steps, self.named_steps, self.sft_steps
+        common = {"learning_rate": self.learning_rate, "questions": self.questions_per_clip, "black": self.black}
+        late = common | {"more": RELATIVE, "heads_first": self.heads_first}
+        slow = {"learning_rate": self.sft_learning_rate}
+        first = {"learning_rate": self.learning_rate, "questions": self.first_questions, "extra": ("seen",)}
+        added = {"extra": ("related",), "inserted_after": self.named_layer, "frozen": self.placed_layer}
+        added["questions"] = self.related_questions
+        starts = [0, *accumulate((self.first_steps, self.named_steps, self.related_steps))]
         return (
-            Phase("seen", 0, first, self.first_schedule, rate, self.first_questions),
-            Phase("named", first, second, second, rate, many, black, ("look",)),
-            Phase("model", first + second, third, third, self.sft_learning_rate, many, black, ("look", "related"), 60),
+            Phase("seen", starts[0], self.first_steps, self.first_schedule, **first),
+            Phase("named", starts[1], self.named_steps, self.named_steps, **common, extra=("seen", "look")),
+            Phase("related", starts[2], self.related_steps, self.related_steps, **late | added),
+            Phase("model", starts[3], self.sft_steps, self.sft_steps, **late | slow),
         )
 
     def part(self, seed: int) -> BuildConfig:

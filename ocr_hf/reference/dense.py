@@ -25,7 +25,7 @@ from torch.nn import functional
 METRES = 2.0
 """Positions are learnt in this unit."""
 NAMED = {"place": slice(0, 3), "extent": slice(3, 6), "first": slice(6, 7), "count": slice(7, 8)}
-"""What is read from a named category."""
+"""What is read from a word that names a category: columns of `named_targets`."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,7 @@ class SeenHeads(nn.Module):
             "camera": functional.smooth_l1_loss(placed[..., count + 4 :], target.flatten(1, 2), beta=0.2),
         }
 
-    def _cells(
-        self, name: str, read: torch.Tensor, place: torch.Tensor, geometry: Geometry
-    ) -> dict[str, torch.Tensor]:
+    def _cells(self, name: str, read: torch.Tensor, place: torch.Tensor, geometry: Geometry) -> dict[str, torch.Tensor]:
         valid = torch.isfinite(geometry.longest).flatten()
         read = read.flatten(0, 1)
         category = functional.binary_cross_entropy_with_logits(
@@ -87,32 +85,13 @@ class SeenHeads(nn.Module):
         }
 
 
-class NamedHead(nn.Module):
-    """Reads place (3), extent (3), first frame (1) and number (1) of a category from the word that names it."""
-
-    def __init__(self, hidden: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(hidden)
-        self.read = nn.Linear(hidden, 8)
-
-    def forward(self, words: torch.Tensor, targets: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return (sum, count) of each loss; words : (N, H), targets : (N, 8) of `named_targets`, NaN = unknown."""
-        read = self.read(self.norm(words.float()))
-        out = {}
-        for name, part in NAMED.items():
-            valid = torch.isfinite(targets[:, part])
-            each = functional.smooth_l1_loss(read[:, part], targets[:, part].nan_to_num(), beta=0.2, reduction="none")
-            out[name] = torch.stack([(each * valid).sum(), valid.sum()])
-        return out
-
-
-def look_losses(attention: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
-    """Return -log of the attention that goes to the right cells, for the words whose category is to be seen.
+def looks(attention: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+    """Return the share of attention (M,) that goes to the right cells, for the words whose category is to be seen.
 
     attention : (N, S) of N words to S video tokens; cells : (N, S) bool, which of them show what the word names
     """
     visible = cells.any(1)
-    return -((attention[visible].float() * cells[visible]).sum(1) + 1e-4).log()
+    return (attention[visible] * cells[visible]).sum(1)
 
 
 def named_targets(geometry: Geometry) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -76,7 +76,7 @@ class Draw:
         # Evaluation shows evenly spaced frames, so half of the clips show these
         drawn = [choose_frames(rng, self.total, config.num_frames) for _ in chosen]
         frames = [self.even if rng.random() < 0.5 else each for each in drawn]
-        asked = [choose_questions(rng, self.tasks[i], self.phase.questions) for i in chosen]
+        asked = [choose_questions(rng, self.tasks[i], self.phase.questions, self.phase.more) for i in chosen]
         clips = self.data.clips[chosen].shown(np.stack(frames))
         mirror, black = rng.random() < 0.5, bool(rng.random() < self.phase.black)
         brightness = _brightness(rng, len(chosen))
@@ -99,13 +99,20 @@ LONG = ("route_planning", "obj_appearance_order")
 """Their questions have twice as many tokens as others; one of each is asked of a clip in a step."""
 
 
-def choose_questions(rng: np.random.Generator, tasks: Sequence[Sequence[Asked]], count: int) -> list[Asked]:
-    """Return `count` questions of one clip, of every task but the LONG ones as many as can be."""
+def choose_questions(
+    rng: np.random.Generator, tasks: Sequence[Sequence[Asked]], count: int, more: Collection[str] = ()
+) -> list[Asked]:
+    """Return `count` questions of one clip, of every task but the LONG ones as many as can be.
+
+    more : tasks of which further questions are taken once each task has had one; () = any
+    """
     decks = [[task[i] for i in rng.permutation(len(task))][: 1 if _is_long(task) else None] for task in tasks]
     rng.shuffle(decks)
     out: list[Asked] = []
     while len(out) < count and any(decks):
         out += [deck.pop() for deck in decks if deck]
+        if more:
+            decks = [deck for deck in decks if deck and TASK_OF[deck[0].question_type] in more]
     return out[:count]
 
 

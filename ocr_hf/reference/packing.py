@@ -9,9 +9,9 @@ Keys and values of the left part are kept and shared by all questions behind it;
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from transformers import DynamicCache
@@ -105,10 +105,12 @@ class Watched:
     """B clips as the language model has read them, for any number of questions.
 
     seen : (B, S, H) what the vision tower gave, or None; keys : per layer (key, value), (B, heads, prefix, channels)
+    hidden : (B, prefix, H) what enters the language model and what comes out of each of its layers
     """
 
     seen: torch.Tensor | None
     keys: list[tuple[torch.Tensor, torch.Tensor]]
+    hidden: tuple[torch.Tensor, ...]
 
 
 def watch(model: torch.nn.Module, prefix: Prefix, count: int, pixels: torch.Tensor | None) -> Watched:
@@ -122,31 +124,26 @@ def watch(model: torch.nn.Module, prefix: Prefix, count: int, pixels: torch.Tens
         )
     cache = DynamicCache(config=model.config.text_config)
     length = len(prefix.ids)
-    model.model.language_model(
+    output = model.model.language_model(
         inputs_embeds=embeds,
         position_ids=prefix.positions[:, None].expand(-1, count, -1),
         attention_mask={"full_attention": _causal(length, length, embeds.dtype)},
         past_key_values=cache,
         use_cache=True,
+        output_hidden_states=True,
     )
     keys = [(layer.keys, layer.values) for layer in cache.layers]
-    return Watched(seen, keys)
+    return Watched(seen, keys, output.hidden_states)
 
 
-@contextmanager
-def after_layer(model: torch.nn.Module, number: int) -> Iterator[list[torch.Tensor]]:
-    """Collect what comes out of the first `number` layers of the language model, (rows, tokens, H) for each call."""
-    kept: list[torch.Tensor] = []
-    layer = model.model.language_model.layers[number - 1]
-    hook = layer.register_forward_hook(lambda _, __, out: kept.append(out[0] if isinstance(out, tuple) else out))
-    try:
-        yield kept
-    finally:
-        hook.remove()
+def read_questions(model: torch.nn.Module, prefix: Prefix, watched: Watched, group: Group, inside: bool = False) -> Any:
+    """Return the language model's output for questions, each behind its clip: last_hidden_state (G, L, H).
 
-
-def read_questions(model: torch.nn.Module, prefix: Prefix, watched: Watched, group: Group) -> torch.Tensor:
-    """Return the last hidden states (G, L, H) of questions, each behind its clip."""
+    inside : also hidden_states (G, L, H) before the first and after each layer, attentions (G, heads, L, prefix + L)
+    Raises ValueError for `inside` without attn_implementation="eager": other implementations keep no attention.
+    """
+    if inside and model.config.text_config._attn_implementation != "eager":
+        raise ValueError("this model keeps no attention weights; load it with attn_implementation='eager'")
     cache = DynamicCache(config=model.config.text_config)
     for layer, (key, value) in enumerate(watched.keys):
         cache.update(key[group.clip], value[group.clip], layer)
@@ -154,32 +151,15 @@ def read_questions(model: torch.nn.Module, prefix: Prefix, watched: Watched, gro
     positions = int(prefix.positions[0, -1]) + 1 + torch.arange(length)
     # Padding stands behind what it belongs to, so that causality alone hides it
     embeds = model.get_input_embeddings()(group.ids)
-    output = model.model.language_model(
+    return model.model.language_model(
         inputs_embeds=embeds,
         position_ids=positions.expand(3, len(group.ids), -1),
         attention_mask={"full_attention": _causal(length, before + length, embeds.dtype)},
         past_key_values=cache,
         use_cache=True,
+        output_hidden_states=inside,
+        output_attentions=inside,
     )
-    return output.last_hidden_state
-
-
-@contextmanager
-def attention_of(model: torch.nn.Module, number: int) -> Iterator[list[torch.Tensor]]:
-    """Collect the attention of layer `number` (from 1) of the language model, (rows, heads, tokens, places) each call.
-
-    Raises ValueError for a model that isn't loaded with attn_implementation="eager": others don't keep it.
-    """
-    if model.config.text_config._attn_implementation != "eager":
-        raise ValueError("this model keeps no attention weights; load it with attn_implementation='eager'")
-    kept: list[torch.Tensor] = []
-    hook = model.model.language_model.layers[number - 1].self_attn.register_forward_hook(
-        lambda _, __, out: kept.append(out[1])
-    )
-    try:
-        yield kept
-    finally:
-        hook.remove()
 
 
 def _causal(length: int, total: int, dtype: torch.dtype) -> torch.Tensor:
@@ -205,7 +185,7 @@ def answer_all(
     out: list[list[int]] = [[] for _ in range(len(group.clip))]
     ended = torch.zeros(len(rows), dtype=torch.bool)
     for step in range(room):
-        hidden = read_questions(model, prefix, watched, group)
+        hidden = read_questions(model, prefix, watched, group).last_hidden_state
         best = model.lm_head(hidden[rows[:, step], columns[:, step]]).argmax(dim=-1)
         ended |= best == stop
         for answer, token, over in zip(out, best.tolist(), ended.tolist(), strict=True):

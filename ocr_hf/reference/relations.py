@@ -1,88 +1,137 @@
-"""Supervision of what a question asks for, before it is put into a letter or digits.
+"""Supervision of what a question asks about the objects that it names, before it is put into a letter or digits.
 
-Small heads, thrown away after training, read near the top of the language model
+A letter tells a network little about why it is right. Three steps are supervised instead, each in a layer of its own:
 
-- from the last word before the answer: the logarithm of the number that is asked for, and, for relative directions, the
-  bearing of the third object for one who stands at the first and faces the second;
-- from the last word of every option: whether it is the right one, and, for relative distances, how far it is.
+1. A word that names an object fetches what is known of another one: attention to that word, and then how the two are
+   related. The last object of a relative direction fetches the one stood at and the one faced, an option of a relative
+   distance the object it is measured from, the second of an absolute distance the first, each object of an order the
+   one before it.
+2. The last word of every option is told right from wrong, and from the last word before the answer comes the number.
+3. The last word attends to the option that is right.
 
-A letter tells a network little about why it is right. Ours; the paper (arXiv 2511.13190) has no such stage.
+Ours; the paper (arXiv 2511.13190) has no such stage.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence, Set
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
-from torch.nn import functional
 
 from ocr_hf.reference.dense import METRES, NAMED
 from ocr_hf.reference.texts import Asked
 from ocr_hf.vsi_bench.tasks import is_numeric
 
-OUTPUTS = {"number": slice(0, 1), "bearing": slice(1, 3), "distance": slice(3, 4), "right": slice(4, 5)}
-"""What is read from a word."""
+PAIRED = {
+    "to": slice(0, 3),
+    "reach": slice(3, 6),
+    "ahead": slice(6, 8),
+    "later": slice(8, 9),
+    "bearing": slice(9, 11),
+    "distance": slice(11, 12),
+}
+"""Read from a word that fetched another: where this object is from that one and the sum of their half extents; where
+the faced object is from the one stood at; how much later this one comes into view, in quarters of the clip; sine and
+cosine of `bearing`; `gap` / METRES."""
+DECIDED = {"number": slice(12, 13), "right": slice(13, 14)}
+"""Read from the last word: the logarithm of the number. Read from the last word of an option: whether it is right."""
+VALUES = 14
+STOOD_AT, FACED = 0, 2
+"""Heads of attention that fetch; the next ones share keys with them."""
 
 
-class RelatedHead(nn.Module):
-    """Reads OUTPUTS from words."""
+@dataclass(frozen=True)
+class Relations:
+    """What is supervised in a group of questions.
 
-    def __init__(self, hidden: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(hidden)
-        self.read = nn.Linear(hidden, 5)
+    rows, columns : (N,) words; targets : (N, VALUES) of PAIRED and DECIDED, NaN = not asked or unknown
+    fetched : (M, 4) row, head, word that attends, word attended to; picked : (P, 3) row, last word, right option
+    """
 
-    def forward(self, words: torch.Tensor, targets: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return (sum, count) of each loss; words : (N, H), targets : (N, 5), NaN = not asked."""
-        read = self.read(self.norm(words.float()))
-        out = {}
-        for name, part in OUTPUTS.items():
-            valid = torch.isfinite(targets[:, part])
-            given, wanted = read[:, part], targets[:, part].nan_to_num()
-            if name == "right":
-                each = functional.binary_cross_entropy_with_logits(given, wanted, reduction="none")
-            else:
-                each = functional.smooth_l1_loss(given, wanted, beta=0.1, reduction="none")
-            out[name] = torch.stack([(each * valid).sum(), valid.sum()])
-        return out
+    rows: torch.Tensor
+    columns: torch.Tensor
+    targets: torch.Tensor
+    fetched: torch.Tensor
+    picked: torch.Tensor
 
 
-def relations(
-    asked: Sequence[Asked], clip: torch.Tensor, named: torch.Tensor, option_ends: Set[int]
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return rows (N,), columns (N,) and targets (N, 5) of the words that are supervised.
+def relations(asked: Sequence[Asked], clip: torch.Tensor, named: torch.Tensor, option_ends: Set[int]) -> Relations:
+    """Return what is supervised.
 
     asked, clip : the questions of a group, and which clip each is about; named : (B, C, 8) of `named_targets`
     option_ends : token ids that stand behind an option
     """
-    places, targets = [], []
+    places, targets, fetched, picked = [], [], [], []
     for row, (question, number) in enumerate(zip(asked, clip.tolist(), strict=True)):
-        for column, values in _of_question(question, named[number], option_ends).items():
-            places.append((row, column))
-            targets.append([values.get(i, math.nan) for i in range(5)])
+        last = len(question.question) - 1
+        ends = [i - 1 for i, token in enumerate(question.question) if token in option_ends]
+        fetches = list(_fetches(question, len(ends)))
+        values = _paired(question, fetches, named[number])
+        if is_numeric(question.question_type):
+            values[last] |= {"number": math.log(max(float(question.ground_truth), 0.05))}
+        else:
+            right = ord(question.ground_truth[0]) - ord("A")
+            picked.append((row, last, ends[right]))
+            for option, end in enumerate(ends):
+                values[end] |= {"right": float(option == right)}
+        fetched += [(row, head, question.names[word][0], question.names[other][0]) for head, word, other in fetches]
+        places += [(row, column) for column in values]
+        targets += [_row(each) for each in values.values()]
     rows, columns = torch.tensor(places).view(-1, 2).T
-    return rows, columns, torch.tensor(targets).view(-1, 5)
+    return Relations(
+        rows,
+        columns,
+        torch.stack(targets),
+        torch.tensor(fetched, dtype=torch.int64).view(-1, 4),
+        torch.tensor(picked, dtype=torch.int64).view(-1, 3),
+    )
 
 
-def _of_question(asked: Asked, named: torch.Tensor, option_ends: Set[int]) -> dict[int, dict[int, float]]:
-    """Return column -> output -> target."""
-    last = len(asked.question) - 1
-    if is_numeric(asked.question_type):
-        return {last: {0: math.log(max(float(asked.ground_truth), 0.05))}}
-    kinds = [kind for _, kind in asked.names]
-    ends = [i - 1 for i, token in enumerate(asked.question) if token in option_ends]
-    right = ord(asked.ground_truth[0]) - ord("A")
-    out: dict[int, dict[int, float]] = {end: {4: float(number == right)} for number, end in enumerate(ends)}
-    # A label that runs into its neighbours when it is cut into tokens isn't found; such a question is left out
-    if asked.question_type.startswith("object_rel_direction") and len(kinds) >= 3:
-        sine, cosine = bearing(named[kinds[:3], NAMED["place"]][None])[0].tolist()
-        out[last] = {1: sine, 2: cosine}
-    if asked.question_type == "object_rel_distance" and len(kinds) == 2 * len(ends) + 1:
-        target = kinds[len(ends)]
-        for end, kind in zip(ends, kinds[-len(ends) :], strict=True):
-            out[end][3] = float(gap(named[target], named[kind])) / METRES
+def _fetches(asked: Asked, options: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (head, number of the name that fetches, number of the name that is fetched).
+
+    A label that runs into its neighbours when it is cut into tokens isn't found; nothing is asked of such a question.
+    """
+    kind, count = asked.question_type, len(asked.names)
+    if kind == "object_abs_distance" and count == 2:
+        yield STOOD_AT, 1, 0
+    elif kind.startswith("object_rel_direction") and count >= 3:
+        yield from ((STOOD_AT, 2, 0), (FACED, 2, 1))
+    elif kind == "object_rel_distance" and count == 2 * options + 1:
+        yield from ((STOOD_AT, options + number, options) for number in range(1, options + 1))
+    elif kind == "obj_appearance_order" and count % (options + 1) == 0:
+        shown = count // (options + 1)
+        yield from ((STOOD_AT, name, name - 1) for name in range(shown, count) if name % shown)
+
+
+def _paired(asked: Asked, fetches: Sequence[tuple[int, int, int]], named: torch.Tensor) -> dict[int, dict[str, Any]]:
+    """Return column -> PAIRED values of one question; named : (C, 8)."""
+    out: dict[int, dict[str, Any]] = defaultdict(dict)
+    for head, word, other in fetches:
+        column, one, there = asked.names[word][0], named[asked.names[other][1]], named[asked.names[word][1]]
+        place = NAMED["place"]
+        if asked.question_type == "obj_appearance_order":
+            out[column] |= {"later": 4.0 * (there - one)[NAMED["first"]]}
+        elif head == FACED:
+            stood_at = named[asked.names[0][1]]
+            three = torch.stack([each[place] for each in (stood_at, one, there)])
+            out[column] |= {"ahead": (one - stood_at)[place][:2], "bearing": bearing(three[None])[0]}
+        else:
+            out[column] |= {"to": (there - one)[place]}
+            if not asked.question_type.startswith("object_rel_direction"):
+                out[column] |= {"reach": (there + one)[NAMED["extent"]], "distance": gap(one, there) / METRES}
+    return out
+
+
+def _row(values: Mapping[str, Any]) -> torch.Tensor:
+    """Return (VALUES,) targets, NaN where nothing is asked."""
+    out = torch.full((VALUES,), math.nan)
+    for name, value in values.items():
+        out[(PAIRED | DECIDED)[name]] = value
     return out
 
 

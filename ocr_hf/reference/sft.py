@@ -59,7 +59,7 @@ def train_sft(
                     summary = student.score(held_out, draw.even)
                     entry["held_out"] = round(summary["macro"], 2)
                     entry["tasks"] = {name: round(task["score"], 1) for name, task in summary["tasks"].items()}
-                    entry["held_out_losses"] = student.held_out_losses(held_out, draw.even)
+                    entry["held_out_losses"] = student.held_out_losses(held_out, draw.even, phase.extra)
                 lines.write(json.dumps(entry) + "\n")
                 lines.flush()
                 if step % every == 0 and number < phase.steps:

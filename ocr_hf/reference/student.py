@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,13 @@ import torch
 from torch.nn import functional
 
 from ocr_hf.reference.cache import pixel_scale
-from ocr_hf.reference.config import ReferenceConfig
-from ocr_hf.reference.dense import NAMED, NamedHead, SeenHeads, look_losses, named_targets
+from ocr_hf.reference.config import EXTRA, ReferenceConfig
+from ocr_hf.reference.dense import NAMED, SeenHeads, looks, named_targets
 from ocr_hf.reference.draw import Batch, Data
-from ocr_hf.reference.packing import Prefix, after_layer, answer_all, attention_of, groups_of, read_questions, watch
+from ocr_hf.reference.heads import WordHead, attention_loss
+from ocr_hf.reference.packing import Group, Prefix, answer_all, groups_of, read_questions, watch
 from ocr_hf.reference.phrases import labels
-from ocr_hf.reference.relations import OUTPUTS, RelatedHead, relations
+from ocr_hf.reference.relations import DECIDED, PAIRED, relations
 from ocr_hf.reference.stage import clip_grid, seconds_per_grid
 from ocr_hf.reference.texts import Texts, option_ends
 from ocr_hf.vsi_bench.scoring import score_answers
@@ -36,14 +37,15 @@ class Student:
         self.prefix = Prefix.of(model, self.texts, grid if video else grid[:0], seconds_per_grid(config))
         self.scale = [torch.from_numpy(each) for each in pixel_scale(processor)]
         hidden = model.config.text_config.hidden_size
-        self.named = NamedHead(hidden)
+        self.named = WordHead(hidden, NAMED)
         self.seen = SeenHeads(hidden, len(labels())) if video else None
-        self.related = RelatedHead(hidden)
+        self.paired = WordHead(hidden, PAIRED, beta=0.1)
+        self.decided = WordHead(hidden, DECIDED, beta=0.1, yes_no=("right",))
         self.option_ends = option_ends(self.tokenizer)
 
     def head_parameters(self) -> list[torch.nn.Parameter]:
         """Return what is thrown away after training."""
-        heads = [self.named, *([self.seen] if self.seen else []), self.related]
+        heads = [self.named, *([self.seen] if self.seen else []), self.paired, self.decided]
         return [each for head in heads for each in head.parameters()]
 
     def parameters(self) -> list[torch.nn.Parameter]:
@@ -57,7 +59,7 @@ class Student:
         mean, deviation = self.scale
         return ((torch.from_numpy(patches).float() / 255.0 - mean) / deviation).flatten(0, 2)
 
-    def losses(self, batch: Batch, extra: Sequence[str] = ("look", "related")) -> dict[str, torch.Tensor]:
+    def losses(self, batch: Batch, extra: Collection[str] = EXTRA) -> dict[str, torch.Tensor]:
         """Return the losses of one batch; extra : see `Phase`."""
         clips, pixels = batch.clips, self.pixels(batch.clips.patches)
         if pixels is not None and batch.brightness is not None:
@@ -65,56 +67,78 @@ class Student:
             pixels = pixels * change[:, :1] + change[:, 1:]
         geometry = clips.geometry()
         targets, cells = named_targets(geometry), geometry.present.flatten(1, 2)
-        total, named, looks, related = torch.zeros(()), [], [], []
+        total, sums = torch.zeros(()), defaultdict(list)
         with torch.autocast("cpu", torch.bfloat16):
-            with after_layer(self.model, self.config.placed_layer) as inner:
-                watched = watch(self.model, self.prefix, len(clips), pixels)
+            watched = watch(self.model, self.prefix, len(clips), pixels)
             for group in groups_of(batch.asked, self.tokenizer.pad_token_id):
-                with (
-                    after_layer(self.model, self.config.named_layer) as words,
-                    after_layer(self.model, self.config.related_layer) as high,
-                    attention_of(self.model, self.config.placed_layer + 1) as attention,
-                ):
-                    hidden = read_questions(self.model, self.prefix, watched, group)
-                logits = self.model.lm_head(hidden[group.rows, group.columns]).float()
+                output = read_questions(self.model, self.prefix, watched, group, inside=True)
+                logits = self.model.lm_head(output.last_hidden_state[group.rows, group.columns]).float()
                 total = total + functional.cross_entropy(logits, group.targets, reduction="sum")
-                named_at = [(row, *name) for row, asked in enumerate(group.asked) for name in asked.names]
-                row, column, kind = torch.tensor(named_at, dtype=torch.int64).view(-1, 3).T
-                clip = group.clip[row]
-                named.append(self.named(words[0][row, column], targets[clip, kind]))
-                if self.video and "look" in extra:
-                    looks.append(look_losses(attention[0][row, 0, column, self.prefix.video], cells[clip, :, kind]))
-                if "related" in extra:
-                    row, column, wanted = relations(group.asked, group.clip, targets, self.option_ends)
-                    related.append(self.related(high[0][row, column], wanted))
+                for name, each in self._of_words(group, output, targets, cells, extra):
+                    sums[name].append(each)
         out = {"answer": total / sum(map(len, batch.asked))}
         if batch.black:
             return out
-        for kind, names, parts in (("named", NAMED, named), ("related", OUTPUTS, related)):
-            for name in names if parts else ():
-                loss, count = torch.stack([each[name] for each in parts]).sum(0)
-                out[f"{kind}_{name}"] = loss / count.clamp(min=1.0)
-        if self.seen is not None:
-            if looks:
-                out["look"] = torch.cat(looks).mean()
-            out |= self.seen(watched.seen, inner[0][:, self.prefix.video], geometry)
+        for name, parts in sums.items():
+            loss, count = torch.stack(parts).sum(0)
+            out[name] = loss / count.clamp(min=1.0)
+        if self.seen is not None and "seen" in extra:
+            placed = watched.hidden[self.config.placed_layer][:, self.prefix.video]
+            out |= self.seen(watched.seen, placed, geometry)
         return out
+
+    def _of_words(
+        self, group: Group, output: Any, targets: torch.Tensor, cells: torch.Tensor, extra: Collection[str]
+    ) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yield name and (sum, count) of the losses that are read from words.
+
+        output : of `read_questions`, with what is inside; targets : (B, C, 8) of `named_targets`
+        cells : (B, S, C) bool, what each video token shows
+        """
+        config, start = self.config, len(self.prefix.ids)
+        # attentions[n] is of the layer after hidden[n]
+        hidden, attentions = output.hidden_states, output.attentions
+        row, column, kind = (
+            torch.tensor(
+                [(row, *name) for row, asked in enumerate(group.asked) for name in asked.names], dtype=torch.int64
+            )
+            .view(-1, 3)
+            .T
+        )
+        clip = group.clip[row]
+        words = hidden[config.named_layer][row, column]
+        yield from _prefixed("named", self.named(words, targets[clip, kind]))
+        if self.video and "look" in extra:
+            attention = attentions[config.placed_layer][row, 0, column, self.prefix.video]
+            yield "look", attention_loss(looks(attention, cells[clip, :, kind]))
+        if "related" in extra:
+            related = relations(group.asked, group.clip, targets, self.option_ends)
+            at = related.rows, related.columns
+            yield from _prefixed("paired", self.paired(hidden[config.paired_layer][at], related.targets))
+            yield from _prefixed("decided", self.decided(hidden[config.decided_layer][at], related.targets))
+            row, head, word, other = related.fetched.T
+            yield "fetch", attention_loss(attentions[config.paired_layer - 1][row, head, word, start + other])
+            row, word, option = related.picked.T
+            yield "pick", attention_loss(attentions[config.decided_layer][row, 0, word, start + option])
 
     def total(self, losses: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return the weighted sum of losses."""
         weights = {name: self.config.place_weight for name in losses}
         weights |= {name: self.config.category_weight for name in losses if name.endswith("_category")}
-        weights |= {"answer": 1.0, "look": 1.0, "related_right": 1.0}
+        weights |= dict.fromkeys(("answer", "look", "fetch", "pick", "decided_number", "decided_right"), 1.0)
         return sum(weights[name] * loss for name, loss in losses.items())
 
     @torch.no_grad()
-    def held_out_losses(self, data: Data, frames: np.ndarray, batch: int = 8) -> dict[str, float]:
-        """Return the mean losses on data that are not trained on."""
+    def held_out_losses(
+        self, data: Data, frames: np.ndarray, extra: Collection[str] = EXTRA, batch: int = 8
+    ) -> dict[str, float]:
+        """Return the mean losses on data that are not trained on; extra : see `Phase`."""
         self.model.eval()
         means: dict[str, list[float]] = defaultdict(list)
         for start in range(0, len(data.asked), batch):
             part = slice(start, start + batch)
-            for name, loss in self.losses(Batch(data.clips[part].shown(frames), data.asked[part])).items():
+            shown = Batch(data.clips[part].shown(frames), data.asked[part])
+            for name, loss in self.losses(shown, extra).items():
                 means[name].append(loss.item())
         self.model.train()
         return {name: round(float(np.mean(values)), 4) for name, values in means.items()}
@@ -137,3 +161,8 @@ class Student:
             texts, [each.ground_truth for each in questions], [each.question_type for each in questions]
         )
         return summarize(scored, draws=0)
+
+
+def _prefixed(prefix: str, losses: Mapping[str, torch.Tensor]) -> Iterator[tuple[str, torch.Tensor]]:
+    for name, each in losses.items():
+        yield f"{prefix}_{name}", each

@@ -60,9 +60,9 @@ class Texts:
             self.before, self.after = self._ids(before), self._ids(after + self._opening)
         else:
             self.before, self.after = self._ids(head + self._opening), []
-        # Some labels have several tokens; none begins with another label's
+        # Some labels have several tokens, and some end with another label: exhaust fan
         self._labels = {tuple(self._ids(label)): number for number, label in enumerate(labels())}
-        self._lengths = sorted({len(ids) for ids in self._labels})
+        self._lengths = sorted({len(ids) for ids in self._labels}, reverse=True)
         self.stop = processor.tokenizer.convert_tokens_to_ids("<|im_end|>")
 
     def _ids(self, text: str) -> list[int]:
@@ -75,12 +75,13 @@ class Texts:
         return Asked(row["question_type"], question, answer, row["ground_truth"], tuple(self._names(question)))
 
     def _names(self, question: Sequence[int]) -> Iterator[tuple[int, int]]:
-        """Yield the labels that stand in a question, where their tokens end."""
-        for start in range(len(question)):
-            for length in self._lengths:
-                label = self._labels.get(tuple(question[start : start + length]))
-                if label is not None:
-                    yield start + length - 1, label
+        """Yield the labels that stand in a question, the longest where several do, where their tokens end."""
+        start = 0
+        while start < len(question):
+            found = [n for n in self._lengths if tuple(question[start : start + n]) in self._labels]
+            if found:
+                yield start + found[0] - 1, self._labels[tuple(question[start : start + found[0]])]
+            start += found[0] if found else 1
 
     def by_clip(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Asked]]:
         """Return clip id -> its questions."""

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoProcessor
 
 from ocr_hf.reference.config import ReferenceConfig
 from ocr_hf.reference.draw import Data
 from ocr_hf.reference.grpo import run_grpo
-from ocr_hf.reference.model import build_untrained
+from ocr_hf.reference.model import build_untrained, freeze, insert_layer, load
 from ocr_hf.reference.prepare import load_data, prepare, split_off
 from ocr_hf.reference.progress import step_of
 from ocr_hf.reference.sft import train_sft
@@ -61,8 +61,8 @@ def train_reference(
 def run_sft(config: ReferenceConfig, out: Path, video: bool) -> Path:
     """Train the untrained model by SFT, with or without video; return the folder of the stage.
 
-    The models at the end of the first phases are kept in `seen` and `named`, the state in between in state.pt: a killed
-    run goes on there and ends with the same model.
+    The models at the end of the first phases are kept in folders of their names, the state in between in state.pt: a
+    killed run goes on there and ends with the same model.
     """
     folder = out / ("sft" if video else "text-only")
     folder.mkdir(exist_ok=True)
@@ -77,8 +77,11 @@ def run_sft(config: ReferenceConfig, out: Path, video: bool) -> Path:
             continue
         spent = _keep_lines(folder / "log.jsonl", max(phase.start, step_of(state)))
         torch.manual_seed(config.seed)
-        # PyTorch's fused attention on the CPU runs backwards in bf16 at a third of the plain one's speed
-        model = AutoModelForImageTextToText.from_pretrained(before, dtype=torch.float32, attn_implementation="eager")
+        model = load(before)
+        if phase.inserted_after:
+            model = insert_layer(model, phase.inserted_after)
+        if phase.frozen:
+            freeze(model, phase.frozen)
         model.train()
         student = Student(model, processor, config, video)
         data = data or split_off(load_data(config, out, student.texts), config.held_out_clips)

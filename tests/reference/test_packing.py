@@ -11,7 +11,7 @@ import torch
 from ocr_hf.models.media import encode_video, model_inputs, prompt_ids, with_video
 from ocr_hf.models.tiny import PRESETS, make_tiny
 from ocr_hf.reference.config import SIZE
-from ocr_hf.reference.packing import Prefix, after_layer, answer_all, attention_of, groups_of, read_questions, watch
+from ocr_hf.reference.packing import Prefix, answer_all, groups_of, read_questions, watch
 from ocr_hf.reference.texts import Texts
 from ocr_hf.reference.vision import vision_tokens
 from ocr_hf.train.rows import chat
@@ -53,7 +53,7 @@ def test_every_question_has_the_logits_that_it_has_alone(tiny, videos):
         prefix, watched, asked = shared(tiny, videos, clips)
         compared = 0
         for group in groups_of(asked, processor.tokenizer.pad_token_id, 2):
-            logits = model.lm_head(read_questions(model, prefix, watched, group))
+            logits = model.lm_head(read_questions(model, prefix, watched, group).last_hidden_state)
             for row, clip in enumerate(group.clip.tolist()):
                 text = group.ids[row][group.ids[row] != processor.tokenizer.pad_token_id]
                 ids = [*prefix.ids.tolist(), *text.tolist()]
@@ -92,7 +92,7 @@ def test_gradient_reaches_the_vision_tower(tiny, videos):
     model, processor = tiny
     prefix, watched, asked = shared(tiny, videos, [[0, 1, 2], [0]])
     for group in groups_of(asked, processor.tokenizer.pad_token_id):
-        read_questions(model, prefix, watched, group).square().mean().backward(retain_graph=True)
+        read_questions(model, prefix, watched, group).last_hidden_state.square().mean().backward(retain_graph=True)
     grads = [each.grad for each in model.model.visual.parameters()]
     model.zero_grad()
     assert all(grad is not None and grad.abs().max() > 0 for grad in grads)
@@ -121,17 +121,17 @@ def test_what_layers_within_give(tiny, videos):
     with torch.no_grad():
         prefix, watched, asked = shared((attentive, processor), videos, [[0, 1], [1]])
         group = groups_of(asked, processor.tokenizer.pad_token_id, 1)[0]
-        with after_layer(attentive, 2) as kept, attention_of(attentive, 1) as attention:
-            last = read_questions(attentive, prefix, watched, group)
-        assert len(kept) == len(attention) == 1
-        torch.testing.assert_close(attentive.model.language_model.norm(kept[0]), last)
-        (weights,) = attention
+        language, kept = attentive.model.language_model, []
+        with language.layers[0].register_forward_hook(lambda _, __, out: kept.append(out)):
+            output = read_questions(attentive, prefix, watched, group, inside=True)
+        assert len(output.hidden_states) == len(language.layers) + 1 == len(output.attentions) + 1
+        torch.testing.assert_close(output.hidden_states[0], language.embed_tokens(group.ids))
+        torch.testing.assert_close(output.hidden_states[1], kept[0])
+        weights = output.attentions[0]
         total = len(prefix.ids) + group.ids.shape[1]
         assert weights.shape == (3, 4, group.ids.shape[1], total)
         torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:3]))
         assert not weights[:, :, 0, len(prefix.ids) + 1 :].any(), "a word doesn't look ahead"
-        read_questions(attentive, prefix, watched, group)
-        assert len(kept) == 1, "and no hook is left behind"
     attentive.config.text_config._attn_implementation = "sdpa"
-    with pytest.raises(ValueError, match="attn_implementation='eager'"), attention_of(attentive, 1):
-        pass
+    with pytest.raises(ValueError, match="attn_implementation='eager'"):
+        read_questions(attentive, prefix, watched, group, inside=True)

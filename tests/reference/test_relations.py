@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 
 import pytest
 import torch
 from transformers import AutoProcessor
 
-from ocr_hf.reference.dense import METRES
+from ocr_hf.reference.dense import METRES, NAMED
 from ocr_hf.reference.phrases import labels
-from ocr_hf.reference.relations import OUTPUTS, RelatedHead, bearing, gap, relations
+from ocr_hf.reference.relations import DECIDED, PAIRED, bearing, gap, relations
 from ocr_hf.reference.texts import Texts, option_ends, question_rows
 
 DISTANCE = {
@@ -25,6 +26,18 @@ DIRECTION = {
     "question": "If I am standing by the bed and facing the tv, is the sofa to the left or the right of the tv?",
     "options": ["A. left", "B. right"],
     "ground_truth": "B",
+}
+ORDER = {
+    "question_type": "obj_appearance_order",
+    "question": "What will be the first-time appearance order of the following categories in the video: tv, bed, sofa?",
+    "options": ["A. tv, bed, sofa", "B. sofa, tv, bed"],
+    "ground_truth": "A",
+}
+APART = {
+    "question_type": "object_abs_distance",
+    "question": "Measuring from the closest point of each object, what is the distance between the bed and the sofa "
+    "(in meters)?",
+    "ground_truth": "1.4",
 }
 SIZE = {"question_type": "room_size_estimation", "question": "How large?", "ground_truth": "13.5"}
 
@@ -47,35 +60,63 @@ def named() -> torch.Tensor:
 
 
 def supervised(row, processor, named):
-    """Return text of the word -> its targets that are not NaN."""
+    """Return text of the word -> its targets that are not NaN; (word, word attended to); what is picked."""
     asked = Texts(processor).asked(row)
-    rows, columns, targets = relations([asked], torch.tensor([0]), named, option_ends(processor.tokenizer))
-    assert not rows.any()
-    found = {}
-    for column, target in zip(columns.tolist(), targets, strict=True):
-        values = {name: target[part].tolist() for name, part in OUTPUTS.items() if not target[part].isnan().any()}
-        found[processor.tokenizer.decode([asked.question[column]])] = values
-    return found
+    found = relations([asked], torch.tensor([0]), named, option_ends(processor.tokenizer))
+    assert not found.rows.any()
+
+    def word(column):
+        return processor.tokenizer.decode([asked.question[column]])
+
+    values = defaultdict(dict)
+    for column, target in zip(found.columns.tolist(), found.targets, strict=True):
+        outputs = {name: target[part].tolist() for name, part in (PAIRED | DECIDED).items()}
+        values[word(column)] |= {name: value for name, value in outputs.items() if not math.isnan(sum(value))}
+    fetched = [(word(a), word(b)) for _, _, a, b in found.fetched.tolist()]
+    return dict(values), fetched, [(word(a), word(b)) for _, a, b in found.picked.tolist()]
 
 
-def test_options_say_whether_they_are_right_and_how_far(processor, named):
-    found = supervised(DISTANCE, processor, named)
-    assert list(found) == ["bed", "tv", "sofa", "lamp"]
-    assert [values["right"] for values in found.values()] == [[0.0], [0.0], [1.0], [0.0]]
+def test_options_fetch_what_they_are_measured_from(processor, named):
+    values, fetched, picked = supervised(DISTANCE, processor, named)
+    assert fetched == [(option, "chair") for option in ("bed", "tv", "sofa", "lamp")]
+    assert [values[option]["right"] for option in ("bed", "tv", "sofa", "lamp")] == [[0.0], [0.0], [1.0], [0.0]]
     # From the chair: the sofa's side is 1 m away, the tv's 3 m
-    assert found["sofa"]["distance"] == pytest.approx([1.0 / METRES])
-    assert found["tv"]["distance"] == pytest.approx([3.0 / METRES])
-    assert "distance" not in found["lamp"], "nobody knows where it is"
+    assert values["sofa"]["distance"] == pytest.approx([1.0 / METRES])
+    assert values["tv"]["distance"] == pytest.approx([3.0 / METRES])
+    assert values["tv"]["to"] == pytest.approx([-4.0 / METRES, 0.0, 0.0]) and values["tv"]["reach"] == [1.0, 1.0, 1.0]
+    assert set(values["lamp"]) == {"right"}, "nobody knows where it is"
+    assert picked == [("assistant\n", "sofa")]
 
 
-def test_bearing_is_asked_of_the_last_word(processor, named):
-    found = supervised(DIRECTION, processor, named)
-    assert found["left"] == {"right": [0.0]} and found["right"] == {"right": [1.0]}
-    assert found["assistant\n"]["bearing"] == pytest.approx([math.sqrt(0.5)] * 2)
+def test_directions_fetch_both_others(processor, named):
+    values, fetched, picked = supervised(DIRECTION, processor, named)
+    assert fetched == [("sofa", "bed"), ("sofa", "tv")]
+    assert values["left"] == {"right": [0.0]} and values["right"] == {"right": [1.0]}
+    assert values["sofa"]["bearing"] == pytest.approx([math.sqrt(0.5)] * 2)
+    assert values["sofa"]["to"] == pytest.approx([2.0 / METRES, 2.0 / METRES, 0.0])
+    assert values["sofa"]["ahead"] == pytest.approx([0.0, 2.0 / METRES])
+    assert set(values["sofa"]) == {"to", "ahead", "bearing"} and picked == [("assistant\n", "right")]
+
+
+def test_orders_compare_neighbours(processor, named):
+    for number, name in enumerate(("bed", "tv", "sofa")):
+        named[0, labels().index(name), NAMED["first"]] = number / 8
+    values, fetched, _ = supervised(ORDER, processor, named)
+    assert fetched == [("bed", "tv"), ("sofa", "bed"), ("tv", "sofa"), ("bed", "tv")]
+    # In the first option the bed comes too early, in the second last of all: it is asked about twice
+    assert values["sofa"]["later"] == [1.0] and values["tv"]["later"] == [-0.5] and values["bed"]["later"] == [-0.5]
+
+
+def test_distances_are_fetched_by_the_second(processor, named):
+    values, fetched, picked = supervised(APART, processor, named)
+    assert fetched == [("sofa", "bed")] and not picked
+    assert values["sofa"]["distance"] == pytest.approx([math.hypot(1.0, 1.0) / METRES])
+    assert values["assistant\n"] == {"number": [pytest.approx(math.log(1.4))]}
 
 
 def test_numbers_are_logarithms(processor, named):
-    assert supervised(SIZE, processor, named) == {"assistant\n": {"number": [pytest.approx(math.log(13.5))]}}
+    values, *_ = supervised(SIZE, processor, named)
+    assert values == {"assistant\n": {"number": [pytest.approx(math.log(13.5))]}}
 
 
 def test_no_option_is_missed(processor, prepared):
@@ -83,8 +124,7 @@ def test_no_option_is_missed(processor, prepared):
     texts, ends, checked = Texts(processor), option_ends(processor.tokenizer), 0
     nothing = torch.full((1, len(labels()), 8), math.nan)
     for row in question_rows(prepared / "train" / "21", "train"):
-        _, _, targets = relations([texts.asked(row)], torch.tensor([0]), nothing, ends)
-        right = targets[:, OUTPUTS["right"]]
+        right = relations([texts.asked(row)], torch.tensor([0]), nothing, ends).targets[:, DECIDED["right"]]
         right = right[torch.isfinite(right)]
         assert len(right) == len(row["options"] or ())
         if row["options"]:
@@ -107,14 +147,3 @@ def test_boxes_that_overlap_are_not_apart():
     assert gap(one, other) == 0.0
     other[:3] = torch.tensor([1.0, 1.0, 0.0])
     assert gap(one, other) == pytest.approx(math.sqrt(2.0))
-
-
-def test_losses_count_only_what_is_asked():
-    head = RelatedHead(4)
-    torch.nn.init.zeros_(head.read.weight)
-    torch.nn.init.zeros_(head.read.bias)
-    nothing = math.nan
-    losses = head(torch.randn(2, 4), torch.tensor([[1.0, nothing, nothing, nothing, nothing], [nothing] * 4 + [1.0]]))
-    torch.testing.assert_close(losses["number"], torch.tensor([0.95, 1.0]))
-    torch.testing.assert_close(losses["right"], torch.tensor([math.log(2.0), 1.0]))
-    assert losses["bearing"].tolist() == losses["distance"].tolist() == [0.0, 0.0]

@@ -16,6 +16,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from ocr_hf.reference.cache import clip_rows
 from ocr_hf.reference.draw import Batch, Draw, choose_frames, choose_questions
 from ocr_hf.reference.grpo import grpo_rows
+from ocr_hf.reference.model import freeze, insert_layer, load
 from ocr_hf.reference.phrases import labels
 from ocr_hf.reference.prepare import load_data, split_off
 from ocr_hf.reference.sft import rate, train_sft
@@ -52,7 +53,7 @@ def test_every_stage_leaves_a_model_and_what_it_cost(trained):
         size = (trained / stage / "model" / "model.safetensors").stat().st_size
         assert size < 20e6
         lines = [json.loads(line) for line in (trained / stage / "log.jsonl").read_text().splitlines()]
-        assert lines[-1]["step"] == (1 if stage == "grpo" else 4)
+        assert lines[-1]["step"] == (1 if stage == "grpo" else 5)
         assert any("held_out" in line for line in lines)
     assert "reward" in (trained / "grpo" / "log.jsonl").read_text()
 
@@ -79,11 +80,11 @@ def test_killed_sft_goes_on_after_its_last_finished_phase(trained, small, tmp_pa
     (out / "sft" / "training.json").unlink()
     before = [json.loads(line) for line in (out / "sft" / "log.jsonl").read_text().splitlines()]
     with (out / "sft" / "log.jsonl").open("a") as lines:
-        lines.write(json.dumps({"step": 3, "seconds": 1e6, "loss": 9.0}) + "\n")
+        lines.write(json.dumps({"step": 4, "seconds": 1e6, "loss": 9.0}) + "\n")
     train_reference(small, out, ("sft",), tell=lambda text: None)
     after = [json.loads(line) for line in (out / "sft" / "log.jsonl").read_text().splitlines()]
-    assert after[:2] == before[:2] and [line["step"] for line in after] == [1, 2, 4]
-    assert after[2]["loss"] == before[2]["loss"] and after[1]["seconds"] < after[2]["seconds"] < 1e6
+    assert after[:3] == before[:3] and [line["step"] for line in after] == [1, 2, 3, 5]
+    assert after[3]["loss"] == before[3]["loss"] and after[2]["seconds"] < after[3]["seconds"] < 1e6
     model = [(folder / "sft" / "model" / "model.safetensors").read_bytes() for folder in (trained, out)]
     assert model[0] == model[1]
 
@@ -99,7 +100,7 @@ def test_a_phase_killed_in_its_middle_ends_with_the_same_weights(prepared, small
         folder.mkdir()
         for end in steps:
             torch.manual_seed(0)
-            model = AutoModelForImageTextToText.from_pretrained(prepared / "untrained", attn_implementation="eager")
+            model = insert_layer(load(prepared / "untrained"), 6)
             student = Student(model, processor, small)
             rest, held_out = split_off(load_data(small, prepared, student.texts), 2)
             if end == 2:
@@ -117,8 +118,7 @@ def test_a_phase_killed_in_its_middle_ends_with_the_same_weights(prepared, small
 def test_heads_first(prepared, small, tmp_path):
     """Until then the model keeps its weights, and the heads don't."""
     processor = AutoProcessor.from_pretrained(prepared / "untrained")
-    model = AutoModelForImageTextToText.from_pretrained(prepared / "untrained", attn_implementation="eager")
-    student = Student(model, processor, small)
+    student = Student(insert_layer(load(prepared / "untrained"), 6), processor, small)
     rest, held_out = split_off(load_data(small, prepared, student.texts), 2)
     before = [each.detach().clone() for each in student.parameters()]
     phase = replace(small.phases[-1], start=0, steps=1, schedule=3, heads_first=1)
@@ -126,6 +126,39 @@ def test_heads_first(prepared, small, tmp_path):
     moved = [not torch.equal(one, other) for one, other in zip(before, student.parameters(), strict=True)]
     heads = len(student.head_parameters())
     assert not any(moved[:-heads]) and all(moved[-heads:])
+
+
+def test_a_fresh_layer_changes_nothing_at_first(prepared):
+    model = load(prepared / "untrained")
+    torch.manual_seed(1)
+    deeper = insert_layer(model, 6)
+    ids = torch.arange(30)[None]
+    with torch.no_grad():
+        before, after = model(input_ids=ids), deeper(input_ids=ids)
+    torch.testing.assert_close(before.logits, after.logits)
+    kept, more = model.model.language_model.layers, deeper.model.language_model.layers
+    assert len(more) == len(kept) + 1 == deeper.config.text_config.num_hidden_layers
+    old = [number for number in range(9) if number != 6]
+    for one, other in zip(kept, (more[number] for number in old), strict=True):
+        assert torch.equal(one.mlp.up_proj.weight, other.mlp.up_proj.weight)
+    fresh = more[6]
+    assert not fresh.mlp.down_proj.weight.any() and fresh.mlp.up_proj.weight.std() > 0.01
+
+
+def test_frozen_parts_stay_as_they_are(prepared, small, tmp_path):
+    processor = AutoProcessor.from_pretrained(prepared / "untrained")
+    model = insert_layer(load(prepared / "untrained"), 6)
+    freeze(model, 4)
+    student = Student(model, processor, small)
+    rest, held_out = split_off(load_data(small, prepared, student.texts), 2)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    phase = replace(small.phases[2], start=0, steps=2, schedule=3)
+    train_sft(student, rest, held_out, phase, tmp_path, 0.0)
+    moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    layers = {int(name.split("layers.")[1].split(".")[0]) for name in moved if "layers." in name}
+    assert layers == {4, 5, 6, 7, 8} and not any("visual" in name or "embed" in name for name in moved)
+    line = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
+    assert {"fetch", "pick", "paired_bearing", "decided_right"} <= set(line) and "look" not in line
 
 
 def stop_after(steps, monkey):
@@ -185,6 +218,9 @@ def test_every_task_gets_its_questions():
     assert sorted((counts["object_counting"], counts["object_abs_distance"])) == [2, 3]
     assert len({(each.question_type, *each.question) for each in drawn}) == 7
     assert len(choose_questions(np.random.default_rng(1), tasks, 100)) == 10
+    drawn = choose_questions(np.random.default_rng(1), tasks, 100, more=("object_abs_distance",))
+    counts = Counter(each.question_type for each in drawn)
+    assert counts == dict.fromkeys(kinds, 1) | {"object_abs_distance": 3}
 
 
 def test_a_mirrored_question_is_the_question_about_the_mirrored_room(prepared):
@@ -225,19 +261,21 @@ def test_every_object_of_the_training_data_has_a_label(prepared):
 def test_batches(prepared, small):
     """First few questions, then many; a black batch shows nothing and only its answers are learnt."""
     processor = AutoProcessor.from_pretrained(prepared / "untrained")
-    model = AutoModelForImageTextToText.from_pretrained(prepared / "untrained", attn_implementation="eager")
+    model = insert_layer(load(prepared / "untrained"), 6)
     config = replace(small, black=1.0, first_questions=1, questions_per_clip=3)
     student = Student(model, processor, config)
     data = load_data(config, prepared, student.texts)
     mirror = mirror_table(processor.tokenizer)
-    first, second, _ = (Draw(data, config, phase, np.random.default_rng(0), mirror, 8) for phase in config.phases)
+    first, second, *_ = (Draw(data, config, phase, np.random.default_rng(0), mirror, 8) for phase in config.phases)
     batch = first.batch()
     assert not batch.black and [len(each) for each in batch.asked] == [1, 1] and batch.clips.patches.any()
     assert batch.clips.patches.shape[:2] == (2, 8)
     losses = student.losses(batch)
-    assert {name.split("_")[0] for name in losses} == {"answer", "named", "related", "look", "seen", "placed", "camera"}
+    words = {"answer", "named", "paired", "decided", "fetch", "pick"}
+    assert {name.split("_")[0] for name in losses} == words | {"look", "seen", "placed", "camera"}
     assert student.total(losses).item() > losses["answer"].item()
-    assert not {"look", "related_right"} & set(student.losses(batch, ()))
+    assert {name.split("_")[0] for name in student.losses(batch, ("related",))} == words
+    assert {name.split("_")[0] for name in student.losses(batch, ())} == {"answer", "named"}
     batch = second.batch()
     assert batch.black and [len(each) for each in batch.asked] == [3, 3] and not batch.clips.patches.any()
     assert set(student.losses(batch)) == {"answer"}
@@ -245,7 +283,7 @@ def test_batches(prepared, small):
     blind = Student(model, processor, config, video=False)
     asked = [[blind.texts.asked(row) for row in question_rows(prepared / "train" / "21", "train")[:3]]]
     losses = blind.losses(Batch(batch.clips[:1], asked))
-    assert {name.split("_")[0] for name in losses} == {"answer", "named", "related"}
+    assert {name.split("_")[0] for name in losses} == words
 
 
 def test_learning_rate_rises_and_falls():
