@@ -42,8 +42,9 @@ USAGE = Usage(num_frames=8, prompt=PROMPT, max_pixels=SIZE.max_pixels)
 """How the model wants to be asked; saved beside it."""
 
 
-EXTRA = ("seen", "look", "related")
-"""Supervision beside answers: what is seen where, attention to what is named (dense.py), relations (relations.py)."""
+EXTRA = ("seen", "look", "related", "judge")
+"""Supervision beside answers: what is seen where, attention to what is named (dense.py); relations, and attention of
+the words that decide (relations.py)."""
 RELATIVE = ("object_rel_direction", "object_rel_distance", "object_abs_distance")
 """Tasks about several objects, which take longest to learn."""
 
@@ -86,8 +87,8 @@ class ReferenceConfig:
     first_steps, first_questions, first_schedule : SFT's first phase asks few questions of a clip, so that seeing is
         learnt before answering; its learning rate falls along a cosine of first_schedule steps, cut at first_steps
     named_steps : of SFT's second phase, in which what questions name is looked up
-    related_steps, related_questions : of SFT's third phase, in which the upper layers, one of them new, learn what is
-        asked about it
+    related_steps : of SFT's third phase, in which the upper layers, one of them new, learn what is asked about it
+    related_questions : of a clip, from then on; most beyond one of each task are about several objects
     sft_steps, sft_learning_rate : of SFT's fourth phase, which trains everything
     heads_first : first steps of the last two phases that train only the supervising heads
     learning_rate : of the other phases; weight_decay, warm_up : of all, in steps of one batch
@@ -117,8 +118,8 @@ class ReferenceConfig:
     named_steps: int = 1800
     related_steps: int = 900
     related_questions: int = 14
-    sft_steps: int = 1000
-    sft_learning_rate: float = 6e-4
+    sft_steps: int = 850
+    sft_learning_rate: float = 8e-4
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     warm_up: int = 100
@@ -144,11 +145,10 @@ class ReferenceConfig:
     def phases(self) -> tuple[Phase, ...]:
         """The phases of SFT."""
         common = {"learning_rate": self.learning_rate, "questions": self.questions_per_clip, "black": self.black}
-        late = common | {"more": RELATIVE, "heads_first": self.heads_first}
+        late = common | {"questions": self.related_questions, "more": RELATIVE, "heads_first": self.heads_first}
         slow = {"learning_rate": self.sft_learning_rate}
         first = {"learning_rate": self.learning_rate, "questions": self.first_questions, "extra": ("seen",)}
         added = {"extra": ("related",), "inserted_after": self.named_layer, "frozen": self.placed_layer}
-        added["questions"] = self.related_questions
         starts = [0, *accumulate((self.first_steps, self.named_steps, self.related_steps))]
         return (
             Phase("seen", starts[0], self.first_steps, self.first_schedule, **first),

@@ -7,6 +7,7 @@ A letter tells a network little about why it is right. Three steps are supervise
    distance the object it is measured from, the second of an absolute distance the first, each object of an order the
    one before it.
 2. The last word of every option is told right from wrong, and from the last word before the answer comes the number.
+   Both attend to the words that have fetched: those of the option, or, where it has none, of the question.
 3. The last word attends to the option that is right.
 
 Ours; the paper (arXiv 2511.13190) has no such stage.
@@ -49,13 +50,15 @@ class Relations:
     """What is supervised in a group of questions.
 
     rows, columns : (N,) words; targets : (N, VALUES) of PAIRED and DECIDED, NaN = not asked or unknown
-    fetched : (M, 4) row, head, word that attends, word attended to; picked : (P, 3) row, last word, right option
+    fetched : (M, 4) row, head, word that attends, word attended to
+    judged : (K, 3) row, word that decides, word that it attends to; picked : (P, 3) row, last word, right option
     """
 
     rows: torch.Tensor
     columns: torch.Tensor
     targets: torch.Tensor
     fetched: torch.Tensor
+    judged: torch.Tensor
     picked: torch.Tensor
 
 
@@ -65,7 +68,7 @@ def relations(asked: Sequence[Asked], clip: torch.Tensor, named: torch.Tensor, o
     asked, clip : the questions of a group, and which clip each is about; named : (B, C, 8) of `named_targets`
     option_ends : token ids that stand behind an option
     """
-    places, targets, fetched, picked = [], [], [], []
+    places, targets, fetched, judged, picked = [], [], [], [], []
     for row, (question, number) in enumerate(zip(asked, clip.tolist(), strict=True)):
         last = len(question.question) - 1
         ends = [i - 1 for i, token in enumerate(question.question) if token in option_ends]
@@ -79,6 +82,8 @@ def relations(asked: Sequence[Asked], clip: torch.Tensor, named: torch.Tensor, o
             for option, end in enumerate(ends):
                 values[end] |= {"right": float(option == right)}
         fetched += [(row, head, question.names[word][0], question.names[other][0]) for head, word, other in fetches]
+        having = sorted({question.names[word][0] for _, word, _ in fetches})
+        judged += [(row, *pair) for pair in _judged_by(ends or [last], having)]
         places += [(row, column) for column in values]
         targets += [_row(each) for each in values.values()]
     rows, columns = torch.tensor(places).view(-1, 2).T
@@ -87,6 +92,7 @@ def relations(asked: Sequence[Asked], clip: torch.Tensor, named: torch.Tensor, o
         columns,
         torch.stack(targets),
         torch.tensor(fetched, dtype=torch.int64).view(-1, 4),
+        torch.tensor(judged, dtype=torch.int64).view(-1, 3),
         torch.tensor(picked, dtype=torch.int64).view(-1, 3),
     )
 
@@ -106,6 +112,15 @@ def _fetches(asked: Asked, options: int) -> Iterator[tuple[int, int, int]]:
     elif kind == "obj_appearance_order" and count % (options + 1) == 0:
         shown = count // (options + 1)
         yield from ((STOOD_AT, name, name - 1) for name in range(shown, count) if name % shown)
+
+
+def _judged_by(deciding: Sequence[int], having: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield (word that decides, word that has fetched): those since the word that decides before it, or else all."""
+    before = -1
+    for word in deciding:
+        own = [column for column in having if before < column <= word] or having
+        yield from ((word, column) for column in own)
+        before = word
 
 
 def _paired(asked: Asked, fetches: Sequence[tuple[int, int, int]], named: torch.Tensor) -> dict[int, dict[str, Any]]:

@@ -118,6 +118,9 @@ class Student:
             yield from _prefixed("decided", self.decided(hidden[config.decided_layer][at], related.targets))
             row, head, word, other = related.fetched.T
             yield "fetch", attention_loss(attentions[config.paired_layer - 1][row, head, word, start + other])
+            if "judge" in extra:
+                row, word, other = related.judged.T
+                yield "judge", attention_loss(attentions[config.decided_layer - 1][row, 0, word, start + other])
             row, word, option = related.picked.T
             yield "pick", attention_loss(attentions[config.decided_layer][row, 0, word, start + option])
 
@@ -125,7 +128,7 @@ class Student:
         """Return the weighted sum of losses."""
         weights = {name: self.config.place_weight for name in losses}
         weights |= {name: self.config.category_weight for name in losses if name.endswith("_category")}
-        weights |= dict.fromkeys(("answer", "look", "fetch", "pick", "decided_number", "decided_right"), 1.0)
+        weights |= dict.fromkeys(("answer", "look", "fetch", "judge", "pick", "decided_number", "decided_right"), 1.0)
         return sum(weights[name] * loss for name, loss in losses.items())
 
     @torch.no_grad()

@@ -60,7 +60,7 @@ def named() -> torch.Tensor:
 
 
 def supervised(row, processor, named):
-    """Return text of the word -> its targets that are not NaN; (word, word attended to); what is picked."""
+    """Return text of the word -> its targets that are not NaN; the pairs fetched and judged; what is picked."""
     asked = Texts(processor).asked(row)
     found = relations([asked], torch.tensor([0]), named, option_ends(processor.tokenizer))
     assert not found.rows.any()
@@ -73,11 +73,12 @@ def supervised(row, processor, named):
         outputs = {name: target[part].tolist() for name, part in (PAIRED | DECIDED).items()}
         values[word(column)] |= {name: value for name, value in outputs.items() if not math.isnan(sum(value))}
     fetched = [(word(a), word(b)) for _, _, a, b in found.fetched.tolist()]
-    return dict(values), fetched, [(word(a), word(b)) for _, a, b in found.picked.tolist()]
+    judged = [(word(a), word(b)) for _, a, b in found.judged.tolist()]
+    return dict(values), fetched, judged, [(word(a), word(b)) for _, a, b in found.picked.tolist()]
 
 
 def test_options_fetch_what_they_are_measured_from(processor, named):
-    values, fetched, picked = supervised(DISTANCE, processor, named)
+    values, fetched, judged, picked = supervised(DISTANCE, processor, named)
     assert fetched == [(option, "chair") for option in ("bed", "tv", "sofa", "lamp")]
     assert [values[option]["right"] for option in ("bed", "tv", "sofa", "lamp")] == [[0.0], [0.0], [1.0], [0.0]]
     # From the chair: the sofa's side is 1 m away, the tv's 3 m
@@ -85,31 +86,34 @@ def test_options_fetch_what_they_are_measured_from(processor, named):
     assert values["tv"]["distance"] == pytest.approx([3.0 / METRES])
     assert values["tv"]["to"] == pytest.approx([-4.0 / METRES, 0.0, 0.0]) and values["tv"]["reach"] == [1.0, 1.0, 1.0]
     assert set(values["lamp"]) == {"right"}, "nobody knows where it is"
+    assert judged == [(option, option) for option in ("bed", "tv", "sofa", "lamp")]
     assert picked == [("assistant\n", "sofa")]
 
 
 def test_directions_fetch_both_others(processor, named):
-    values, fetched, picked = supervised(DIRECTION, processor, named)
+    values, fetched, judged, picked = supervised(DIRECTION, processor, named)
     assert fetched == [("sofa", "bed"), ("sofa", "tv")]
     assert values["left"] == {"right": [0.0]} and values["right"] == {"right": [1.0]}
     assert values["sofa"]["bearing"] == pytest.approx([math.sqrt(0.5)] * 2)
     assert values["sofa"]["to"] == pytest.approx([2.0 / METRES, 2.0 / METRES, 0.0])
     assert values["sofa"]["ahead"] == pytest.approx([0.0, 2.0 / METRES])
+    assert judged == [("left", "sofa"), ("right", "sofa")]
     assert set(values["sofa"]) == {"to", "ahead", "bearing"} and picked == [("assistant\n", "right")]
 
 
 def test_orders_compare_neighbours(processor, named):
     for number, name in enumerate(("bed", "tv", "sofa")):
         named[0, labels().index(name), NAMED["first"]] = number / 8
-    values, fetched, _ = supervised(ORDER, processor, named)
+    values, fetched, judged, _ = supervised(ORDER, processor, named)
     assert fetched == [("bed", "tv"), ("sofa", "bed"), ("tv", "sofa"), ("bed", "tv")]
+    assert judged == [("sofa", "bed"), ("sofa", "sofa"), ("bed", "tv"), ("bed", "bed")]
     # In the first option the bed comes too early, in the second last of all: it is asked about twice
     assert values["sofa"]["later"] == [1.0] and values["tv"]["later"] == [-0.5] and values["bed"]["later"] == [-0.5]
 
 
 def test_distances_are_fetched_by_the_second(processor, named):
-    values, fetched, picked = supervised(APART, processor, named)
-    assert fetched == [("sofa", "bed")] and not picked
+    values, fetched, judged, picked = supervised(APART, processor, named)
+    assert fetched == [("sofa", "bed")] and judged == [("assistant\n", "sofa")] and not picked
     assert values["sofa"]["distance"] == pytest.approx([math.hypot(1.0, 1.0) / METRES])
     assert values["assistant\n"] == {"number": [pytest.approx(math.log(1.4))]}
 
