@@ -43,8 +43,8 @@ USAGE = Usage(num_frames=8, prompt=PROMPT, max_pixels=SIZE.max_pixels)
 
 
 EXTRA = ("seen", "look", "related", "judge")
-"""Supervision beside answers: what is seen where, attention to what is named (dense.py); relations, and attention of
-the words that decide (relations.py)."""
+"""Supervision beside answers: what is seen where, attention to what is named (dense.py); relations, and how the words
+that decide get at them and at their letter (relations.py)."""
 RELATIVE = ("object_rel_direction", "object_rel_distance", "object_abs_distance")
 """Tasks about several objects, which take longest to learn."""
 
@@ -118,7 +118,7 @@ class ReferenceConfig:
     named_steps: int = 1800
     related_steps: int = 900
     related_questions: int = 14
-    sft_steps: int = 850
+    sft_steps: int = 800
     sft_learning_rate: float = 8e-4
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05

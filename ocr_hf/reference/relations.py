@@ -8,7 +8,7 @@ A letter tells a network little about why it is right. Three steps are supervise
    one before it.
 2. The last word of every option is told right from wrong, and from the last word before the answer comes the number.
    Both attend to the words that have fetched: those of the option, or, where it has none, of the question.
-3. The last word attends to the option that is right.
+3. The last word attends to the option that is right, whose last word must know its letter.
 
 Ours; the paper (arXiv 2511.13190) has no such stage.
 """
@@ -40,7 +40,9 @@ the faced object is from the one stood at; how much later this one comes into vi
 cosine of `bearing`; `gap` / METRES."""
 DECIDED = {"number": slice(12, 13), "right": slice(13, 14)}
 """Read from the last word: the logarithm of the number. Read from the last word of an option: whether it is right."""
-VALUES = 14
+LETTER = {"letter": slice(14, 18)}
+"""Read from the last word of an option: which of the letters A to D stands before it."""
+VALUES = 18
 STOOD_AT, FACED = 0, 2
 """Heads of attention that fetch; the next ones share keys with them."""
 
@@ -49,7 +51,7 @@ STOOD_AT, FACED = 0, 2
 class Relations:
     """What is supervised in a group of questions.
 
-    rows, columns : (N,) words; targets : (N, VALUES) of PAIRED and DECIDED, NaN = not asked or unknown
+    rows, columns : (N,) words; targets : (N, VALUES) of PAIRED, DECIDED and LETTER, NaN = not asked or unknown
     fetched : (M, 4) row, head, word that attends, word attended to
     judged : (K, 3) row, word that decides, word that it attends to; picked : (P, 3) row, last word, right option
     """
@@ -80,7 +82,7 @@ def relations(asked: Sequence[Asked], clip: torch.Tensor, named: torch.Tensor, o
             right = ord(question.ground_truth[0]) - ord("A")
             picked.append((row, last, ends[right]))
             for option, end in enumerate(ends):
-                values[end] |= {"right": float(option == right)}
+                values[end] |= {"right": float(option == right), "letter": torch.eye(4)[option]}
         fetched += [(row, head, question.names[word][0], question.names[other][0]) for head, word, other in fetches]
         having = sorted({question.names[word][0] for _, word, _ in fetches})
         judged += [(row, *pair) for pair in _judged_by(ends or [last], having)]
@@ -146,7 +148,7 @@ def _row(values: Mapping[str, Any]) -> torch.Tensor:
     """Return (VALUES,) targets, NaN where nothing is asked."""
     out = torch.full((VALUES,), math.nan)
     for name, value in values.items():
-        out[(PAIRED | DECIDED)[name]] = value
+        out[(PAIRED | DECIDED | LETTER)[name]] = value
     return out
 
 

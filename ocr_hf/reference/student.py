@@ -17,11 +17,14 @@ from ocr_hf.reference.draw import Batch, Data
 from ocr_hf.reference.heads import WordHead, attention_loss
 from ocr_hf.reference.packing import Group, Prefix, answer_all, groups_of, read_questions, watch
 from ocr_hf.reference.phrases import labels
-from ocr_hf.reference.relations import DECIDED, PAIRED, relations
+from ocr_hf.reference.relations import DECIDED, LETTER, PAIRED, relations
 from ocr_hf.reference.stage import clip_grid, seconds_per_grid
 from ocr_hf.reference.texts import Texts, option_ends
 from ocr_hf.vsi_bench.scoring import score_answers
 from ocr_hf.vsi_bench.summary import summarize
+
+PLAIN = ("answer", "look", "fetch", "judge", "letter", "pick", "decided_number", "decided_right")
+"""Losses of weight 1."""
 
 
 class Student:
@@ -41,11 +44,12 @@ class Student:
         self.seen = SeenHeads(hidden, len(labels())) if video else None
         self.paired = WordHead(hidden, PAIRED, beta=0.1)
         self.decided = WordHead(hidden, DECIDED, beta=0.1, yes_no=("right",))
+        self.letter = WordHead(hidden, LETTER, yes_no=("letter",))
         self.option_ends = option_ends(self.tokenizer)
 
     def head_parameters(self) -> list[torch.nn.Parameter]:
         """Return what is thrown away after training."""
-        heads = [self.named, *([self.seen] if self.seen else []), self.paired, self.decided]
+        heads = [self.named, *([self.seen] if self.seen else []), self.paired, self.decided, self.letter]
         return [each for head in heads for each in head.parameters()]
 
     def parameters(self) -> list[torch.nn.Parameter]:
@@ -119,6 +123,7 @@ class Student:
             row, head, word, other = related.fetched.T
             yield "fetch", attention_loss(attentions[config.paired_layer - 1][row, head, word, start + other])
             if "judge" in extra:
+                yield from self.letter(hidden[config.decided_layer][at], related.targets).items()
                 row, word, other = related.judged.T
                 yield "judge", attention_loss(attentions[config.decided_layer - 1][row, 0, word, start + other])
             row, word, option = related.picked.T
@@ -128,7 +133,9 @@ class Student:
         """Return the weighted sum of losses."""
         weights = {name: self.config.place_weight for name in losses}
         weights |= {name: self.config.category_weight for name in losses if name.endswith("_category")}
-        weights |= dict.fromkeys(("answer", "look", "fetch", "judge", "pick", "decided_number", "decided_right"), 1.0)
+        weights |= dict.fromkeys(
+            ("answer", "look", "fetch", "judge", "letter", "pick", "decided_number", "decided_right"), 1.0
+        )
         return sum(weights[name] * loss for name, loss in losses.items())
 
     @torch.no_grad()

@@ -11,7 +11,7 @@ from transformers import AutoProcessor
 
 from ocr_hf.reference.dense import METRES, NAMED
 from ocr_hf.reference.phrases import labels
-from ocr_hf.reference.relations import DECIDED, PAIRED, bearing, gap, relations
+from ocr_hf.reference.relations import DECIDED, LETTER, PAIRED, bearing, gap, relations
 from ocr_hf.reference.texts import Texts, option_ends, question_rows
 
 DISTANCE = {
@@ -70,7 +70,7 @@ def supervised(row, processor, named):
 
     values = defaultdict(dict)
     for column, target in zip(found.columns.tolist(), found.targets, strict=True):
-        outputs = {name: target[part].tolist() for name, part in (PAIRED | DECIDED).items()}
+        outputs = {name: target[part].tolist() for name, part in (PAIRED | DECIDED | LETTER).items()}
         values[word(column)] |= {name: value for name, value in outputs.items() if not math.isnan(sum(value))}
     fetched = [(word(a), word(b)) for _, _, a, b in found.fetched.tolist()]
     judged = [(word(a), word(b)) for _, a, b in found.judged.tolist()]
@@ -85,7 +85,8 @@ def test_options_fetch_what_they_are_measured_from(processor, named):
     assert values["sofa"]["distance"] == pytest.approx([1.0 / METRES])
     assert values["tv"]["distance"] == pytest.approx([3.0 / METRES])
     assert values["tv"]["to"] == pytest.approx([-4.0 / METRES, 0.0, 0.0]) and values["tv"]["reach"] == [1.0, 1.0, 1.0]
-    assert set(values["lamp"]) == {"right"}, "nobody knows where it is"
+    assert values["sofa"]["letter"] == [0.0, 0.0, 1.0, 0.0]
+    assert set(values["lamp"]) == {"right", "letter"}, "nobody knows where it is"
     assert judged == [(option, option) for option in ("bed", "tv", "sofa", "lamp")]
     assert picked == [("assistant\n", "sofa")]
 
@@ -93,7 +94,7 @@ def test_options_fetch_what_they_are_measured_from(processor, named):
 def test_directions_fetch_both_others(processor, named):
     values, fetched, judged, picked = supervised(DIRECTION, processor, named)
     assert fetched == [("sofa", "bed"), ("sofa", "tv")]
-    assert values["left"] == {"right": [0.0]} and values["right"] == {"right": [1.0]}
+    assert values["left"] == {"right": [0.0], "letter": [1.0, 0.0, 0.0, 0.0]} and values["right"]["right"] == [1.0]
     assert values["sofa"]["bearing"] == pytest.approx([math.sqrt(0.5)] * 2)
     assert values["sofa"]["to"] == pytest.approx([2.0 / METRES, 2.0 / METRES, 0.0])
     assert values["sofa"]["ahead"] == pytest.approx([0.0, 2.0 / METRES])

@@ -271,10 +271,10 @@ def test_batches(prepared, small):
     assert not batch.black and [len(each) for each in batch.asked] == [1, 1] and batch.clips.patches.any()
     assert batch.clips.patches.shape[:2] == (2, 8)
     losses = student.losses(batch)
-    words = {"answer", "named", "paired", "decided", "fetch", "judge", "pick"}
+    words = {"answer", "named", "paired", "decided", "fetch", "judge", "letter", "pick"}
     assert {name.split("_")[0] for name in losses} == words | {"look", "seen", "placed", "camera"}
     assert student.total(losses).item() > losses["answer"].item()
-    assert {name.split("_")[0] for name in student.losses(batch, ("related",))} == words - {"judge"}
+    assert {name.split("_")[0] for name in student.losses(batch, ("related",))} == words - {"judge", "letter"}
     assert {name.split("_")[0] for name in student.losses(batch, ())} == {"answer", "named"}
     batch = second.batch()
     assert batch.black and [len(each) for each in batch.asked] == [3, 3] and not batch.clips.patches.any()
