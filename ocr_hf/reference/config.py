@@ -89,7 +89,7 @@ class ReferenceConfig:
     named_steps : of SFT's second phase, in which what questions name is looked up
     related_steps : of SFT's third phase, in which the upper layers, one of them new, learn what is asked about it
     related_questions : of a clip, from then on; most beyond one of each task are about several objects
-    sft_steps, sft_learning_rate : of SFT's fourth phase, which trains everything
+    sft_steps, sft_learning_rate : of SFT's fourth phase, in which what is asked is put into letters and digits
     heads_first : first steps of the last two phases that train only the supervising heads
     learning_rate : of the other phases; weight_decay, warm_up : of all, in steps of one batch
     category_weight, place_weight : of the dense 3D supervision against the answers: what is shown, and where and how
@@ -118,7 +118,7 @@ class ReferenceConfig:
     named_steps: int = 1800
     related_steps: int = 900
     related_questions: int = 14
-    sft_steps: int = 800
+    sft_steps: int = 1300
     sft_learning_rate: float = 8e-4
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
@@ -146,15 +146,16 @@ class ReferenceConfig:
         """The phases of SFT."""
         common = {"learning_rate": self.learning_rate, "questions": self.questions_per_clip, "black": self.black}
         late = common | {"questions": self.related_questions, "more": RELATIVE, "heads_first": self.heads_first}
-        slow = {"learning_rate": self.sft_learning_rate}
+        late |= {"frozen": self.placed_layer}
+        last = {"extra": ("look", "related", "judge"), "learning_rate": self.sft_learning_rate}
         first = {"learning_rate": self.learning_rate, "questions": self.first_questions, "extra": ("seen",)}
-        added = {"extra": ("related",), "inserted_after": self.named_layer, "frozen": self.placed_layer}
+        added = {"extra": ("related",), "inserted_after": self.named_layer}
         starts = [0, *accumulate((self.first_steps, self.named_steps, self.related_steps))]
         return (
             Phase("seen", starts[0], self.first_steps, self.first_schedule, **first),
             Phase("named", starts[1], self.named_steps, self.named_steps, **common, extra=("seen", "look")),
             Phase("related", starts[2], self.related_steps, self.related_steps, **late | added),
-            Phase("model", starts[3], self.sft_steps, self.sft_steps, **late | slow),
+            Phase("model", starts[3], self.sft_steps, self.sft_steps, **late | last),
         )
 
     def part(self, seed: int) -> BuildConfig:
