@@ -131,14 +131,14 @@ class ReferenceConfig:
     paired_layer: int = 7
     decided_layer: int = 8
     black: float = 0.03
-    grpo_steps: int = 40
+    grpo_steps: int = 30
     grpo_clips: int = 400
     grpo_batch: int = 64
     grpo_accumulation: int = 2
     grpo_generations: int = 8
     grpo_learning_rate: float = 5e-5
     grpo_beta: float = 0.02
-    grpo_score_every: int = 20
+    grpo_score_every: int = 15
     seed: int = 0
 
     @property
