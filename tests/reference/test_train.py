@@ -14,6 +14,7 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from ocr_hf.reference.cache import clip_rows
+from ocr_hf.reference.config import EXTRA
 from ocr_hf.reference.draw import Batch, Draw, choose_frames, choose_questions
 from ocr_hf.reference.grpo import grpo_rows
 from ocr_hf.reference.model import freeze, insert_layer, load
@@ -121,7 +122,7 @@ def test_heads_first(prepared, small, tmp_path):
     student = Student(insert_layer(load(prepared / "untrained"), 6), processor, small)
     rest, held_out = split_off(load_data(small, prepared, student.texts), 2)
     before = [each.detach().clone() for each in student.parameters()]
-    phase = replace(small.phases[-1], start=0, steps=1, schedule=3, heads_first=1)
+    phase = replace(small.phases[-1], start=0, steps=1, schedule=3, heads_first=1, extra=EXTRA)
     train_sft(student, rest, held_out, phase, tmp_path, 0.0)
     moved = [not torch.equal(one, other) for one, other in zip(before, student.parameters(), strict=True)]
     heads = len(student.head_parameters())
