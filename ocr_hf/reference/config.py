@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import accumulate
 
 from ocr_hf.data.config import BuildConfig
 from ocr_hf.models.tiny import TinySize
@@ -144,19 +143,21 @@ class ReferenceConfig:
     @property
     def phases(self) -> tuple[Phase, ...]:
         """The phases of SFT."""
-        common = {"learning_rate": self.learning_rate, "questions": self.questions_per_clip, "black": self.black}
-        late = common | {"questions": self.related_questions, "more": RELATIVE, "heads_first": self.heads_first}
-        late |= {"frozen": self.placed_layer}
-        last = {"extra": ("look", "related", "judge"), "learning_rate": self.sft_learning_rate}
-        first = {"learning_rate": self.learning_rate, "questions": self.first_questions, "extra": ("seen",)}
-        added = {"extra": ("related",), "inserted_after": self.named_layer}
-        starts = [0, *accumulate((self.first_steps, self.named_steps, self.related_steps))]
-        return (
-            Phase("seen", starts[0], self.first_steps, self.first_schedule, **first),
-            Phase("named", starts[1], self.named_steps, self.named_steps, **common, extra=("seen", "look")),
-            Phase("related", starts[2], self.related_steps, self.related_steps, **late | added),
-            Phase("model", starts[3], self.sft_steps, self.sft_steps, **late | last),
-        )
+        rate, named_end = self.learning_rate, self.first_steps + self.named_steps
+        seen = Phase("seen", 0, self.first_steps, self.first_schedule, rate, self.first_questions, extra=("seen",))
+        named = Phase(
+            "named", self.first_steps, self.named_steps, self.named_steps, rate, self.questions_per_clip, self.black,
+            extra=("seen", "look"),
+        )  # fmt: skip
+        related = Phase(
+            "related", named_end, self.related_steps, self.related_steps, rate, self.related_questions, self.black,
+            RELATIVE, ("related",), self.named_layer, self.placed_layer, self.heads_first,
+        )  # fmt: skip
+        model = replace(
+            related, name="model", start=named_end + self.related_steps, steps=self.sft_steps, schedule=self.sft_steps,
+            learning_rate=self.sft_learning_rate, extra=("look", "related", "judge"), inserted_after=0,
+        )  # fmt: skip
+        return seen, named, related, model
 
     def part(self, seed: int) -> BuildConfig:
         """Return how one part of the training data is built."""

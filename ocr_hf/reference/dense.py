@@ -91,7 +91,7 @@ def looks(attention: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
     attention : (N, S) of N words to S video tokens; cells : (N, S) bool, which of them show what the word names
     """
     visible = cells.any(1)
-    return (attention[visible] * cells[visible]).sum(1)
+    return (attention[visible].float() * cells[visible]).sum(1)
 
 
 def named_targets(geometry: Geometry) -> torch.Tensor:

@@ -42,6 +42,7 @@ DECIDED = {"number": slice(12, 13), "right": slice(13, 14)}
 """Read from the last word: the logarithm of the number. Read from the last word of an option: whether it is right."""
 LETTER = {"letter": slice(14, 18)}
 """Read from the last word of an option: which of the letters A to D stands before it."""
+OUTPUTS = PAIRED | DECIDED | LETTER
 VALUES = 18
 STOOD_AT, FACED = 0, 2
 """Heads of attention that fetch; the next ones share keys with them."""
@@ -148,7 +149,7 @@ def _row(values: Mapping[str, Any]) -> torch.Tensor:
     """Return (VALUES,) targets, NaN where nothing is asked."""
     out = torch.full((VALUES,), math.nan)
     for name, value in values.items():
-        out[(PAIRED | DECIDED | LETTER)[name]] = value
+        out[OUTPUTS[name]] = value
     return out
 
 

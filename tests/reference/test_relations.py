@@ -11,7 +11,7 @@ from transformers import AutoProcessor
 
 from ocr_hf.reference.dense import METRES, NAMED
 from ocr_hf.reference.phrases import labels
-from ocr_hf.reference.relations import DECIDED, LETTER, PAIRED, bearing, gap, relations
+from ocr_hf.reference.relations import DECIDED, OUTPUTS, bearing, gap, relations
 from ocr_hf.reference.texts import Texts, option_ends, question_rows
 
 DISTANCE = {
@@ -70,7 +70,7 @@ def supervised(row, processor, named):
 
     values = defaultdict(dict)
     for column, target in zip(found.columns.tolist(), found.targets, strict=True):
-        outputs = {name: target[part].tolist() for name, part in (PAIRED | DECIDED | LETTER).items()}
+        outputs = {name: target[part].tolist() for name, part in OUTPUTS.items()}
         values[word(column)] |= {name: value for name, value in outputs.items() if not math.isnan(sum(value))}
     fetched = [(word(a), word(b)) for _, _, a, b in found.fetched.tolist()]
     judged = [(word(a), word(b)) for _, a, b in found.judged.tolist()]
