@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from datasets import Dataset
-from transformers import AutoModelForImageTextToText, AutoProcessor, TrainerCallback
+from transformers import AutoProcessor, TrainerCallback
 
 from ocr_hf.reference.config import PROMPT, SIZE, ReferenceConfig
 from ocr_hf.reference.draw import Data
+from ocr_hf.reference.model import load
 from ocr_hf.reference.prepare import SPLIT, load_data, part_folder, split_off
 from ocr_hf.reference.stage import finish
 from ocr_hf.reference.student import Student
@@ -103,7 +103,7 @@ def run_grpo(config: ReferenceConfig, out: Path) -> Path:
         shutil.rmtree(folder)
     folder.mkdir()
     processor = AutoProcessor.from_pretrained(start, padding_side="left")
-    model = AutoModelForImageTextToText.from_pretrained(start, dtype=torch.float32, attn_implementation="eager")
+    model = load(start)
     student = Student(model, processor, config)
     _, held_out = split_off(load_data(config, out, student.texts), config.held_out_clips)
     frames = np.linspace(0, held_out.clips.patches.shape[1] - 1, config.num_frames, dtype=int)
