@@ -38,11 +38,11 @@ HOUSE = Path(__file__).resolve().parents[2] / "shared" / "scenes" / "small_house
 
 def render_speed(scene_file: Path | None, instances: Path | None, frames: int) -> dict[str, Any]:
     """Return frames per second of the renderer, and seconds to bake the light."""
-    from ocr_hf.data.config import BuildConfig
-    from ocr_hf.data.plan import plan_scenes
+    from ocr_hf.data.build_config import BuildConfig
+    from ocr_hf.data.build_plan import plan_scenes
     from ocr_hf.data.sources import camera_path, open_scene
     from ocr_hf.geometry.camera import intrinsics_from_fov
-    from ocr_hf.scenes.render import Renderer
+    from ocr_hf.scenes.render.renderer import Renderer
 
     options: dict[str, Any] = (
         {"source": "mesh", "path": (str(scene_file),)} if scene_file else {"scenes": 1, "rooms": 4}
@@ -70,8 +70,8 @@ def build(num_proc: int, scenes: int, frames: int, rooms: int | None) -> tuple[f
     """Build scenes; return seconds, MiB that each worker (by process id) held after a scene, and the largest peak."""
     import psutil
 
-    from ocr_hf.data.build import build_folder
-    from ocr_hf.data.config import BuildConfig
+    from ocr_hf.data.build_config import BuildConfig
+    from ocr_hf.data.build_folder import build_folder
 
     held: dict[int, list[float]] = {}
     peak = 0.0

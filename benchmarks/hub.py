@@ -30,8 +30,8 @@ from huggingface_hub import HfApi  # noqa: E402
 from huggingface_hub.utils.logging import set_verbosity_error  # noqa: E402
 
 from ocr_hf.data.atomic import write_json  # noqa: E402
-from ocr_hf.hub.plan import plan_push  # noqa: E402
-from ocr_hf.hub.push import push  # noqa: E402
+from ocr_hf.hub.push_plan import plan_push  # noqa: E402
+from ocr_hf.hub.upload import push  # noqa: E402
 from tests.hub.broken_pushes import cut_push, race  # noqa: E402
 from tests.hub.first_row import SIZES, WAYS, first_row  # noqa: E402
 from tests.hub.folders import make_dataset, make_metric  # noqa: E402

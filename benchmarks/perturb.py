@@ -34,7 +34,7 @@ import torch  # noqa: E402
 from ocr_hf import OCRMap  # noqa: E402
 from ocr_hf.geometry.boxes import OrientedBox  # noqa: E402
 from ocr_hf.geometry.camera import intrinsics_from_fov, look_at, project  # noqa: E402
-from ocr_hf.geometry.visibility import footprints_from_boxes  # noqa: E402
+from ocr_hf.geometry.occlusion import footprints_from_boxes  # noqa: E402
 from ocr_hf.perturb.geometry_noise import geometry_region  # noqa: E402
 from ocr_hf.perturb.noise import gaussian_region  # noqa: E402
 from ocr_hf.perturb.schedule import diffusion_scales  # noqa: E402

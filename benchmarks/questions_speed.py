@@ -19,7 +19,7 @@ from collections import Counter  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from ocr_hf.questions.generate import generate_questions  # noqa: E402
-from ocr_hf.scenes.procedural import procedural_scene  # noqa: E402
+from ocr_hf.scenes.homes.procedural import procedural_scene  # noqa: E402
 
 
 def main() -> None:

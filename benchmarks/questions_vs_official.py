@@ -23,8 +23,8 @@ from ocr_hf.questions.generate import FAMILIES, generate_questions
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import PARITY, QuestionConfig
 from ocr_hf.questions.templates import parse, render
+from ocr_hf.scenes.readers.vsi_meta import read_meta_info
 from ocr_hf.scenes.scene import Scene
-from ocr_hf.scenes.vsi_meta import read_meta_info
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "vsi_bench"
 """Where developers of this project keep VSI-Bench's files; everybody else names theirs."""

@@ -38,7 +38,7 @@ def main() -> None:
 
     from ocr_hf.data.video import read_frames
     from ocr_hf.models.media import encode_video, model_inputs, prompt_ids, with_video
-    from ocr_hf.train.rows import chat
+    from ocr_hf.train.training_rows import chat
 
     imports = time.perf_counter() - started
     loads, answers, later = [], [], []

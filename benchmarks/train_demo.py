@@ -19,10 +19,10 @@ from statistics import mean, stdev
 
 import torch
 
-from ocr_hf.data.build import build_folder
-from ocr_hf.data.config import BuildConfig
-from ocr_hf.train.demo import DemoConfig, train, without_progress_bars
+from ocr_hf.data.build_config import BuildConfig
+from ocr_hf.data.build_folder import build_folder
 from ocr_hf.train.learning_curve import draw
+from ocr_hf.train.training_minute import DemoConfig, train, without_progress_bars
 
 DATA = BuildConfig(scenes=12, rooms=1, frames=16, seconds=16.0, width=224, height=168, seed=11, test=0.34)
 NAMES = ("untrained", "after_sft", "after_ocr_grpo", "constants", "rise", "processor_seconds")

@@ -125,7 +125,7 @@ def make_rows(folder: Path, scale: dict[str, Any], images: bool) -> list[dict[st
     from PIL import Image
 
     from ocr_hf.data.video import write_mp4
-    from ocr_hf.geometry.visibility import footprints_from_instances
+    from ocr_hf.geometry.occlusion import footprints_from_instances
 
     frames, height, width = scale["frames"], scale["height"], scale["width"]
     colors = np.array([[60, 60, 60], [200, 40, 40], [40, 200, 40], [40, 40, 200]], dtype=np.uint8)
@@ -171,7 +171,7 @@ def child(arm: str, scale_name: str, scale: dict[str, Any], steps: int, model: s
 
     import ocr_hf.train.trainer as module
     from ocr_hf.models import media
-    from ocr_hf.train.clips import ClipLoader
+    from ocr_hf.train.clip_loader import ClipLoader
     from ocr_hf.train.config import OCRGRPOConfig
     from ocr_hf.train.variants import RegionNoise
 

@@ -12,8 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from ocr_hf.data.build import build_folder
-from ocr_hf.data.config import BuildConfig
+from ocr_hf.data.build_config import BuildConfig
+from ocr_hf.data.build_folder import build_folder
 
 CONFIG = BuildConfig(
     source="procedural", scenes=3, frames=64, seconds=12.0, width=392, height=280, max_objects=3, seed=7
@@ -131,8 +131,8 @@ def ask(rows: list[dict]) -> None:
 def train(folder: Path, out: Path) -> None:
     """Let a tiny model learn from the data set for some minutes, and say what it learned."""
     print("\ntraining a tiny model (minutes on two cores): SFT, then GRPO with Object-Centric 3D Rollout")
-    from ocr_hf.train.demo import train as train_tiny
-    from ocr_hf.train.demo import without_progress_bars
+    from ocr_hf.train.training_minute import train as train_tiny
+    from ocr_hf.train.training_minute import without_progress_bars
 
     without_progress_bars()
     figures = train_tiny(folder, out)

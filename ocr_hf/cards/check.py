@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ocr_hf.cards.numbers import stated_numbers
+from ocr_hf.cards.source_files import RECORD, digests, inputs_from_json
 from ocr_hf.cards.sourced import CardError
-from ocr_hf.cards.sources import RECORD, digests, inputs_from_json
 
 
 def check_model_card(folder: Path) -> Iterator[str]:
@@ -49,7 +49,7 @@ def check_dataset_card(folder: Path) -> Iterator[str]:
     """Yield a sentence for each number of a data set's card that its manifest doesn't give."""
     import jinja2
 
-    from ocr_hf.data.card import render_card
+    from ocr_hf.data.dataset_card import render_card
     from ocr_hf.data.schema import FormatError, read_manifest
 
     try:

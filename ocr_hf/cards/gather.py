@@ -13,8 +13,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from ocr_hf.cards.source_files import RESULTS, SOURCES, CardInputs
 from ocr_hf.cards.sourced import CardError
-from ocr_hf.cards.sources import RESULTS, SOURCES, CardInputs
 from ocr_hf.cards.stages import LOG, RESOLVED, STATE, TRAINING
 from ocr_hf.data.schema import MANIFEST, FormatError, read_manifest
 from ocr_hf.models.usage import FILE as USAGE

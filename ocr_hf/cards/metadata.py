@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ocr_hf.cards.source_files import CardInputs, is_commit
 from ocr_hf.cards.sourced import Sourced
-from ocr_hf.cards.sources import CardInputs, is_commit
 from ocr_hf.cards.values import SETTINGS, data_name, plain
 
 TAGS = ("object-centric-3d-rollout", "vsi-bench", "spatial-reasoning", "video", "grpo")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ocr_hf.cards.gather import gather
 from ocr_hf.cards.metadata import eval_results, metadata
+from ocr_hf.cards.source_files import RECORD, CardInputs, digests, inputs_to_json
 from ocr_hf.cards.sourced import Literal, Renderer, Sourced, read_source
-from ocr_hf.cards.sources import RECORD, CardInputs, digests, inputs_to_json
 from ocr_hf.cards.stages import stage
 from ocr_hf.cards.values import comparison, evaluation, identity, snippet, trained_on
 from ocr_hf.data.atomic import replacing, write_json

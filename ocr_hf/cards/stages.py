@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ocr_hf.cards.source_files import CardInputs
 from ocr_hf.cards.sourced import Figure, Literal, Renderer, Sourced
-from ocr_hf.cards.sources import CardInputs
 
 RESOLVED, STATE = "resolved_config.yaml", "trainer_state.json"
 TRAINING, LOG = "training.json", "log.jsonl"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ocr_hf.cards.source_files import CardInputs, is_commit
 from ocr_hf.cards.sourced import Figure, Literal, Renderer, Shown, Sourced
-from ocr_hf.cards.sources import CardInputs, is_commit
 from ocr_hf.cards.stages import is_ocr, last_part
 from ocr_hf.vsi_bench.prompts import build_prompt
 from ocr_hf.vsi_bench.tasks import TASKS

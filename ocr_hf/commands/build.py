@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ocr_hf.commands._dataclass_options import as_flags, given_options, options_of
-from ocr_hf.data.config import BuildConfig, load_config
+from ocr_hf.data.build_config import BuildConfig, load_config
 
 
 @options_of(BuildConfig)
@@ -28,7 +28,7 @@ def main(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ocr_hf.data.build import build_folder
+    from ocr_hf.data.build_folder import build_folder
 
     given = given_options(options)
     file_options = load_config(config) if config else {}

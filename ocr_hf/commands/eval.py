@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ocr_hf.commands._dataclass_options import given_options, options_of
-from ocr_hf.vsi_bench.config import EvalConfig
+from ocr_hf.vsi_bench.eval_config import EvalConfig
 
 
 @options_of(EvalConfig)

@@ -23,8 +23,8 @@ def main(
     from huggingface_hub import HfApi
     from rich.console import Console
 
-    from ocr_hf.hub.plan import KINDS
-    from ocr_hf.hub.pull import pull
+    from ocr_hf.hub.download import pull
+    from ocr_hf.hub.push_plan import KINDS
 
     if kind not in KINDS:
         raise ValueError(f"'{kind}' can't be pulled; choose one of {', '.join(KINDS)}")

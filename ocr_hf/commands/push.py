@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ocr_hf.hub.plan import PushPlan
+    from ocr_hf.hub.push_plan import PushPlan
 
 _SHOWN = 12
 
@@ -32,8 +32,8 @@ def main(
     from huggingface_hub import HfApi, get_token
     from rich.console import Console
 
-    from ocr_hf.hub.plan import plan_push
-    from ocr_hf.hub.push import push
+    from ocr_hf.hub.push_plan import plan_push
+    from ocr_hf.hub.upload import push
 
     console = Console(soft_wrap=True, highlight=False)
     plan = plan_push(kind, path, repo, own_token=get_token())

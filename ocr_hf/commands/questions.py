@@ -62,18 +62,18 @@ def _open(scene: str, instances: Path | None, categories: Path | None):
     """Return the scene that the argument names; raise ValueError with the three forms if it names none."""
     source, _, name = scene.rpartition(":")
     if source == "procedural" and name.isdecimal():
-        from ocr_hf.scenes.procedural import procedural_scene
+        from ocr_hf.scenes.homes.procedural import procedural_scene
 
         return procedural_scene(int(name))
     if source.endswith(".json"):
-        from ocr_hf.scenes.vsi_meta import read_meta_info
+        from ocr_hf.scenes.readers.vsi_meta import read_meta_info
 
         scenes = read_meta_info(Path(source))
         if name not in scenes:
             raise ValueError(f"{source} has no scene '{name}'; it has {', '.join(list(scenes)[:5])}, ...")
         return scenes[name]
     if Path(scene).is_file():
-        from ocr_hf.scenes.mesh_file import load_mesh_scene
+        from ocr_hf.scenes.readers.mesh_file import load_mesh_scene
 
         return load_mesh_scene(Path(scene), instances, categories)
     raise ValueError(f"there is no scene '{scene}'; give procedural:SEED, a mesh file, or META_INFO.json:NAME")

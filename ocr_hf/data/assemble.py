@@ -26,9 +26,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ocr_hf.data.atomic import replacing, write_json
-from ocr_hf.data.card import render_card
-from ocr_hf.data.config import SPLITS, BuildConfig
-from ocr_hf.data.plan import ClipPlan, ScenePlan
+from ocr_hf.data.build_config import SPLITS, BuildConfig
+from ocr_hf.data.build_plan import ClipPlan, ScenePlan
+from ocr_hf.data.dataset_card import render_card
 from ocr_hf.data.schema import CONFIGS, MANIFEST, stored_features
 from ocr_hf.data.staging import IDENTITY, Staging, identity
 from ocr_hf.data.statistics import Statistics

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ocr_hf.data.plan import ClipPlan
+from ocr_hf.data.build_plan import ClipPlan
 from ocr_hf.data.recording import Recording
 from ocr_hf.data.schema import MAX_QUESTIONS
 from ocr_hf.data.video import stored_psnr, write_mp4

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ocr_hf.data.config import BuildConfig
+from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.sources import CameraPath
 from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.geometry.rle import encode_instances
-from ocr_hf.scenes.render import Renderer
+from ocr_hf.scenes.render.renderer import Renderer
 
 
 @dataclass(frozen=True, eq=False)

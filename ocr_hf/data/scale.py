@@ -24,9 +24,9 @@ except ImportError as error:
     raise ImportError("building on many machines needs datatrove; `pip install 'ocr-hf[scale]'`") from error
 
 from ocr_hf.data.assemble import assemble
-from ocr_hf.data.clips import build_scene
-from ocr_hf.data.config import BuildConfig
-from ocr_hf.data.plan import jobs, plan_scenes
+from ocr_hf.data.build_config import BuildConfig
+from ocr_hf.data.build_plan import jobs, plan_scenes
+from ocr_hf.data.make_clips import build_scene
 from ocr_hf.data.staging import Staging, is_complete, open_staging
 
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ocr_hf.data.config import BuildConfig
-from ocr_hf.data.plan import ClipPlan, ScenePlan
+from ocr_hf.data.build_config import BuildConfig
+from ocr_hf.data.build_plan import ClipPlan, ScenePlan
 from ocr_hf.geometry.camera import intrinsics_from_fov, scale_intrinsics
 from ocr_hf.perturb.keys import stable_key
 from ocr_hf.scenes.scene import Scene
 
 if TYPE_CHECKING:
-    from ocr_hf.scenes.trajectories import Trajectory
+    from ocr_hf.scenes.cameras.trajectories import Trajectory
 
 SAME_SHAPE = 0.02
 """How far the ratio of width to height may be from that of a given camera's images; sides are whole, even pixels."""
@@ -24,7 +24,7 @@ SAME_SHAPE = 0.02
 def open_scene(config: BuildConfig, plan: ScenePlan) -> Scene:
     """Return the scene; raise ValueError or OSError where a file that the user gave can't be used."""
     if config.source == "mesh":
-        from ocr_hf.scenes.mesh_file import load_mesh_scene
+        from ocr_hf.scenes.readers.mesh_file import load_mesh_scene
 
         instances = Path(config.instances[plan.index]) if config.instances else None
         categories = Path(config.categories) if config.categories else None
@@ -38,10 +38,10 @@ def open_scene(config: BuildConfig, plan: ScenePlan) -> Scene:
             attribution=config.attribution,
         )
     if config.source == "furnished":
-        from ocr_hf.scenes.furnished import furnished_scene
+        from ocr_hf.scenes.homes.furnished import furnished_scene
 
         return furnished_scene(plan.seed, Path(config.models), rooms=config.rooms)
-    from ocr_hf.scenes.procedural import procedural_scene
+    from ocr_hf.scenes.homes.procedural import procedural_scene
 
     return procedural_scene(plan.seed, rooms=config.rooms)
 
@@ -63,7 +63,7 @@ def camera_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath
     """Return the camera path of a clip; raise ValueError where the scene has no room to walk."""
     if config.trajectory is not None:
         return _given_path(config)
-    from ocr_hf.scenes.camera_path import walk_through
+    from ocr_hf.scenes.cameras.camera_path import walk_through
 
     number = clip.index % config.clips_per_scene
     room = number % len(scene.rooms) if config.clips_per_scene > 1 and scene.rooms else None
@@ -74,7 +74,7 @@ def camera_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath
 
 def _given_path(config: BuildConfig) -> CameraPath:
     """Return `frames` poses of the user's trajectory, evenly spaced in time where it has time stamps."""
-    from ocr_hf.scenes.trajectories import read_trajectory
+    from ocr_hf.scenes.cameras.trajectories import read_trajectory
 
     found = read_trajectory(Path(config.trajectory), config.trajectory_format)
     poses, times = found.camera_to_world, found.timestamps_s

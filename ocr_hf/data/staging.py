@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 
 import ocr_hf
 from ocr_hf.data.atomic import replacing, write_json
-from ocr_hf.data.config import BuildConfig
-from ocr_hf.data.plan import ClipPlan, ScenePlan
+from ocr_hf.data.build_config import BuildConfig
+from ocr_hf.data.build_plan import ClipPlan, ScenePlan
 from ocr_hf.data.schema import FORMAT_VERSION, MANIFEST, read_manifest, stored_schema
 
 PARTS = ".parts"

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from typing import Any
 
-from ocr_hf.data.clips import build_scene
-from ocr_hf.data.config import BuildConfig
-from ocr_hf.data.plan import ScenePlan
+from ocr_hf.data.build_config import BuildConfig
+from ocr_hf.data.build_plan import ScenePlan
+from ocr_hf.data.make_clips import build_scene
 from ocr_hf.data.staging import Staging
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

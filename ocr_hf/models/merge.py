@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ocr_hf.data.atomic import write_json
 from ocr_hf.models.adapters import adapter_base
-from ocr_hf.models.load import load_model
+from ocr_hf.models.load_model import load_model
 
 RECORD = "merged_from.json"
 

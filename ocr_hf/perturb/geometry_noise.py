@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Float32, UInt8
 
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.camera import NEAR_M, check_intrinsics, check_poses, rigid_inverse
-from ocr_hf.geometry.visibility import Footprints, pixel_rays
+from ocr_hf.geometry.occlusion import Footprints, pixel_rays
 from ocr_hf.perturb.keys import generator, stable_key
 from ocr_hf.perturb.noise import region_noise
 

@@ -7,11 +7,11 @@ from itertools import pairwise, permutations
 
 import numpy as np
 
+from ocr_hf.questions.clip_visibility import first_sampled_frame
 from ocr_hf.questions.family import EPSILON, Desk, random_subsets, shuffled
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
 from ocr_hf.questions.templates import render
-from ocr_hf.questions.visibility import first_sampled_frame
 from ocr_hf.questions.wording import join
 
 NUM_CATEGORIES = 4

@@ -15,9 +15,9 @@ from scipy.spatial import cKDTree
 
 from ocr_hf.geometry.box_distance import closest_points
 from ocr_hf.geometry.footprints import Footprints
+from ocr_hf.questions.clip_visibility import Shown, first_appearance_s, shown
 from ocr_hf.questions.official_distance import nearest, sample_box
 from ocr_hf.questions.question import QuestionConfig
-from ocr_hf.questions.visibility import Shown, first_appearance_s, shown
 from ocr_hf.scenes.scene import Scene, SceneObject
 
 ROOM_TOLERANCE_M = 0.5

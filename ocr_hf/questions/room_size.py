@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 import shapely
 
+from ocr_hf.questions.clip_visibility import Shown
 from ocr_hf.questions.family import Desk
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
 from ocr_hf.questions.templates import render
-from ocr_hf.questions.visibility import Shown
 from ocr_hf.questions.wording import metres, one_decimal
 from ocr_hf.scenes.scene import Room
 

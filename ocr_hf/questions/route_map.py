@@ -9,7 +9,7 @@ import shapely
 
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.route import REACH_M, ROBOT_RADIUS_M, Map
-from ocr_hf.scenes.free_floor import free_floor
+from ocr_hf.scenes.cameras.free_floor import free_floor
 from ocr_hf.scenes.scene import Scene
 
 WALL_CUT_M = 1.0

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from ocr_hf.data.atomic import write_json
-from ocr_hf.data.build import build_folder
-from ocr_hf.data.config import BuildConfig
+from ocr_hf.data.build_config import BuildConfig
+from ocr_hf.data.build_folder import build_folder
 from ocr_hf.data.load import scenes
 from ocr_hf.reference.config import CLIPS
 from ocr_hf.reference.frozen import SPLIT, check_frozen
 from ocr_hf.vsi_bench.ocr_vsi_layout import PRUNED
 
 ROOMS = replace(CLIPS, scenes=240, clips_per_scene=1, seed=9, split=SPLIT, questions_per_task=3)
-"""Rooms 90000 to 90239: scenes of different seeds are different (`ocr_hf.data.config.MAX_SCENES`)."""
+"""Rooms 90000 to 90239: scenes of different seeds are different (`ocr_hf.data.build_config.MAX_SCENES`)."""
 HOUSE_CLIPS = 16
 HOUSE_FILES = ("house.glb", "instances.json")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ocr_hf.data.config import BuildConfig
+from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.models.tiny import TinySize
 from ocr_hf.models.usage import Usage
 from ocr_hf.reference.phrases import phrases

@@ -20,8 +20,8 @@ from ocr_hf.reference.stage import finish
 from ocr_hf.reference.student import Student
 from ocr_hf.train.config import OCRGRPOConfig
 from ocr_hf.train.rewards import accuracy_reward
-from ocr_hf.train.rows import with_prompts
 from ocr_hf.train.trainer import OCRGRPOTrainer
+from ocr_hf.train.training_rows import with_prompts
 from ocr_hf.vsi_bench.tasks import TASK_OF
 
 COLUMNS = [

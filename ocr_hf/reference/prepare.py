@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ocr_hf.data.build import build_folder
+from ocr_hf.data.build_folder import build_folder
 from ocr_hf.reference.cache import Clips, clip_rows, read_clips
 from ocr_hf.reference.config import ReferenceConfig
 from ocr_hf.reference.draw import Data, choose_questions

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ocr_hf.data.video import probe, read_frames, uniform_indices
-from ocr_hf.models.load import load_model
+from ocr_hf.models.load_model import load_model
 from ocr_hf.models.media import encode_video, prompt_ids, with_video
 from ocr_hf.models.shared_prefix import generation_inputs
 from ocr_hf.models.usage import read_usage
-from ocr_hf.train.rows import chat
+from ocr_hf.train.training_rows import chat
 from ocr_hf.vsi_bench.tasks import TASK_OF
 
 FOLDER = Path(__file__).parents[2] / "model_cards" / "ocr-vsi-tiny"

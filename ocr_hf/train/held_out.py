@@ -11,8 +11,8 @@ from datasets import Dataset, concatenate_datasets
 
 from ocr_hf.data.load import load
 from ocr_hf.models.media import encode_video, model_inputs, prompt_ids, with_video
-from ocr_hf.train.clips import CLIP, ClipLoader
-from ocr_hf.train.rows import with_prompts
+from ocr_hf.train.clip_loader import CLIP, ClipLoader
+from ocr_hf.train.training_rows import with_prompts
 from ocr_hf.vsi_bench.scoring import score_answer, score_answers
 from ocr_hf.vsi_bench.summary import summarize
 from ocr_hf.vsi_bench.tasks import TASKS

@@ -15,7 +15,7 @@ from ocr_hf.perturb import rows
 from ocr_hf.perturb.keys import stable_key
 from ocr_hf.perturb.ocr_map import OCRMap
 from ocr_hf.perturb.schedule import decay
-from ocr_hf.train.clips import BadRow, row_name
+from ocr_hf.train.clip_loader import BadRow, row_name
 from ocr_hf.train.config import OCRGRPOConfig
 from ocr_hf.train.variants import FrameNoise, RegionNoise, Shuffled, Vanilla, Variant
 

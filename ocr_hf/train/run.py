@@ -15,9 +15,9 @@ import yaml
 from trl import ModelConfig, TrlParser, get_peft_config, get_quantization_config
 
 from ocr_hf.data.load import load
-from ocr_hf.models.load import check_config, load_processor
+from ocr_hf.models.load_model import check_config, load_processor
 from ocr_hf.train.checkpoints import check_topology, last_checkpoint, topology
-from ocr_hf.train.rows import checked, with_prompts
+from ocr_hf.train.training_rows import checked, with_prompts
 from ocr_hf.vsi_bench.prompts import PROMPT_STYLES
 
 RESOLVED = "resolved_config.yaml"

@@ -18,8 +18,8 @@ def main(arguments: list[str] | None = None) -> OCRSFTTrainer:
     """Train; return the trainer when it is done."""
     from ocr_hf.train import run
     from ocr_hf.train.config import OCRSFTConfig
-    from ocr_hf.train.rows import answer
     from ocr_hf.train.sft_trainer import OCRSFTTrainer
+    from ocr_hf.train.training_rows import answer
 
     data, args, model = run.parse([run.DataArguments, OCRSFTConfig, run.ModelConfig], arguments)
     extra = run.trainer_arguments(model)

@@ -11,9 +11,9 @@ from trl import SFTTrainer
 from ocr_hf.models.media import encode_video, prompt_ids, token_types, video_arguments, with_video
 from ocr_hf.train import setup
 from ocr_hf.train.checkpoints import WholeCheckpoints
-from ocr_hf.train.clips import BAD_CLIP, CLIP, BadRow, ClipLoader, row_name
+from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, BadRow, ClipLoader, row_name
 from ocr_hf.train.config import OCRSFTConfig
-from ocr_hf.train.rows import answer
+from ocr_hf.train.training_rows import answer
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin

@@ -23,7 +23,7 @@ from ocr_hf.models.media import VideoInputs, check_video_processor, encode_video
 from ocr_hf.train import setup
 from ocr_hf.train.batches import drop_rows, mask_rows, split_by_group
 from ocr_hf.train.checkpoints import WholeCheckpoints
-from ocr_hf.train.clips import BAD_CLIP, CLIP, BadRow, Clip, ClipLoader, row_name
+from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, BadRow, Clip, ClipLoader, row_name
 from ocr_hf.train.config import OCRGRPOConfig
 from ocr_hf.train.generation import generate
 from ocr_hf.train.media_table import MediaId, MediaTable, SeeingModel

@@ -11,11 +11,11 @@ import numpy as np
 from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.models.media import VANILLA, VideoInputs
 from ocr_hf.perturb import rows
-from ocr_hf.perturb.audits import shuffle_frames
+from ocr_hf.perturb.degrade import shuffle_frames
 from ocr_hf.perturb.ocr_map import OCRMap, Perturbation
 from ocr_hf.perturb.patch_space import gaussian_patches
 from ocr_hf.perturb.schedule import DIFFUSION_STEPS
-from ocr_hf.train.clips import Clip
+from ocr_hf.train.clip_loader import Clip
 
 
 class Encoder(Protocol):

@@ -11,13 +11,13 @@ from ocr_hf.data.video import uniform_indices
 from ocr_hf.perturb.rows import footprints_of
 from ocr_hf.vsi_bench.audits import NEED_OBJECTS, apply_audit
 from ocr_hf.vsi_bench.benchmark import Benchmark, Row
-from ocr_hf.vsi_bench.config import EvalConfig
 from ocr_hf.vsi_bench.encoding import Encoder, encoder_for
+from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.prompts import build_prompt
 from ocr_hf.vsi_bench.shown_frames import Sampled, ShownFrames
 
 if TYPE_CHECKING:
-    from ocr_hf.models.load import LoadedModel
+    from ocr_hf.models.load_model import LoadedModel
 
 ENCODED_CACHE_BYTES = 1024**3
 """Encoded videos that are kept, with at least one; a batch's questions may be about many."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ocr_hf.geometry.footprints import Footprints
-from ocr_hf.perturb.audits import black_frames, erase_region, shuffle_frames
+from ocr_hf.perturb.degrade import black_frames, erase_region, shuffle_frames
 from ocr_hf.perturb.keys import generator, stable_key
 from ocr_hf.perturb.noise import gaussian_region
 

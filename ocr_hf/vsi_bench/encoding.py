@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ocr_hf.models.load import FAMILIES
+from ocr_hf.models.load_model import FAMILIES
 from ocr_hf.models.media import VideoInputs, encode_video, prompt_ids, with_video
 from ocr_hf.models.shared_prefix import generation_inputs
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from transformers import PreTrainedModel, ProcessorMixin
 
-    from ocr_hf.models.load import LoadedModel
+    from ocr_hf.models.load_model import LoadedModel
 
 Messages = Sequence[Mapping[str, Any]]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ocr_hf.models.load import LoadedModel
+    from ocr_hf.models.load_model import LoadedModel
 
 LIBRARIES = ("ocr-hf", "torch", "transformers", "tokenizers", "numpy", "av", "datasets")
 _EDGE = 1 << 20

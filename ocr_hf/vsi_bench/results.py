@@ -13,7 +13,7 @@ from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.vsi_bench.audits import VANILLA
 from ocr_hf.vsi_bench.benchmark import Row
 from ocr_hf.vsi_bench.compare import paired_difference
-from ocr_hf.vsi_bench.config import EvalConfig
+from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.predictions import Run
 from ocr_hf.vsi_bench.prompts import build_prompt
 from ocr_hf.vsi_bench.query_lock import query_lock

@@ -26,7 +26,7 @@ from ocr_hf.vsi_bench.archives import ArchiveError
 from ocr_hf.vsi_bench.asking import Asker, Prepared
 from ocr_hf.vsi_bench.audits import VANILLA, check_audits
 from ocr_hf.vsi_bench.benchmark import Benchmark, Row, open_benchmark, take
-from ocr_hf.vsi_bench.config import EvalConfig
+from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.processes import Processes, current_processes
 from ocr_hf.vsi_bench.provenance import describe_model, library_versions
 from ocr_hf.vsi_bench.results import write_results
@@ -43,7 +43,7 @@ def run(config: EvalConfig, out: str | Path, on_progress: Callable[[int, int], N
     Returns None in all processes but the first. Raises ValueError for settings, data or an `out` that can't be used,
     and for a video that is missing or can't be decoded (`bad_video="zero"` scores its questions 0 instead).
     """
-    from ocr_hf.models.load import load_model
+    from ocr_hf.models.load_model import load_model
 
     if config.model is None or config.data is None:
         raise ValueError("a run needs a model and data; give --model and --data, or --predictions to score a file")

@@ -10,7 +10,7 @@ from ocr_hf.models.media import FrameCache, sampled_fps
 from ocr_hf.perturb.rows import footprints_of
 from ocr_hf.vsi_bench.audits import Changed, apply_audit
 from ocr_hf.vsi_bench.benchmark import Benchmark, Row
-from ocr_hf.vsi_bench.config import EvalConfig
+from ocr_hf.vsi_bench.eval_config import EvalConfig
 
 if TYPE_CHECKING:
     import numpy as np

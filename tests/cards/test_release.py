@@ -15,7 +15,7 @@ from ocr_hf.cards.numbers import stated_numbers
 from ocr_hf.cards.sourced import CardError
 from ocr_hf.cli import main
 from ocr_hf.data.video import write_mp4
-from ocr_hf.hub.plan import plan_push
+from ocr_hf.hub.push_plan import plan_push
 from tests.cards.release import FRAMES, NAME, REPO, as_options, make_release, without
 from tests.cards.test_model_card import resolve
 from tests.hub.folders import noise_frames

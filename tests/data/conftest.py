@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ocr_hf.data import clips
-from ocr_hf.data.build import build_folder
-from ocr_hf.data.config import BuildConfig
+from ocr_hf.data import make_clips as clips
+from ocr_hf.data.build_config import BuildConfig
+from ocr_hf.data.build_folder import build_folder
 from ocr_hf.data.sources import open_scene
 from tests.data.toy import open_toy
 

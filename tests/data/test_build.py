@@ -10,21 +10,21 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from ocr_hf.data import clips as clips_module
+from ocr_hf.data import make_clips as clips_module
 from ocr_hf.data.assemble import NothingBuilt
-from ocr_hf.data.build import build_folder
+from ocr_hf.data.build_folder import build_folder
+from ocr_hf.data.build_plan import plan_scenes
 from ocr_hf.data.load import StoredClip, clips, load, scenes
 from ocr_hf.data.noisy_copies import noise_row_id
-from ocr_hf.data.plan import plan_scenes
 from ocr_hf.data.recording import record
 from ocr_hf.data.schema import MANIFEST, MAX_QUESTIONS
 from ocr_hf.data.sources import camera_path
 from ocr_hf.data.staging import FolderExistsError
 from ocr_hf.data.video import stored_psnr
-from ocr_hf.geometry.visibility import footprints_from_instances
+from ocr_hf.geometry.occlusion import footprints_from_instances
 from ocr_hf.perturb.ocr_map import OCRMap
 from ocr_hf.questions.generate import generate_questions
-from ocr_hf.scenes.render import Renderer
+from ocr_hf.scenes.render.renderer import Renderer
 from tests.data.conftest import digests, small_config
 from tests.data.toy import open_toy
 

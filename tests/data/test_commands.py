@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ocr_hf.cli import main
-from ocr_hf.data.config import BuildConfig
+from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.schema import MANIFEST
 from tests.data.conftest import SMALL, digests
 

@@ -10,7 +10,7 @@ import datasets
 import numpy as np
 import pytest
 
-from ocr_hf.data.build import build_folder
+from ocr_hf.data.build_folder import build_folder
 from ocr_hf.data.builder import OcrVsi
 from ocr_hf.data.load import clips, load
 from ocr_hf.data.schema import FORMAT_VERSION, MANIFEST, FormatError, features, read_manifest

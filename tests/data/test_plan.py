@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_hf.data.config import BuildConfig, load_config
-from ocr_hf.data.plan import jobs, plan_scenes
+from ocr_hf.data.build_config import BuildConfig, load_config
+from ocr_hf.data.build_plan import jobs, plan_scenes
 from ocr_hf.questions.question import MAX_PER_SCENE, at_most
 
 

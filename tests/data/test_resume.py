@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ocr_hf.data import assemble as assemble_module
-from ocr_hf.data import clips as clips_module
-from ocr_hf.data.build import build_folder
+from ocr_hf.data import make_clips as clips_module
+from ocr_hf.data.build_folder import build_folder
 from ocr_hf.data.staging import FolderExistsError
 from tests.data.conftest import SMALL, digests, small_config
 

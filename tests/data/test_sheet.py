@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import DatasetCard
 from PIL import Image
 
-from ocr_hf.data.card import render_card
+from ocr_hf.data.dataset_card import render_card
 from ocr_hf.data.load import clips, load
 from ocr_hf.data.schema import MEANING, read_manifest
 from ocr_hf.data.sheet import box_segments, telling_frames, write_sheet

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ocr_hf.data.config import BuildConfig
-from ocr_hf.data.plan import ScenePlan
+from ocr_hf.data.build_config import BuildConfig
+from ocr_hf.data.build_plan import ScenePlan
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.scenes.scene import Material, Room, Scene
 from tests.scenes.boxes import box_mesh, box_object

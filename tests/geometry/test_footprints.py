@@ -11,7 +11,7 @@ from pycocotools import mask as coco
 
 from ocr_hf.geometry import rle
 from ocr_hf.geometry.footprints import Footprints
-from ocr_hf.geometry.visibility import footprints_from_instances
+from ocr_hf.geometry.occlusion import footprints_from_instances
 
 clips = st_np.arrays(
     np.uint16,

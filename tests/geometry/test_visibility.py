@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.camera import intrinsics_from_fov, look_at
-from ocr_hf.geometry.visibility import footprints_from_boxes, footprints_from_depth, footprints_from_instances
+from ocr_hf.geometry.occlusion import footprints_from_boxes, footprints_from_depth, footprints_from_instances
 from tests.box_scene import box_clip, ray_box
 
 HEIGHT, WIDTH = 36, 48
@@ -111,7 +111,7 @@ def test_depth_and_poses_of_different_length_are_refused():
 
 
 def test_the_ray_caster_agrees_with_depth_and_hulls():
-    from ocr_hf.scenes.render import Renderer
+    from ocr_hf.scenes.render.renderer import Renderer
     from ocr_hf.scenes.scene import Mesh, Scene, SceneObject
 
     faces = np.array(

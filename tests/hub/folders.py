@@ -9,8 +9,8 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from ocr_hf.data.assemble import assemble
-from ocr_hf.data.config import BuildConfig
-from ocr_hf.data.plan import plan_scenes
+from ocr_hf.data.build_config import BuildConfig
+from ocr_hf.data.build_plan import plan_scenes
 from ocr_hf.data.staging import open_staging
 from ocr_hf.data.video import write_mp4
 

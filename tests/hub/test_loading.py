@@ -10,8 +10,8 @@ import torch
 
 from ocr_hf.cards.model_card import write_model_card
 from ocr_hf.data.video import write_mp4
-from ocr_hf.hub.plan import plan_push
-from ocr_hf.models.load import load_model
+from ocr_hf.hub.push_plan import plan_push
+from ocr_hf.models.load_model import load_model
 from ocr_hf.models.tiny import build_tiny
 from tests.hub.folders import noise_frames
 from tests.hub_server.accounts import STRANGER
@@ -25,8 +25,8 @@ import torch
 import ocr_hf
 from ocr_hf.cards.model_card import write_model_card
 from ocr_hf.data.video import write_mp4
-from ocr_hf.hub.plan import plan_push
-from ocr_hf.models.load import load_model
+from ocr_hf.hub.push_plan import plan_push
+from ocr_hf.models.load_model import load_model
 from ocr_hf.models.media import encode_video, model_inputs, prompt_ids
 
 def logits(source, **options):
@@ -120,7 +120,7 @@ def test_the_snippet_of_an_adapters_card_runs(repositories, hub_client, tmp_path
 REFUSALS = """
 import json
 import ocr_hf
-from ocr_hf.models.load import ModelLoadError, load_model
+from ocr_hf.models.load_model import ModelLoadError, load_model
 
 for source, revision in json.loads('{cases}'):
     try:

@@ -10,10 +10,10 @@ from collections import namedtuple
 
 import pytest
 
+from ocr_hf.hub.download import pull
 from ocr_hf.hub.errors import HubError, RefusedError
-from ocr_hf.hub.plan import plan_push
-from ocr_hf.hub.pull import pull
-from ocr_hf.hub.push import push
+from ocr_hf.hub.push_plan import plan_push
+from ocr_hf.hub.upload import push
 from tests.hub.folders import make_dataset, make_model
 from tests.hub.test_push import contents
 from tests.hub_server.accounts import OWNER, STRANGER, Account

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from ocr_hf.hub.download import pull
 from ocr_hf.hub.errors import ConflictError, HubError
-from ocr_hf.hub.plan import plan_push
-from ocr_hf.hub.pull import pull
-from ocr_hf.hub.push import push
+from ocr_hf.hub.push_plan import plan_push
+from ocr_hf.hub.upload import push
 from tests.hub.broken_pushes import cut_push, race
 from tests.hub.folders import make_dataset, make_metric, make_model
 from tests.hub_server.accounts import READER, STRANGER, Account

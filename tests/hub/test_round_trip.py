@@ -14,13 +14,13 @@ import torch
 from huggingface_hub import ModelCard
 
 from ocr_hf.cards.model_card import write_model_card
-from ocr_hf.data.build import build_folder
-from ocr_hf.data.config import BuildConfig
+from ocr_hf.data.build_config import BuildConfig
+from ocr_hf.data.build_folder import build_folder
 from ocr_hf.data.schema import features
-from ocr_hf.hub.plan import plan_push
-from ocr_hf.hub.pull import pull
-from ocr_hf.hub.push import push
-from ocr_hf.models.load import load_model
+from ocr_hf.hub.download import pull
+from ocr_hf.hub.push_plan import plan_push
+from ocr_hf.hub.upload import push
+from ocr_hf.models.load_model import load_model
 from ocr_hf.models.media import encode_video, model_inputs, prompt_ids
 from ocr_hf.models.tiny import build_tiny
 from tests.hub.test_push import contents

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from ocr_hf.hub.plan import plan_push
-from ocr_hf.hub.push import push
+from ocr_hf.hub.push_plan import plan_push
+from ocr_hf.hub.upload import push
 from tests.hub.first_row import SIZES, WAYS, first_row
 from tests.hub.folders import make_dataset
 

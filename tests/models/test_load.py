@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText, BertConfig
 
-from ocr_hf.models.load import ModelLoadError, load_model
+from ocr_hf.models.load_model import ModelLoadError, load_model
 from ocr_hf.models.tiny import build_tiny
 
 

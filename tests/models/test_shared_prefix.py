@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_hf.models.load import LoadedModel, load_model
+from ocr_hf.models.load_model import LoadedModel, load_model
 from ocr_hf.models.media import encode_video, model_inputs, prompt_ids, with_video
 from ocr_hf.models.shared_prefix import generation_inputs, shared_length
 from ocr_hf.models.tiny import PRESETS, make_tiny

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_hf.perturb.audits import black_frames, erase_region, shuffle_frames, shuffle_order
+from ocr_hf.perturb.degrade import black_frames, erase_region, shuffle_frames, shuffle_order
 from tests.box_scene import box_clip
 
 

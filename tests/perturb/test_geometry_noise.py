@@ -7,7 +7,7 @@ import pytest
 
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.camera import back_project, intrinsics_from_fov, look_at, project, rigid_inverse
-from ocr_hf.geometry.visibility import footprints_from_boxes, footprints_from_instances
+from ocr_hf.geometry.occlusion import footprints_from_boxes, footprints_from_instances
 from ocr_hf.perturb.geometry_noise import Displacement, front_face_depth, geometry_region
 from ocr_hf.perturb.keys import stable_key
 from tests.box_scene import BoxClip, box_clip

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ocr_hf import OCRMap
-from ocr_hf.geometry.visibility import Footprints, footprints_from_instances
+from ocr_hf.geometry.occlusion import Footprints, footprints_from_instances
 from ocr_hf.perturb.frames import encode_lossless
 from ocr_hf.perturb.ocr_map import DEFAULT_STRENGTH
 from ocr_hf.perturb.rows import NOISY_COLUMNS, boxes_of
@@ -248,7 +248,7 @@ def test_workers_need_no_torch():
     code = (
         "import sys, numpy as np\n"
         "from ocr_hf import OCRMap\n"
-        "from ocr_hf.geometry.visibility import footprints_from_instances\n"
+        "from ocr_hf.geometry.occlusion import footprints_from_instances\n"
         "from ocr_hf.perturb.frames import encode_lossless\n"
         "frames = np.zeros((2, 16, 16, 3), np.uint8)\n"
         "rows = footprints_from_instances(np.ones((2, 16, 16), np.uint16)).to_rows()\n"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_hf.geometry.visibility import footprints_from_instances
+from ocr_hf.geometry.occlusion import footprints_from_instances
 from ocr_hf.perturb.select import candidates, draw, visible_objects
 
 ids = st.sets(st.integers(1, 30))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.footprints import Footprints
-from ocr_hf.geometry.visibility import footprints_from_instances
+from ocr_hf.geometry.occlusion import footprints_from_instances
 from ocr_hf.scenes.scene import Mesh, Room, Scene, SceneObject
 
 SIDE = 100

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from ocr_hf.data.video import uniform_indices
 from ocr_hf.geometry.footprints import Footprints
+from ocr_hf.questions.clip_visibility import Shown, first_appearance_s, sampled_frames, shown
 from ocr_hf.questions.generate import FAMILIES, generate_questions
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import PARITY, QuestionConfig, VisibilityRule
 from ocr_hf.questions.templates import parse
-from ocr_hf.questions.visibility import Shown, first_appearance_s, sampled_frames, shown
 from ocr_hf.scenes.scene import Room, Scene
 from tests.questions.question_scenes import footprints, scene_of, thing
 

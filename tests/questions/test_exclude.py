@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from ocr_hf.data.assemble import NothingBuilt
-from ocr_hf.data.build import build_folder
-from ocr_hf.data.config import BuildConfig
+from ocr_hf.data.build_config import BuildConfig
+from ocr_hf.data.build_folder import build_folder
 from ocr_hf.questions.exclude import arkitscenes_visits, vsi_bench_scenes, why_excluded
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from ocr_hf.questions.generate import generate_questions
 from ocr_hf.questions.question import MAX_PER_SCENE, QuestionConfig, at_most
-from ocr_hf.scenes.procedural import procedural_scene
+from ocr_hf.scenes.homes.procedural import procedural_scene
 
 
 @pytest.mark.parametrize("most", [1, 3, 4])

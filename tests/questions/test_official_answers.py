@@ -13,7 +13,7 @@ import pytest
 
 from ocr_hf.questions.generate import generate_questions
 from ocr_hf.questions.question import QUESTION_TYPES
-from ocr_hf.scenes.vsi_meta import read_meta_info
+from ocr_hf.scenes.readers.vsi_meta import read_meta_info
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import pytest
 from ocr_hf.cli import main
 from ocr_hf.questions.generate import generate_questions
 from ocr_hf.questions.question import QuestionConfig
-from ocr_hf.scenes.procedural import procedural_scene
+from ocr_hf.scenes.homes.procedural import procedural_scene
 
 
 def test_json_lines_are_the_questions(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from ocr_hf.geometry.box_distance import closest_points
 from ocr_hf.questions.generate import generate_questions
 from ocr_hf.questions.question import QUESTION_TYPES, Question
 from ocr_hf.questions.templates import parse
-from ocr_hf.scenes.procedural import procedural_scene
+from ocr_hf.scenes.homes.procedural import procedural_scene
 from ocr_hf.scenes.scene import Scene, SceneObject
 from tests.questions.question_scenes import footprints, random_scene
 

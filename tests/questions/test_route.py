@@ -18,7 +18,7 @@ from ocr_hf.questions.route import ROBOT_RADIUS_M, TURNS, Map, Pose, approach, f
 from ocr_hf.questions.route_map import map_of, walls
 from ocr_hf.questions.route_planning import Plan, fill_in, trace, wrong_turns
 from ocr_hf.questions.templates import FILL_IN, parse
-from ocr_hf.scenes.procedural import procedural_scene
+from ocr_hf.scenes.homes.procedural import procedural_scene
 from ocr_hf.scenes.scene import Mesh, Room
 from tests.questions.question_scenes import scene_of, thing
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ocr_hf.scenes.vsi_meta import read_meta_info, scene_from_record
+from ocr_hf.scenes.readers.vsi_meta import read_meta_info, scene_from_record
 
 BOX = {"centroid": [1.0, 2.0, 0.5], "axesLengths": [2.0, 1.0, 0.4], "normalizedAxes": [0, 1, 0, -1, 0, 0, 0, 0, 1]}
 RECORD = {

@@ -10,7 +10,7 @@ import numpy as np
 from ocr_hf.perturb.keys import generator, stable_key
 from ocr_hf.vsi_bench.audits import AUDITS, NEED_OBJECTS, VANILLA
 from ocr_hf.vsi_bench.benchmark import Benchmark, open_benchmark
-from ocr_hf.vsi_bench.config import EvalConfig
+from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.results import write_results
 from ocr_hf.vsi_bench.tasks import is_numeric
 

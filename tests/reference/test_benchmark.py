@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ocr_hf.cli import main
-from ocr_hf.data.build import build_folder
-from ocr_hf.data.plan import plan_scenes
+from ocr_hf.data.build_folder import build_folder
+from ocr_hf.data.build_plan import plan_scenes
 from ocr_hf.reference.benchmark import HOUSE_CLIPS, ROOMS, build_benchmark, check_unseen, parts
 from ocr_hf.reference.config import ReferenceConfig
 from ocr_hf.reference.frozen import SPLIT, check_frozen, content_hash, read_record

@@ -14,7 +14,7 @@ from ocr_hf.reference.config import SIZE
 from ocr_hf.reference.packing import Prefix, answer_all, groups_of, read_questions, watch
 from ocr_hf.reference.texts import Texts
 from ocr_hf.reference.vision import vision_tokens
-from ocr_hf.train.rows import chat
+from ocr_hf.train.training_rows import chat
 
 ROWS = [
     {"question_type": "object_counting", "question": "How many chair(s) are in this room?", "options": None,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_hf.data import clips
+from ocr_hf.data import make_clips as clips
 from ocr_hf.reference.benchmark import ROOMS, build_benchmark
 from ocr_hf.reference.frozen import freeze
 from tests.data.toy import open_toy

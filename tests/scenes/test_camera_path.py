@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from shapely import Polygon, contains_xy
 
 from ocr_hf.geometry.camera import check_poses
-from ocr_hf.scenes.camera_path import MAX_SPEED_M_S, MAX_TURN_DEG_S, RADII_M, walk_through
-from ocr_hf.scenes.free_floor import free_floor
-from ocr_hf.scenes.procedural import procedural_scene
+from ocr_hf.scenes.cameras.camera_path import MAX_SPEED_M_S, MAX_TURN_DEG_S, RADII_M, walk_through
+from ocr_hf.scenes.cameras.free_floor import free_floor
+from ocr_hf.scenes.homes.procedural import procedural_scene
 from ocr_hf.scenes.scene import Room, Scene
 
 

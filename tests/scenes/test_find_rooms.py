@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from shapely.geometry import Point, Polygon
 
 from ocr_hf.geometry.boxes import OrientedBox
-from ocr_hf.scenes.find_rooms import with_rooms
+from ocr_hf.scenes.readers.find_rooms import with_rooms
 from ocr_hf.scenes.scene import Scene
 from tests.scenes.boxes import box_mesh, moved
 
@@ -67,7 +67,7 @@ def test_known_rooms_are_kept_and_nothing_is_made_up():
 
 
 def test_the_small_house_has_its_rooms(shared):
-    from ocr_hf.scenes.mesh_file import load_mesh_scene
+    from ocr_hf.scenes.readers.mesh_file import load_mesh_scene
 
     folder = shared / "scenes" / "small_house"
     scene = load_mesh_scene(folder / "house.glb", folder / "instances.json")

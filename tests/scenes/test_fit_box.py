@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_hf.geometry.boxes import OrientedBox
-from ocr_hf.scenes.fit_box import MIN_EXTENT_M, fit_upright_box
+from ocr_hf.geometry.fit_box import MIN_EXTENT_M, fit_upright_box
 
 
 @given(

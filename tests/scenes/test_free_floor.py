@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_hf.geometry.boxes import OrientedBox
-from ocr_hf.scenes.free_floor import free_floor
-from ocr_hf.scenes.procedural import procedural_scene
+from ocr_hf.scenes.cameras.free_floor import free_floor
+from ocr_hf.scenes.homes.procedural import procedural_scene
 from ocr_hf.scenes.scene import Mesh, Room, Scene, SceneObject
 
 SQUARE = np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [0.0, 4.0]])

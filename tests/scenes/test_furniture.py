@@ -9,12 +9,12 @@ import numpy as np
 import open3d
 import pytest
 
-from ocr_hf.scenes.furniture.model import Model, Parts
-from ocr_hf.scenes.furniture.style import draw_style
+from ocr_hf.scenes.homes.furniture.furniture_model import Model, Parts
+from ocr_hf.scenes.homes.furniture.style import draw_style
 from ocr_hf.scenes.randomness import generator
 from tests.scenes.meshes import closed_parts
 
-MODULES = ("bathroom", "belongings", "decor", "electronics", "kitchen", "lighting", "openings", "seating", "sleeping")
+MODULES = ("appliances", "belongings", "decor", "electronics", "lighting", "openings", "sanitary", "seating", "sleeping")
 MODULES += ("storage", "tables", "tableware")
 LONGEST_M = {  # category -> shortest and longest of its longest dimension, metres
     "backpack": (0.4, 0.7),
@@ -62,7 +62,7 @@ LONGEST_M = {  # category -> shortest and longest of its longest dimension, metr
 def makers() -> dict:
     found = {}
     for name in MODULES:
-        module = import_module(f"ocr_hf.scenes.furniture.{name}")
+        module = import_module(f"ocr_hf.scenes.homes.furniture.{name}")
         for key, function in inspect.getmembers(module, inspect.isfunction):
             parameters = list(inspect.signature(function).parameters)
             if (

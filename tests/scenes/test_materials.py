@@ -7,9 +7,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from ocr_hf.scenes.materials import TEXTURES, Finish, plain, texture
-from ocr_hf.scenes.noise_textures import SIZE, noise
-from ocr_hf.scenes.pictures import PICTURES, VARIANTS, picture
+from ocr_hf.scenes.homes.materials import TEXTURES, Finish, plain, texture
+from ocr_hf.scenes.homes.noise_textures import SIZE, noise
+from ocr_hf.scenes.homes.pictures import PICTURES, VARIANTS, picture
 
 
 @pytest.mark.parametrize("kind", sorted(TEXTURES))

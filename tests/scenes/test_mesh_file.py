@@ -12,8 +12,8 @@ import trimesh
 from PIL import Image
 
 from ocr_hf.geometry.camera import intrinsics_from_fov, look_at
-from ocr_hf.scenes.mesh_file import load_mesh_scene
-from ocr_hf.scenes.render import Renderer
+from ocr_hf.scenes.readers.mesh_file import load_mesh_scene
+from ocr_hf.scenes.render.renderer import Renderer
 
 CHAIR = (np.array([1.0, 2.0, 0.0]), np.array([1.5, 2.4, 0.9]))
 SEAT = (np.array([1.0, 2.0, 0.4]), np.array([1.5, 2.4, 0.5]))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_hf.scenes import primitives as shapes
+from ocr_hf.scenes.homes import primitives as shapes
 from tests.scenes.meshes import closed_parts
 
 length = st.floats(0.05, 3.0)

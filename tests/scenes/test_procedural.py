@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_hf.geometry.boxes import OrientedBox
-from ocr_hf.scenes.free_floor import free_floor
-from ocr_hf.scenes.placement import Placement
-from ocr_hf.scenes.procedural import HomeLayout, layout_home, procedural_scene
+from ocr_hf.scenes.cameras.free_floor import free_floor
+from ocr_hf.scenes.homes.placement import Placement
+from ocr_hf.scenes.homes.procedural import HomeLayout, layout_home, procedural_scene
 from ocr_hf.scenes.scene import Scene
 from tests.scenes.meshes import samples
 

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.camera import intrinsics_from_fov, look_at, project
-from ocr_hf.scenes.render import Renderer, render_clip
+from ocr_hf.scenes.render.renderer import Renderer, render_clip
 from ocr_hf.scenes.scene import Material, Mesh, Scene
 from tests.scenes.boxes import box_mesh, box_object, moved, room, slab_depth
 

@@ -7,13 +7,13 @@ import pytest
 import trimesh
 
 from ocr_hf.geometry.boxes import OrientedBox
-from ocr_hf.scenes import shading
-from ocr_hf.scenes.lamps import LAMP_RADIUS_M, lamp_light, lamps_of
-from ocr_hf.scenes.light_points import hemisphere, light_points
-from ocr_hf.scenes.ray_caster import RayCaster
+from ocr_hf.scenes.render import shading
+from ocr_hf.scenes.render.lamps import LAMP_RADIUS_M, lamp_light, lamps_of
+from ocr_hf.scenes.render.light_points import hemisphere, light_points
+from ocr_hf.scenes.render.ray_caster import RayCaster
+from ocr_hf.scenes.render.surfaces import gather_surfaces
+from ocr_hf.scenes.render.textures import TextureAtlas
 from ocr_hf.scenes.scene import Light, Material, Mesh, Room, Scene
-from ocr_hf.scenes.surfaces import gather_surfaces
-from ocr_hf.scenes.textures import TextureAtlas
 from tests.scenes.boxes import box_mesh
 
 

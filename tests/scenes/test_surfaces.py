@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from ocr_hf.geometry.boxes import OrientedBox
-from ocr_hf.scenes.cutting import MAX_EDGE_M, MIN_CUT_AREA_M2, triangle_areas
-from ocr_hf.scenes.lamps import lamps_of
-from ocr_hf.scenes.normals import CREASE_DEG, corner_normals
-from ocr_hf.scenes.ray_caster import RayCaster
-from ocr_hf.scenes.refine import refine
+from ocr_hf.geometry.cutting import MAX_EDGE_M, MIN_CUT_AREA_M2, triangle_areas
+from ocr_hf.scenes.render.lamps import lamps_of
+from ocr_hf.scenes.render.normals import CREASE_DEG, corner_normals
+from ocr_hf.scenes.render.ray_caster import RayCaster
+from ocr_hf.scenes.render.refine import refine
+from ocr_hf.scenes.render.surfaces import Surfaces, gather_surfaces
 from ocr_hf.scenes.scene import Material, Mesh, Scene
-from ocr_hf.scenes.surfaces import Surfaces, gather_surfaces
 from tests.scenes.boxes import box_mesh, room
 
 

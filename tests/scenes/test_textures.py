@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.camera import intrinsics_from_fov, look_at
-from ocr_hf.scenes.render import Renderer
+from ocr_hf.scenes.render.renderer import Renderer
+from ocr_hf.scenes.render.textures import MAX_TEXTURE_SIZE, TextureAtlas
 from ocr_hf.scenes.scene import Material, Mesh, Scene, SceneObject
-from ocr_hf.scenes.textures import MAX_TEXTURE_SIZE, TextureAtlas
 
 
 def texture(height: int, width: int, seed: int = 0) -> np.ndarray:

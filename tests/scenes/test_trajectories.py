@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from ocr_hf.geometry.camera import rigid_inverse
-from ocr_hf.scenes.trajectories import read_trajectory
+from ocr_hf.scenes.cameras.trajectories import read_trajectory
 
 
 def random_poses(count: int, seed: int) -> np.ndarray:

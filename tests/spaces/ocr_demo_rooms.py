@@ -19,7 +19,7 @@ from room_demo.room_model import write_room_model  # noqa: E402
 from room_demo.rooms import ClipSize, Rooms  # noqa: E402
 from room_demo.views import Demo  # noqa: E402
 
-from ocr_hf.geometry.visibility import footprints_from_instances  # noqa: E402
+from ocr_hf.geometry.occlusion import footprints_from_instances  # noqa: E402
 from ocr_hf.questions.question import Question  # noqa: E402
 from ocr_hf.scenes.scene import Room, Scene, SceneObject  # noqa: E402
 

@@ -379,8 +379,8 @@ def test_an_answer_that_cannot_be_read_is_called_so(clip) -> None:
 
 
 def test_the_clips_of_an_ocr_vsi_folder_are_rooms_too(tmp_path, monkeypatch) -> None:
-    from ocr_hf.data import clips
-    from ocr_hf.data.build import build_folder
+    from ocr_hf.data import make_clips as clips
+    from ocr_hf.data.build_folder import build_folder
     from ocr_hf.data.load import clips as stored_clips
     from ocr_hf.data.load import load
     from tests.data.conftest import small_config

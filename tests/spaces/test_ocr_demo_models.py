@@ -97,7 +97,7 @@ def test_wishes_that_make_no_sense_are_one_sentence(tmp_path, told) -> None:
 
 def test_a_revision_comes_after_the_id(monkeypatch) -> None:
     asked = []
-    monkeypatch.setattr("ocr_hf.models.load.load_model", lambda *told, **named: asked.append(told))
+    monkeypatch.setattr("ocr_hf.models.load_model.load_model", lambda *told, **named: asked.append(told))
     models = Models(("org/model@v2", "org/model"))
     assert models.names == ("org/model@v2", "org/model")
     models.preload(every=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ocr_hf.hub.plan import plan_push
-from ocr_hf.hub.pull import pull
-from ocr_hf.hub.push import push
+from ocr_hf.hub.download import pull
+from ocr_hf.hub.push_plan import plan_push
+from ocr_hf.hub.upload import push
 from tests.hub_server.fixture import hub_api, local_hub  # noqa: F401
 from tests.spaces.closure import canonical, closure
 

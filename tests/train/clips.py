@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from ocr_hf.data.schema import FORMAT_VERSION, MANIFEST, stored_features
 from ocr_hf.data.video import write_mp4
-from ocr_hf.geometry.visibility import footprints_from_instances
+from ocr_hf.geometry.occlusion import footprints_from_instances
 
 FRAMES, HEIGHT, WIDTH, FPS = 8, 56, 84, 4.0
 COLORS = np.array([[40, 40, 40], [220, 30, 30], [30, 200, 30], [30, 60, 230]], dtype=np.uint8)

@@ -98,7 +98,7 @@ def test_settings_in_force_are_printed_and_saved(finished):
 
 @pytest.mark.slow
 def test_trained_model_loads(finished):
-    from ocr_hf.models.load import load_model
+    from ocr_hf.models.load_model import load_model
 
     assert load_model(finished / "grpo", device="cpu").model.num_parameters() > 1e5
 

@@ -9,11 +9,11 @@ import transformers
 from datasets import Dataset, concatenate_datasets
 from trl import GRPOTrainer
 
-from ocr_hf.models.load import load_processor
+from ocr_hf.models.load_model import load_processor
 from ocr_hf.train import versions
-from ocr_hf.train.clips import BadRow
+from ocr_hf.train.clip_loader import BadRow
 from ocr_hf.train.rewards import accuracy_reward
-from ocr_hf.train.rows import checked, with_prompts
+from ocr_hf.train.training_rows import checked, with_prompts
 from tests.train.clips import make_rows
 from tests.train.conftest import make_config, vowel_reward
 

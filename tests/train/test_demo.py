@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 from datasets import Dataset
 
-from ocr_hf.train.demo import DemoConfig, main, train
 from ocr_hf.train.held_out import HeldOut, balanced, split_by_scene
+from ocr_hf.train.training_minute import DemoConfig, main, train
 from tests.train.clips import make_folder
 
 
@@ -31,7 +31,7 @@ def test_tasks_are_balanced_and_no_row_is_lost():
 
 
 def test_score_is_vsi_benchs(dataset_folder, tiny_folder, monkeypatch):
-    from ocr_hf.models.load import load_model
+    from ocr_hf.models.load_model import load_model
 
     loaded = load_model(tiny_folder, device="cpu")
     rows, held_out = split_by_scene(dataset_folder, "official")

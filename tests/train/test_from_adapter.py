@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from ocr_hf.models.load import load_model
+from ocr_hf.models.load_model import load_model
 from ocr_hf.models.merge import merged_folder
 from ocr_hf.train.grpo import main
 

@@ -13,7 +13,7 @@ from peft import LoraConfig
 from transformers.trainer_utils import IntervalStrategy
 
 from ocr_hf.data.video import write_mp4
-from ocr_hf.train.clips import BadRow
+from ocr_hf.train.clip_loader import BadRow
 from ocr_hf.train.rewards import accuracy_reward
 from tests.train.clips import make_rows, moving_rectangles
 from tests.train.conftest import history, vowel_reward

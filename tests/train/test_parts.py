@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ocr_hf.data.video import write_mp4
 from ocr_hf.train import checkpoints
 from ocr_hf.train.batches import drop_rows, mask_rows, split_by_group
-from ocr_hf.train.clips import BAD_CLIP, CLIP, ClipLoader
+from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, ClipLoader
 from ocr_hf.train.generation import left_padded, until_end
 from ocr_hf.train.media_table import SeeingModel
 from ocr_hf.train.metrics import RolloutMetrics
@@ -77,7 +77,7 @@ class TestClipLoader:
         assert np.median(error) <= 2 and clip.frames.dtype == torch.uint8
 
     def test_a_group_is_decoded_once_and_shares_its_frames(self, tmp_path, monkeypatch):
-        from ocr_hf.train import clips
+        from ocr_hf.train import clip_loader as clips
 
         read = []
         monkeypatch.setattr(clips, "read_frames", lambda *a, real=clips.read_frames: (read.append(a), real(*a))[1])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ocr_hf.models.media import encode_video, media_id
 from ocr_hf.perturb.noise import gaussian_region
-from ocr_hf.train.clips import BadRow, ClipLoader
+from ocr_hf.train.clip_loader import BadRow, ClipLoader
 from ocr_hf.train.rollouts import make_strategy
 from ocr_hf.train.variants import FrameNoise, RegionNoise, Shuffled, Vanilla
 from tests.train.clips import make_rows

@@ -9,10 +9,10 @@ from datasets import Dataset
 from peft import LoraConfig
 
 from ocr_hf.models.media import encode_video, model_inputs, prompt_ids, with_video
-from ocr_hf.train.clips import BadRow, ClipLoader
+from ocr_hf.train.clip_loader import BadRow, ClipLoader
 from ocr_hf.train.config import OCRSFTConfig
-from ocr_hf.train.rows import answer
 from ocr_hf.train.sft_trainer import OCRSFTTrainer, SFTCollator
+from ocr_hf.train.training_rows import answer
 from tests.train.clips import make_rows, moving_rectangles
 from tests.train.conftest import history
 

@@ -101,8 +101,8 @@ def lively_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def ocr_vsi(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generated ocr-vsi folder: two one-room scenes, eight small frames each."""
-    from ocr_hf.data.build import build_folder
-    from ocr_hf.data.config import BuildConfig
+    from ocr_hf.data.build_config import BuildConfig
+    from ocr_hf.data.build_folder import build_folder
 
     folder = tmp_path_factory.mktemp("built") / "ocr-vsi"
     build_folder(BuildConfig(scenes=2, rooms=1, frames=8, seconds=8.0, width=112, height=84, seed=3), folder)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_hf.geometry.visibility import footprints_from_instances
+from ocr_hf.geometry.occlusion import footprints_from_instances
 from ocr_hf.vsi_bench.audits import AUDITS, NEED_OBJECTS, VANILLA, apply_audit, check_audits, context_region
 from ocr_hf.vsi_bench.query_lock import answer_change, query_lock
 from ocr_hf.vsi_bench.scoring import mean_relative_accuracy

@@ -15,7 +15,7 @@ from ocr_hf.data.video import probe, read_frames
 from ocr_hf.vsi_bench import archives
 from ocr_hf.vsi_bench.archives import ArchiveError, VideoArchive
 from ocr_hf.vsi_bench.benchmark import check_questions, open_benchmark
-from ocr_hf.vsi_bench.config import EvalConfig
+from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.runner import check_videos, run
 from tests.vsi_bench.conftest import questions, video_bytes, write_questions
 

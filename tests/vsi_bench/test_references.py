@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ocr_hf.vsi_bench.compare import paired_difference
-from ocr_hf.vsi_bench.config import EvalConfig
+from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.predictions import pair
 from ocr_hf.vsi_bench.references import best_constant, published_rows, reference_rows
 from ocr_hf.vsi_bench.report import render_report, table

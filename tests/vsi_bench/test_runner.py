@@ -19,7 +19,7 @@ from ocr_hf.data.video import read_frames, uniform_indices
 from ocr_hf.vsi_bench.answers import AnswerLog, read_answers
 from ocr_hf.vsi_bench.asking import Asker
 from ocr_hf.vsi_bench.benchmark import open_benchmark, take
-from ocr_hf.vsi_bench.config import EvalConfig
+from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.prompts import build_prompt
 from ocr_hf.vsi_bench.runner import run
 from ocr_hf.vsi_bench.scoring import score_answer
@@ -175,7 +175,7 @@ def unpatched(patches: torch.Tensor) -> np.ndarray:
 
 KILLED = """
 import os, signal, sys
-from ocr_hf.vsi_bench.config import EvalConfig
+from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.runner import run
 
 def kill(done, total):
@@ -300,7 +300,7 @@ def test_ids_may_be_text(lively_model, make_vsi_bench, tmp_path) -> None:
 
 HUB_RUN = """
 import json, sys
-from ocr_hf.vsi_bench.config import EvalConfig
+from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.runner import run
 settings = dict(model="org/tiny", data="org/VSI-Bench", limit=2, frames=2, max_new_tokens=2, draws=0)
 results = run(EvalConfig(**settings), "out")

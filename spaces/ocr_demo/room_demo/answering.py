@@ -141,8 +141,8 @@ def generate(
     import torch
 
     from ocr_hf.vsi_bench.asking import generation_arguments
-    from ocr_hf.vsi_bench.config import EvalConfig
     from ocr_hf.vsi_bench.encoding import encoder_for
+    from ocr_hf.vsi_bench.eval_config import EvalConfig
 
     loaded = _LOADED[name]
     encoder, tokenizer, model = encoder_for(loaded, None, max_pixels), loaded.processor.tokenizer, loaded.model

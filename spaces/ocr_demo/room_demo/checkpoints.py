@@ -86,7 +86,7 @@ def read_wishes(model: Checkpoint) -> Any:
 
 def load(model: Checkpoint, cache: Path | None = None) -> Any:
     """Return the loaded model; an untrained one is built first, in `cache`. Raises Problem for one that can't be."""
-    from ocr_hf.models.load import load_model
+    from ocr_hf.models.load_model import load_model
 
     try:
         if not model.untrained:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ocr_hf.geometry.camera import intrinsics_from_fov
-from ocr_hf.geometry.visibility import footprints_from_instances
+from ocr_hf.geometry.occlusion import footprints_from_instances
 from ocr_hf.questions.generate import generate_questions
 from ocr_hf.questions.question import Question
 from ocr_hf.scenes.scene import Scene
@@ -132,7 +132,7 @@ class Rooms:
         return thread
 
     def _film(self, room: Bundled, clip_id: str, tell: Tell) -> DemoClip:
-        from ocr_hf.scenes.procedural import procedural_scene
+        from ocr_hf.scenes.homes.procedural import procedural_scene
 
         tell(0.05, f"Building the {room.title.lower()}")
         scene = procedural_scene(room.seed, rooms=1)
@@ -156,8 +156,8 @@ def film(
     light_rays: int = 48,
 ) -> DemoClip:
     """Walk a camera through a scene, render what it sees, ask what can be asked, and save all of it."""
-    from ocr_hf.scenes.camera_path import walk_through
-    from ocr_hf.scenes.render import Renderer
+    from ocr_hf.scenes.cameras.camera_path import walk_through
+    from ocr_hf.scenes.render.renderer import Renderer
 
     tell(0.1, "Planning the walk")
     poses = walk_through(scene, size.seconds, size.fps, seed=0)

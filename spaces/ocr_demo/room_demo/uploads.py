@@ -19,7 +19,7 @@ import numpy as np
 from ocr_hf.data.video import VideoError, probe, read_frames, uniform_indices
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.camera import check_intrinsics, check_poses, scale_intrinsics
-from ocr_hf.geometry.visibility import footprints_from_boxes
+from ocr_hf.geometry.occlusion import footprints_from_boxes
 from ocr_hf.questions.generate import generate_questions
 from ocr_hf.questions.question import QuestionConfig
 from ocr_hf.scenes.scene import Scene, SceneObject
@@ -50,7 +50,7 @@ def add_mesh(rooms: Rooms, path: str | None, tell: Tell = nothing_to_tell) -> De
     if rooms.store.has(clip_id):
         return rooms.clip(clip_id)
     tell(0.02, "Reading the scene")
-    from ocr_hf.scenes.mesh_file import load_mesh_scene
+    from ocr_hf.scenes.readers.mesh_file import load_mesh_scene
 
     with tempfile.TemporaryDirectory(prefix="ocr_demo_") as folder:
         # A copy alone in a folder: nothing beside it can be referred to, and messages name no folder of ours
@@ -132,7 +132,7 @@ def _checked_file(path: str | None, suffixes: tuple[str, ...], what: str, most: 
 
 def _check_glb(path: Path, data: bytes) -> None:
     """Raise Problem for what could cost too much or reach outside: counts are read from the header alone."""
-    from ocr_hf.scenes.mesh_references import gltf_header
+    from ocr_hf.scenes.readers.mesh_references import gltf_header
 
     if data[:4] != b"glTF":
         raise Problem("The file is no GLB (its first bytes are not 'glTF'); export the scene as binary glTF.")

@@ -1,0 +1,51 @@
+"""Building an ocr-vsi folder: plan, make the clips on any number of workers, assemble."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ocr_hf.data.assemble import assemble
+from ocr_hf.data.build_config import BuildConfig
+from ocr_hf.data.build_plan import jobs, plan_scenes
+from ocr_hf.data.schema import read_manifest
+from ocr_hf.data.staging import is_complete, open_staging
+from ocr_hf.data.workers import make_clips
+
+OnClip = Callable[[Mapping[str, Any]], None]
+
+
+def build_folder(
+    config: BuildConfig,
+    out: str | os.PathLike,
+    *,
+    num_proc: int = 1,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_clip: OnClip | None = None,
+) -> dict[str, Any]:
+    """Build the data set folder `out`; return its manifest.
+
+    num_proc : worker processes; the bytes don't depend on it. With more than one, a script needs the usual
+        `if __name__ == "__main__":` guard, because workers are spawned
+    resume : take up an interrupted build of the same config, or keep a finished one; overwrite : build anew
+    on_clip : called with each clip's record as it is finished
+    Until it is complete, everything is in `OUT.incomplete`. Killed at any moment, the build is continued with
+    `resume=True` and ends with the same bytes.
+    Raises FolderExistsError where something is in the way, ValueError where a scene can't be read, OSError where the
+    disk is full, RuntimeError where a worker died.
+    """
+    out = Path(out)
+    if num_proc < 1:
+        raise ValueError(f"num_proc is {num_proc}; give at least 1 worker")
+    scenes = plan_scenes(config)
+    if resume and not overwrite and is_complete(config, out):
+        return read_manifest(out)
+    staging = open_staging(config, out, resume=resume, overwrite=overwrite)
+    if not staging.is_assembled:
+        for record in make_clips(config, jobs(scenes, num_proc), staging, num_proc):
+            if on_clip is not None:
+                on_clip(record)
+    return assemble(config, scenes, staging)

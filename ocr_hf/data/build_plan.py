@@ -1,0 +1,96 @@
+"""Which scenes and clips a build consists of, and who makes which: fixed before any work starts."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocr_hf.data.build_config import MAX_SCENES, BuildConfig
+
+CLIPS_PER_FOLDER = {"visible": 1000, "queried": 50, "context": 50}
+"""By `select`; builds of more than UNSPLIT times as many are split up. The Hub allows 10,000 files in a folder, and
+where objects are selected by question a clip has up to a hundred noisy videos."""
+UNSPLIT = 5
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """One video to make.
+
+    index : number in the whole build; row ids follow from it, so they don't depend on workers or on skipped clips
+    id : usable as a file name
+    folder : "" or "012/", where its files go inside `vanilla` and `noisy`
+    """
+
+    index: int
+    id: str
+    folder: str
+
+    def file(self, variant: str, number: int = 0) -> str:
+        """Return the name of a video of this clip inside its split: `vanilla`, or a `noisy` of several."""
+        return f"{variant}/{self.folder}{self.id}{f'_{number}' if number else ''}.mp4"
+
+
+@dataclass(frozen=True)
+class ScenePlan:
+    """One scene to make and the clips to take of it."""
+
+    index: int
+    name: str
+    seed: int
+    split: str
+    clips: tuple[ClipPlan, ...]
+
+
+def plan_scenes(config: BuildConfig) -> tuple[ScenePlan, ...]:
+    """Return the scenes of a build; raise ValueError if two of them would have one name."""
+    names = [_name(config, index) for index in range(config.num_scenes)]
+    twice = sorted({name for name in names if names.count(name) > 1}) if config.source == "mesh" else []
+    if twice:
+        raise ValueError(f"several --path files are named {', '.join(twice)}; rename them, the name tells scenes apart")
+    return tuple(_plan(config, index, name) for index, name in enumerate(names))
+
+
+def split_of(name: str, config: BuildConfig) -> str:
+    """Return the split of a scene: a function of its name and the shares alone.
+
+    A scene stays in its split however many others are built, so training data and a test set that were built
+    with the same shares never meet.
+    """
+    place = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little") / 2.0**64
+    if place < config.test:
+        return "test"
+    return "validation" if place < config.test + config.validation else config.split
+
+
+def jobs(scenes: tuple[ScenePlan, ...], num_proc: int) -> list[ScenePlan]:
+    """Return pieces of work for `num_proc` workers: scenes, cut into runs of clips where scenes are fewer."""
+    pieces = -(-num_proc // max(len(scenes), 1))
+    out = []
+    for scene in scenes:
+        size = -(-len(scene.clips) // pieces)
+        for start in range(0, len(scene.clips), size):
+            out.append(ScenePlan(scene.index, scene.name, scene.seed, scene.split, scene.clips[start : start + size]))
+    return out
+
+
+def _name(config: BuildConfig, index: int) -> str:
+    if config.source == "mesh":
+        return Path(config.path[index]).stem
+    return f"{config.source}_{_seed(config, index):06d}"
+
+
+def _seed(config: BuildConfig, index: int) -> int:
+    return config.seed * MAX_SCENES + index
+
+
+def _plan(config: BuildConfig, index: int, name: str) -> ScenePlan:
+    first = index * config.clips_per_scene
+    size = CLIPS_PER_FOLDER[config.select]
+    many = config.num_scenes * config.clips_per_scene > UNSPLIT * size
+    clips = tuple(
+        ClipPlan(first + k, f"{name}_{k:02d}", f"{(first + k) // size:03d}/" if many else "")
+        for k in range(config.clips_per_scene)
+    )
+    return ScenePlan(index, name, _seed(config, index), split_of(name, config), clips)

@@ -1,0 +1,171 @@
+"""Making the clips of one scene: render, ask, perturb, write. The one function that every way of building runs.
+
+It depends only on (config, plan): not on the process, the order or what was built before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ocr_hf.data.build_config import BuildConfig
+from ocr_hf.data.build_plan import ClipPlan, ScenePlan
+from ocr_hf.data.noisy_copies import NoisyCopies
+from ocr_hf.data.recording import Recording, record
+from ocr_hf.data.schema import MAX_QUESTIONS
+from ocr_hf.data.sources import CameraPath, camera_path, open_scene
+from ocr_hf.data.staging import Staging
+from ocr_hf.data.video import stored_psnr, write_mp4
+from ocr_hf.perturb.keys import stable_key
+from ocr_hf.perturb.select import visible_objects
+from ocr_hf.questions.exclude import why_excluded
+from ocr_hf.questions.generate import generate_questions
+from ocr_hf.questions.question import Generated, Question
+from ocr_hf.scenes.render.renderer import Renderer
+from ocr_hf.scenes.scene import Scene
+
+
+class SkippedClip(Exception):
+    """A clip is left out; the text is the reason that the card counts."""
+
+
+def build_scene(config: BuildConfig, plan: ScenePlan, staging: Staging) -> Iterator[dict[str, Any]]:
+    """Make the clips of a scene that aren't finished yet; yield the record of every clip, finished ones too.
+
+    Raises ValueError where the user's scene can't be read and OSError where the disk is full. A clip that shows no
+    object or allows no question, and a drawn scene that fails, are recorded as skipped, with the reason.
+    """
+    missing = [clip for clip in plan.clips if not staging.is_done(clip)]
+    studio = _open_studio(config, plan) if missing else None
+    for clip in plan.clips:
+        if clip in missing:
+            try:
+                if isinstance(studio, SkippedClip):
+                    raise studio
+                rows, told = _build_clip(config, plan, clip, *studio, staging)
+            except SkippedClip as reason:
+                rows, told = [], {"skipped": str(reason)}
+            staging.finish(clip, rows, told)
+        yield staging.record(clip)
+
+
+def _open_studio(config: BuildConfig, plan: ScenePlan) -> tuple[Scene, Renderer] | SkippedClip:
+    """Return the scene and its renderer; the reason where a scene is a test scene, or one that no user gave fails."""
+    excluded = why_excluded(config.path[plan.index]) if config.source == "mesh" else None
+    if excluded is not None:
+        return SkippedClip(f"not for training: {excluded}")
+    try:
+        scene = open_scene(config, plan)
+        return scene, Renderer(scene)
+    except ValueError as error:
+        if config.source == "mesh":
+            raise
+        return SkippedClip(f"the scene can't be made: {error}")
+
+
+def _build_clip(
+    config: BuildConfig, plan: ScenePlan, clip: ClipPlan, scene: Scene, renderer: Renderer, staging: Staging
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return (rows, what the clip's marker tells) after the videos were written."""
+    recording = record(renderer, _find_path(config, clip, scene), config)
+    if not visible_objects(recording.footprints, config.ocr_map.min_visible):
+        raise SkippedClip("no object is visible")
+    asked = _ask(config, clip, scene, recording)
+    folder = staging.root / plan.split
+    vanilla = folder / clip.file("vanilla")
+    vanilla.parent.mkdir(parents=True, exist_ok=True)
+    write_mp4(vanilla, recording.frames, recording.fps)
+    noise = NoisyCopies(config.ocr_map, recording, scene, clip, folder)
+    shared = _clip_columns(clip, scene, recording)
+    rows = []
+    for number, question in enumerate(asked.questions[:MAX_QUESTIONS]):
+        row_id = clip.index * MAX_QUESTIONS + number
+        rows.append({"id": row_id, **_question_columns(question), **shared, **noise.columns(row_id, question)})
+    told = {
+        "skipped": None,
+        "scene": _describe(scene, plan),
+        "clip_seconds": len(recording.frames) / recording.fps,
+        "left_out": dict(sorted(asked.skipped.items())),
+        "vanilla_psnr_db": stored_psnr(vanilla, recording.frames),
+        **noise.statistics(),
+    }
+    return rows, told
+
+
+def _find_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath:
+    try:
+        return camera_path(config, clip, scene)
+    except ValueError as error:
+        if config.trajectory is not None:
+            raise
+        raise SkippedClip(f"no camera path: {error}") from error
+
+
+def _ask(config: BuildConfig, clip: ClipPlan, scene: Scene, recording: Recording) -> Generated:
+    # The n-th clips of all scenes share a seed, so that their letters even out over the scenes (questions.options).
+    seed = stable_key("questions", config.seed, clip.index % config.clips_per_scene) % 2**31
+    try:
+        asked = generate_questions(scene, recording.footprints, recording.fps, seed, config.question_config)
+    except ValueError as error:
+        raise SkippedClip(f"no questions: {error}") from error
+    if not asked.questions:
+        raise SkippedClip("no question can be asked")
+    return asked
+
+
+def _clip_columns(clip: ClipPlan, scene: Scene, recording: Recording) -> dict[str, Any]:
+    return {
+        "dataset": scene.source,
+        "scene_name": scene.name,
+        "clip_id": clip.id,
+        "fps": recording.fps,
+        "objects": [
+            {
+                "id": item.id,
+                "label": item.label,
+                "center": item.box.center.tolist(),
+                "size": item.box.size.tolist(),
+                "rotation": item.box.rotation.tolist(),
+            }
+            for item in scene.objects
+        ],
+        "camera_to_world": recording.camera_to_world.tolist(),
+        "intrinsics": recording.intrinsics.tolist(),
+        "footprints": recording.footprints.to_rows(),
+        "vanilla_file_name": clip.file("vanilla"),
+    }
+
+
+def _question_columns(question: Question) -> dict[str, Any]:
+    return {
+        "question_type": question.question_type,
+        "question": question.question,
+        "options": None if question.options is None else list(question.options),
+        "ground_truth": question.ground_truth,
+        "reasoning": question.reasoning,
+        "queried_objects": list(question.queried_objects),
+        "context_objects": list(question.context_objects),
+    }
+
+
+def _describe(scene: Scene, plan: ScenePlan) -> dict[str, Any]:
+    """Return what `scenes.jsonl` says of a scene: what is the same for all its rows and not needed in each."""
+    return {
+        "scene_name": scene.name,
+        "dataset": scene.source,
+        "split": plan.split,
+        "licence": scene.licence,
+        "attribution": list(scene.attribution),
+        "floor_area_m2": scene.floor_area_m2,
+        "rooms": [
+            {
+                "name": room.name,
+                "polygon": np.asarray(room.polygon).tolist(),
+                "height_m": room.height_m,
+                "floor_z": room.floor_z,
+            }
+            for room in scene.rooms
+        ],
+    }

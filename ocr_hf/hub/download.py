@@ -1,0 +1,184 @@
+"""Fetching a repository: one pinned commit, every byte checked, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocr_hf.data.atomic import write_json
+from ocr_hf.hub.backoff import patiently
+from ocr_hf.hub.errors import HubError, RefusedError, explained
+from ocr_hf.hub.files import PULL_RECORD, path_problem
+from ocr_hf.hub.push_plan import REPO_TYPES, Kind
+from ocr_hf.hub.tree import Tree, file_matches, repo_tree
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+SPARE_BYTES = 64 << 20
+"""Left free on the disk, so that a pull doesn't fill it to the brim."""
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A fetched folder: where, of which commit, its files and their bytes, and what was left out."""
+
+    folder: Path
+    commit: str
+    files: tuple[str, ...]
+    bytes: int
+    left_out: tuple[str, ...]
+
+
+def pull(
+    kind: Kind,
+    repo: str,
+    out: Path,
+    api: HfApi,
+    *,
+    revision: str = "main",
+    without: Sequence[str] = (),
+    notify: Callable[[str], None] = lambda text: None,
+) -> Pulled:
+    """Fetch a revision of a repository into a new folder.
+
+    revision : branch, tag or commit; it is resolved to a commit once, and only that is fetched
+    without : patterns of paths not to fetch, as "*.bin"
+
+    Files are gathered in `OUT.incomplete` and checked against the commit's checksums; then the folder gets its name. A
+    broken pull resumes there. A second pull of the same commit checks the files and fetches nothing.
+    Raises RefusedError for a repository that is unsafe (paths that lead out of it, pickles in a model) or whose files
+    don't match their checksums, HubError for what the Hub or the disk refuses, FileExistsError where `out` is something
+    else.
+    """
+    out = Path(out)
+    action = f"pull {repo}"
+    repo_type = REPO_TYPES[kind]
+    with explained(action):
+        commit = patiently(lambda: api.repo_info(repo, revision=revision, repo_type=repo_type)).sha
+        tree = repo_tree(api, repo, repo_type, commit)
+    wanted, left_out = _select(kind, repo, tree, without)
+    done = Pulled(out, commit, tuple(sorted(wanted)), sum(size for _, size in wanted.values()), left_out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        _check_existing(out, done, wanted)
+        notify(f"{out} already holds commit {commit[:8]}, checked")
+        return done
+    staging = out.with_name(out.name + ".incomplete")
+    with explained(action):
+        _check_space(staging, done.bytes)
+        notify(f"fetching {len(wanted)} files, {done.bytes / 1e6:.1f} MB, of commit {commit[:8]}")
+        _fetch(api, repo, repo_type, commit, staging, sorted(wanted))
+        _check_content(kind, repo, staging, wanted)
+        shutil.rmtree(staging / ".cache", ignore_errors=True)
+        _remove_strangers(staging, wanted)
+        checksums = {path: checksum for path, (checksum, _) in sorted(wanted.items())}
+        write_json(staging / PULL_RECORD, {"repo": repo, "kind": kind, "commit": commit, "files": checksums})
+        if out.exists():
+            out.rmdir()  # empty, as was just seen
+        os.replace(staging, out)
+    return done
+
+
+def _select(kind: Kind, repo: str, tree: Tree, without: Sequence[str]) -> tuple[Tree, tuple[str, ...]]:
+    """(what to fetch, what to leave); raises RefusedError for names that are unsafe whatever the content."""
+    wanted = {path: entry for path, entry in tree.items() if not any(fnmatch(path, pattern) for pattern in without)}
+    wanted.pop(".gitattributes", None)
+    findings = [f"{path!r} {problem}" for path in sorted(wanted) if (problem := path_problem(path))]
+    folded: dict[str, str] = {}
+    for path in sorted(wanted):
+        if (other := folded.setdefault(path.lower(), path)) != path:
+            findings.append(f"{other!r} and {path!r} are one file on some systems")
+    if kind == "model":
+        from ocr_hf.hub.check_model import forbidden_by_name, is_training_state
+
+        wanted = {path: entry for path, entry in wanted.items() if not is_training_state(path)}
+        findings += [f"{path} {reason}" for path in sorted(wanted) if (reason := forbidden_by_name(path))]
+    if findings:
+        raise RefusedError(f"{repo} is not fetched (to leave files out, add --without PATTERN):", findings)
+    return wanted, tuple(sorted(set(tree) - set(wanted) - {".gitattributes"}))
+
+
+def _check_existing(out: Path, done: Pulled, wanted: Tree) -> None:
+    record = out / PULL_RECORD
+    if not record.is_file():
+        raise FileExistsError(f"{out} exists and was not written by `ocr-hf pull`; name another folder")
+    commit = json.loads(record.read_text(encoding="utf-8")).get("commit")
+    if commit != done.commit:
+        raise FileExistsError(f"{out} holds commit {str(commit)[:8]}, not {done.commit[:8]}; name another folder")
+    wrong = _wrong(out, wanted)
+    if wrong:
+        raise RefusedError(f"{out} was altered since it was pulled; remove it and pull again:", _sentences(wrong))
+
+
+def _check_space(staging: Path, need: int) -> None:
+    staging.mkdir(parents=True, exist_ok=True)
+    there = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())
+    free = shutil.disk_usage(staging).free
+    if free < need - there + SPARE_BYTES:
+        raise HubError(
+            f"{need / 1e6:.1f} MB are to be fetched but {staging.parent} has {free / 1e6:.1f} MB free; free some space "
+            "or name a folder on another disk"
+        )
+
+
+def _fetch(api: HfApi, repo: str, repo_type: str, commit: str, staging: Path, paths: list[str]) -> None:
+    from huggingface_hub import snapshot_download
+
+    # Brackets are wildcards in the client's patterns; every wanted path is named, so nothing else comes along.
+    patterns = [path.replace("[", "[[]") for path in paths]
+    patiently(
+        lambda: snapshot_download(
+            repo,
+            repo_type=repo_type,
+            revision=commit,
+            local_dir=staging,
+            allow_patterns=patterns,
+            endpoint=api.endpoint,
+            token=api.token,
+        )
+    )
+
+
+def _check_content(kind: Kind, repo: str, staging: Path, wanted: Tree) -> None:
+    wrong = _wrong(staging, wanted)
+    if kind == "model":
+        from ocr_hf.hub.check_model import is_pickle
+
+        wrong |= {path: "is a pickle by its content" for path in wanted.keys() - wrong if is_pickle(staging / path)}
+    if wrong:
+        for path in wrong:  # so that the next pull fetches it anew
+            (staging / path).unlink(missing_ok=True)
+        raise RefusedError(f"{repo} is refused; these files were not kept:", _sentences(wrong))
+    if kind == "dataset":
+        from ocr_hf.data.schema import MANIFEST, read_manifest
+
+        if (staging / MANIFEST).is_file():  # other data sets may be pulled too
+            read_manifest(staging)
+
+
+def _wrong(folder: Path, wanted: Tree) -> dict[str, str]:
+    """Path -> what is wrong with it."""
+    return {
+        path: "does not match its checksum: it was altered on the way or on the Hub"
+        for path, (checksum, size) in wanted.items()
+        if not file_matches(folder / path, checksum, size)
+    }
+
+
+def _sentences(wrong: dict[str, str]) -> list[str]:
+    return [f"{path} {what}" for path, what in sorted(wrong.items())]
+
+
+def _remove_strangers(staging: Path, wanted: Tree) -> None:
+    """Files of another commit, left by a pull that broke before the branch moved on."""
+    for path in sorted(staging.rglob("*"), reverse=True):
+        if path.is_file() and path.relative_to(staging).as_posix() not in wanted:
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()

@@ -1,0 +1,1 @@
+"""Camera paths: planned walks, and trajectories that users bring."""

@@ -1,0 +1,126 @@
+"""A way across the free floor that passes through all rooms and comes near to most things in them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ocr_hf.scenes.cameras.free_floor import FreeFloor
+from ocr_hf.scenes.scene import Scene
+
+CANDIDATES = 250
+"""How many places are tried."""
+MAX_STOPS = 14
+SPACING_M = 0.05
+"""Distance between the points of a way."""
+
+
+def plan_tour(
+    scene: Scene, floor: FreeFloor, lengths_m: tuple[float, float, float], rng: np.random.Generator
+) -> np.ndarray:
+    """Return a way (N, 2) on `floor`, points about SPACING_M apart.
+
+    lengths_m : the least length, the greatest to be reached for the sake of further places, the greatest to be
+        reached for the sake of further rooms
+    It visits every room that `floor` reaches, and as many further places, far from each other, as fit; if that is
+    less than the least length it goes on to further places. ValueError where no floor is free.
+    """
+    least, comfortable, most = lengths_m
+    stops, rooms = _stops(scene, floor, rng)
+    costs = _costs(floor, stops)
+    way = stops[:1]
+    for count in range(len(stops), 0, -1):
+        limit = comfortable if count > rooms else most
+        starts = [int(rng.integers(rooms))] if count > rooms else list(rng.permutation(count))
+        ways = (_join(floor, stops[_order(costs, list(range(count)), int(first))]) for first in starts)
+        fitting = next((way for way in ways if _length(way) <= limit), None)
+        if fitting is not None:
+            way = fitting
+            break
+    for _ in range(40 if len(stops) > 1 else 0):
+        if _length(way) >= least:
+            break
+        for stop in rng.permutation(len(stops)):
+            leg = _join(floor, np.stack([way[-1], stops[stop]]))
+            if _length(way) < least and _length(way) + _length(leg) <= max(comfortable, least):
+                way = np.vstack([way, leg[1:]])
+    return relaxed(floor, way)
+
+
+def _stops(scene: Scene, floor: FreeFloor, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """Return places (N, 2), each far from those before it, and how many come first for being in a room each."""
+    clearance = floor.clearance_m[floor.grid]
+    if len(clearance) == 0:
+        raise ValueError("no floor is free here; make the walker's radius smaller or check the scene's floor")
+    # The wide parts of the floor, but never fewer than a fifth of it.
+    wide = clearance >= min(0.25, float(np.quantile(clearance, 0.8)))
+    choice = rng.permutation(np.flatnonzero(wide))[:CANDIDATES]
+    places, room_to_move = floor.free_points[choice], clearance[choice]
+    from shapely import Polygon, contains_xy
+
+    chosen: list[int] = []
+    for room in scene.rooms:
+        inside = np.flatnonzero(contains_xy(Polygon(room.polygon), places[:, 0], places[:, 1]))
+        if len(inside):
+            chosen.append(int(inside[room_to_move[inside].argmax()]))
+    if not chosen:
+        chosen = [int(room_to_move.argmax())]
+    rooms = len(chosen)
+    while len(chosen) < min(MAX_STOPS, len(places)):
+        distance = np.linalg.norm(places[:, None] - places[chosen], axis=2).min(axis=1)
+        best = int(distance.argmax())
+        if distance[best] < 0.7:
+            break
+        chosen.append(best)
+    return places[chosen], rooms
+
+
+def _costs(floor: FreeFloor, stops: np.ndarray) -> np.ndarray:
+    """Return the cost (N, N) of the way between each two stops."""
+    cells = floor.cells(stops)
+    index = floor.numbers[cells[:, 0], cells[:, 1]]
+    return np.array([floor.distances(stop)[index] for stop in stops])
+
+
+def _order(costs: np.ndarray, stops: list[int], first: int) -> list[int]:
+    """Return the stops in an order that makes a short walk from `first`: nearest neighbour, then 2-opt."""
+    order, left = [first], [stop for stop in stops if stop != first]
+    while left:
+        order.append(min(left, key=lambda stop: costs[order[-1], stop]))
+        left.remove(order[-1])
+    improved = True
+    while improved:
+        improved = False
+        for i in range(1, len(order) - 1):
+            for j in range(i + 1, len(order)):
+                turned = order[:i] + order[i : j + 1][::-1] + order[j + 1 :]
+                if costs[turned[:-1], turned[1:]].sum() < costs[order[:-1], order[1:]].sum() - 1e-9:
+                    order, improved = turned, True
+    return order
+
+
+def _join(floor: FreeFloor, stops: np.ndarray) -> np.ndarray:
+    """Return the corners (N, 2) of the shortest ways through the stops, in their order."""
+    way = stops[:1]
+    for stop in stops[1:]:
+        leg = floor.shortest_path(way[-1], stop)
+        if leg is not None:
+            way = np.vstack([way, leg[1:]])
+    return way
+
+
+def _length(way: np.ndarray) -> float:
+    return float(np.linalg.norm(np.diff(way, axis=0), axis=1).sum())
+
+
+def relaxed(floor: FreeFloor, corners: np.ndarray, rounds: int = 60) -> np.ndarray:
+    """Return the way through `corners` (N, 2) as points SPACING_M apart, its bends rounded where the floor allows."""
+    steps = np.linalg.norm(np.diff(corners, axis=0), axis=1)
+    length = np.concatenate([[0.0], np.cumsum(steps)])
+    count = max(2, int(np.ceil(length[-1] / SPACING_M)) + 1)
+    at = np.linspace(0.0, length[-1], count)
+    way = np.stack([np.interp(at, length, corners[:, axis]) for axis in (0, 1)], axis=1)
+    for _ in range(rounds if count > 2 else 0):
+        moved = way.copy()
+        moved[1:-1] = 0.5 * way[1:-1] + 0.25 * (way[:-2] + way[2:])
+        way = np.where(floor.contains(moved)[:, None], moved, way)
+    return way

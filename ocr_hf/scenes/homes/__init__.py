@@ -1,0 +1,1 @@
+"""Procedural and furnished homes: plans, rooms, furniture, materials."""

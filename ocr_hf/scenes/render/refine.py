@@ -1,0 +1,60 @@
+"""Finer triangles where light changes: at the edges of shadows and around what stands on the floor."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ocr_hf.geometry.cutting import cut_edges, triangle_areas
+from ocr_hf.scenes.render.lamps import lamp_light, without_emitters
+from ocr_hf.scenes.render.light_points import LIFT_M, LightPoints, hemisphere, light_points
+from ocr_hf.scenes.render.ray_caster import RayCaster
+from ocr_hf.scenes.render.surfaces import Surfaces
+from ocr_hf.scenes.scene import Light
+
+MIN_EDGE_M, MIN_AREA_M2 = 0.12, 0.002
+"""Edges shorter than this, and the edges of triangles smaller than this, are not cut."""
+ROUNDS = 3
+STEP = 0.18
+"""An edge is cut if the light at its ends differs by more than this share of typical light."""
+NEAR_M, RAYS = 0.5, 24
+"""Niches are probed with so many rays of this length."""
+MAX_NEW_FACES = 150_000
+
+
+def refine(surfaces: Surfaces, caster: RayCaster, lamps: list[Light]) -> Surfaces:
+    """Return `surfaces` with edges halved where lamp light or the openness of the place changes along them.
+
+    caster : casts at the same surfaces (cutting doesn't move them)
+    lamps : relative to the surfaces' origin
+    """
+    shadow = without_emitters(surfaces, caster)
+    active, budget, typical = surfaces.triangles(), len(surfaces.faces) + MAX_NEW_FACES, 0.0
+    changed = np.ones(len(active.faces), dtype=bool)
+    for _ in range(ROUNDS):
+        large = triangle_areas(active.vertices[active.faces]) > MIN_AREA_M2
+        keep = changed & large & (active.edge_lengths().max(axis=1) > MIN_EDGE_M)
+        if not keep.any():
+            break
+        points = light_points(surfaces.with_triangles(active[keep]))
+        light = lamp_light(shadow, points, lamps, more=0).mean(axis=1)
+        lit = light[light > 0.0]
+        typical = typical or (float(np.median(lit)) if len(lit) else 1.0)
+        shade = (_openness(caster, points) + light / (light + np.float32(typical)))[points.of_corner[0]]
+        uneven = np.abs(shade - shade[:, [1, 2, 0]]) > STEP
+        uneven &= active[keep].edge_lengths() > MIN_EDGE_M
+        keys = np.unique(active.edge_keys()[keep][uneven])
+        if not len(keys) or len(active.faces) + 2 * len(keys) > budget:
+            break
+        active, changed = cut_edges(active, keys)
+    return surfaces.with_triangles(active)
+
+
+def _openness(caster: RayCaster, points: LightPoints) -> np.ndarray:
+    """Return the share (P,) float32 of the hemisphere above each point that is free up to NEAR_M."""
+    rays = np.empty((len(points.place), 6), dtype=np.float32)
+    rays[:, :3] = points.place + points.normal * np.float32(LIFT_M)
+    free = np.zeros(len(rays), dtype=np.float32)
+    for direction in hemisphere(points.normal, RAYS):
+        rays[:, 3:] = direction * np.float32(NEAR_M)
+        free += ~caster.blocked(rays)
+    return free / RAYS

@@ -1,0 +1,270 @@
+"""Colour, depth and instance maps of a scene by ray casting on the CPU: no OpenGL, no display, no GPU.
+
+Rays are cast by Open3D's `RaycastingScene` (Embree); everything else is numpy. Frames depend only on the scene,
+the cameras and the frame size: the same bytes come out for any number of threads or processes.
+
+Forked workers (`datasets.map(num_proc=N)`, `multiprocess`) are safe: a child can cast rays with a Renderer that
+its parent built and used, and can build its own. A Renderer can't be pickled: give spawned workers the scene.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ocr_hf.geometry.camera import check_intrinsics, check_poses
+from ocr_hf.scenes.render.lamps import lamps_of
+from ocr_hf.scenes.render.ray_caster import Hits, RayCaster
+from ocr_hf.scenes.render.refine import refine
+from ocr_hf.scenes.render.shading import bake
+from ocr_hf.scenes.render.surfaces import Surfaces, gather_surfaces
+from ocr_hf.scenes.render.textures import TextureAtlas
+from ocr_hf.scenes.scene import Clip, Scene
+
+CHUNK = 16384
+"""Pixels shaded at a time: their working set stays in the processor's cache."""
+EDGE_CONTRAST = 12
+"""Neighbouring pixels that differ by less (of 255) show no jagged edge."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rendered:
+    """Frames and what is known of each pixel.
+
+    frames : (T, H, W, 3) uint8 sRGB
+    depth : (T, H, W) float32, metres along the camera's z axis, 0 = none
+    instances : (T, H, W) uint16, 0 = background, else object id
+    """
+
+    frames: np.ndarray
+    depth: np.ndarray
+    instances: np.ndarray
+
+
+class _Camera:
+    """Rays through the pixels of a frame. Their z along the camera's axis is 1, so hit distances are depths."""
+
+    def __init__(self, intrinsics: np.ndarray, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self._inverse = np.linalg.inv(intrinsics)
+        self.pixel = 0.5 * float(self._inverse[0, 0] + self._inverse[1, 1])
+        self._rays = np.empty((height, width, 6), dtype=np.float32)
+
+    def rays(self, rotation: np.ndarray, origin: np.ndarray) -> np.ndarray:
+        """Return (H W, 6) float32 rays through the pixel centres; the next call overwrites them."""
+        turned = rotation @ self._inverse
+        columns = turned[:, :1] * (np.arange(self.width) + 0.5)
+        rows = turned[:, 1:2] * (np.arange(self.height) + 0.5) + turned[:, 2:]
+        self._rays[..., :3] = origin
+        np.add(columns.T[None], rows.T[:, None], out=self._rays[..., 3:], casting="same_kind")
+        return self._rays.reshape(-1, 6)
+
+    def rays_within(
+        self, rotation: np.ndarray, origin: np.ndarray, rows: np.ndarray, columns: np.ndarray, samples: int
+    ) -> np.ndarray:
+        """Return (samples N, 6) float32 rays through `samples` places off the centre of each of N pixels."""
+        # On a ring around the centre, turned so that no two share a row or a column.
+        angle = 2.0 * np.pi * np.arange(samples) / samples + 0.35
+        offset = 0.5 + 0.35 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        image = np.ones((samples, len(rows), 3))
+        image[..., 0] = columns + offset[:, :1]
+        image[..., 1] = rows + offset[:, 1:]
+        rays = np.empty((samples, len(rows), 6), dtype=np.float32)
+        rays[..., :3] = origin
+        rays[..., 3:] = image @ (rotation @ self._inverse).T
+        return rays.reshape(-1, 6)
+
+
+class Renderer:
+    """Renders one scene; building it bakes the light (a few seconds for a furnished flat).
+
+    scene : what to show; surfaces are two-sided
+    threads : processor threads for casting; 1 is best where several processes render
+    edge_samples : rays through each pixel on an edge, against jagged outlines; 1 for none. Depth and instances
+        always belong to the pixel's centre.
+    light_rays : directions in which light is gathered at each corner; fewer bake faster and look rougher
+    Raises ValueError if the scene has nothing to render or a mesh is malformed.
+    """
+
+    def __init__(self, scene: Scene, threads: int = 1, edge_samples: int = 4, light_rays: int = 32) -> None:
+        self._edge_samples = edge_samples
+        surfaces = gather_surfaces(scene)
+        lamps = lamps_of(scene, surfaces.origin)
+        surfaces = refine(surfaces, RayCaster(surfaces.vertices, surfaces.faces, threads), lamps)
+        self._origin = surfaces.origin
+        self._atlas = TextureAtlas(surfaces.texture)
+        self._caster = RayCaster(surfaces.vertices, surfaces.faces, threads)
+        self._texture = self._atlas.index[surfaces.part]
+        self._part = np.append(surfaces.part, np.int32(-1))
+        self._instance = np.append(surfaces.instance, np.uint16(0))
+        gain = bake(surfaces, self._atlas, self._caster, lamps, light_rays)
+        self._corners = _corner_table(surfaces, gain, self._atlas)
+
+    def render(self, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int) -> Rendered:
+        """Render one frame per pose.
+
+        camera_to_world : (T, 4, 4) float64, OpenCV axes; intrinsics : (3, 3) pixels of a width x height frame
+        Raises ValueError for poses or intrinsics that are not usable and for an empty frame size.
+        """
+        poses = check_poses(camera_to_world)
+        rendered = Rendered(
+            frames=np.empty((len(poses), height, width, 3), dtype=np.uint8),
+            depth=np.empty((len(poses), height, width), dtype=np.float32),
+            instances=np.empty((len(poses), height, width), dtype=np.uint16),
+        )
+        for i, (frame, depth, instances) in enumerate(self.stream(poses, intrinsics, width, height)):
+            rendered.frames[i], rendered.depth[i], rendered.instances[i] = frame, depth, instances
+        return rendered
+
+    def stream(
+        self, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield (frame (H, W, 3) uint8, depth (H, W) float32, instances (H, W) uint16) pose by pose, as `render`."""
+        if width < 1 or height < 1:
+            raise ValueError(f"frame size is {width} x {height}; give at least 1 x 1 pixels")
+        camera = _Camera(check_intrinsics(intrinsics), width, height)
+        for pose in check_poses(camera_to_world):
+            yield self._frame(camera, pose)
+
+    def _frame(self, camera: _Camera, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return colour (H, W, 3) uint8, depth (H, W) float32 and instances (H, W) uint16 from one pose."""
+        origin, shape = pose[:3, 3] - self._origin, (camera.height, camera.width)
+        rays = camera.rays(pose[:3, :3], origin)
+        hits = self._caster.cast(rays)
+        frame = self._shaded(rays, hits, camera.pixel).reshape(*shape, 3)
+        face = np.minimum(hits.face, np.uint32(len(self._texture)))
+        part = np.take(self._part, face)
+        depth = np.where(part < 0, np.float32(0.0), hits.distance).reshape(shape)
+        if self._edge_samples > 1:
+            rows, columns = np.nonzero(_edges(frame, depth, part.reshape(shape), hits.normal.reshape(*shape, 3)))
+            if len(rows):
+                rays = camera.rays_within(pose[:3, :3], origin, rows, columns, self._edge_samples - 1)
+                colors = self._shaded(rays, self._caster.cast(rays), camera.pixel)
+                colors = np.concatenate([frame[rows, columns][None], colors.reshape(-1, len(rows), 3)])
+                # Light adds up, sRGB values don't: their squares are near enough.
+                squares = np.square(colors, dtype=np.float32).mean(axis=0)
+                frame[rows, columns] = np.sqrt(squares) + np.float32(0.5)
+        return frame, depth, np.take(self._instance, part).reshape(shape)
+
+    def _shaded(self, rays: np.ndarray, hits: Hits, pixel: float) -> np.ndarray:
+        """Return colours (N, 3) uint8 of what rays (N, 6) hit; pixels span `pixel` metres at depth 1."""
+        colors = np.empty((len(rays), 3), dtype=np.uint8)
+        for start in range(0, len(rays), CHUNK):
+            part = slice(start, start + CHUNK)
+            colors[part] = self._colors(
+                rays[part, 3:], hits.distance[part], hits.face[part], hits.barycentric[part], hits.normal[part], pixel
+            )
+        return colors
+
+    def _colors(
+        self,
+        direction: np.ndarray,
+        depth: np.ndarray,
+        primitive: np.ndarray,
+        barycentric: np.ndarray,
+        normal: np.ndarray,
+        pixel: float,
+    ) -> np.ndarray:
+        """Return (N, 3) uint8 colours of the points where rays hit; of the sky where they hit nothing."""
+        count = len(self._texture)
+        missed = primitive >= count
+        primitive = np.where(missed, np.uint32(0), primitive).astype(np.int64)
+        direction = np.ascontiguousarray(direction.T)
+        normal = np.ascontiguousarray(normal.T)
+        facing = direction[0] * normal[0] + direction[1] * normal[1] + direction[2] * normal[2]
+        square = direction[0] * direction[0] + direction[1] * direction[1] + direction[2] * direction[2]
+        row = np.take(self._corners, primitive + count * (facing > 0.0), axis=0).T.copy()
+        first, second = np.ascontiguousarray(barycentric.T)
+        values = row[0:5] + row[5:10] * first + row[10:15] * second
+        # A pixel's footprint grows with distance and with slant; along the slant it is stretched one way only.
+        span = np.where(missed, np.float32(1.0), depth)
+        span *= np.float32(pixel)
+        span *= span
+        with np.errstate(divide="ignore"):
+            scale = np.float32(0.5) * np.log2(
+                span * square * np.sqrt(square) / np.maximum(np.abs(facing), np.float32(1e-6))
+            )
+        scale += row[15]
+        colors = self._atlas.sample(np.take(self._texture, primitive), values[3:5], scale)
+        colors *= values[:3]
+        if missed.any():
+            colors[:, missed] = _sky(direction[:, missed], square[missed])
+        np.minimum(colors, np.float32(255.0), out=colors)
+        colors += np.float32(0.5)
+        return colors.astype(np.uint8).T
+
+
+def render_clip(
+    scene: Scene,
+    clip_id: str,
+    camera_to_world: np.ndarray,
+    intrinsics: np.ndarray,
+    width: int,
+    height: int,
+    fps: float,
+    renderer: Renderer | None = None,
+) -> Clip:
+    """Return a clip of `scene` seen from `camera_to_world` (T, 4, 4); give `renderer` to share the baked light."""
+    rendered = (renderer or Renderer(scene)).render(camera_to_world, intrinsics, width, height)
+    return Clip(
+        id=clip_id,
+        scene=scene,
+        frames=rendered.frames,
+        camera_to_world=camera_to_world,
+        intrinsics=intrinsics,
+        fps=fps,
+        depth=rendered.depth,
+        instances=rendered.instances,
+    )
+
+
+def _corner_table(surfaces: Surfaces, gain: np.ndarray, atlas: TextureAtlas) -> np.ndarray:
+    """Return the (2 F, 16) float32 table of what shading reads of a triangle's front (first F rows) or back.
+
+    A row is one cache line: r g b u v at the first corner, their change to the second, to the third corner, and
+    log2 of texels per metre.
+    """
+    vertices, uv, color = surfaces.corners(), surfaces.uv, surfaces.color
+    count = len(surfaces.faces)
+    table = np.empty((2, count, 16), dtype=np.float32)
+    # Whole periods are taken off so that float32 keeps its precision for textures that repeat many times.
+    uv = uv - np.floor(uv[:, :1])
+    value = np.empty((count, 3, 5), dtype=np.float32)
+    for side in range(2):
+        value[..., :3] = gain[side] * color
+        value[..., 3:] = uv
+        table[side, :, 0:5] = value[:, 0]
+        table[side, :, 5:10] = value[:, 1] - value[:, 0]
+        table[side, :, 10:15] = value[:, 2] - value[:, 0]
+    edge_a, edge_b = vertices[:, 1] - vertices[:, 0], vertices[:, 2] - vertices[:, 0]
+    area = np.linalg.norm(np.cross(edge_a, edge_b), axis=1)
+    texels = (uv[:, 1:] - uv[:, :1]) * atlas.size(atlas.index[surfaces.part])[:, None, :]
+    texel_area = np.abs(texels[:, 0, 0] * texels[:, 1, 1] - texels[:, 0, 1] * texels[:, 1, 0])
+    table[..., 15] = 0.5 * np.log2(np.maximum(texel_area, 1e-12) / np.maximum(area, 1e-12))
+    return table.reshape(2 * count, 16)
+
+
+def _edges(frame: np.ndarray, depth: np.ndarray, part: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """Return the (H, W) bool pixels beside which both the surface and its colour change."""
+    edge = np.zeros(depth.shape, dtype=bool)
+    planes = [np.ascontiguousarray(frame[..., i]) for i in range(3)]
+    for axis in (0, 1):
+        a = (slice(None),) * axis + (slice(None, -1),)
+        b = (slice(None),) * axis + (slice(1, None),)
+        change = np.any([np.maximum(p[a], p[b]) - np.minimum(p[a], p[b]) > EDGE_CONTRAST for p in planes], axis=0)
+        jump = part[a] != part[b]
+        jump |= np.abs(depth[a] - depth[b]) > np.float32(0.05) * np.minimum(depth[a], depth[b])
+        jump |= np.einsum("ijk,ijk->ij", normal[a], normal[b]) < np.float32(0.95)
+        change &= jump
+        edge[a] |= change
+        edge[b] |= change
+    return edge
+
+
+def _sky(direction: np.ndarray, square: np.ndarray) -> np.ndarray:
+    """Return (3, N) colours in [0, 255] of a bright overcast sky: pale above the horizon, bluer towards the zenith."""
+    height = direction[2] / np.sqrt(square)
+    up = np.clip(height, 0.0, 1.0)
+    return np.stack([232.0 - 62.0 * up, 238.0 - 42.0 * up, 244.0 - 10.0 * up]).astype(np.float32)

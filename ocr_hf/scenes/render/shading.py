@@ -1,0 +1,171 @@
+"""Baked light: how bright every corner of every triangle is, computed once per scene.
+
+From each light point (see light_points.py) a fixed set of rays looks at the hemisphere above the surface. What they
+miss is sky, what they hit passes light on; lamps are tested for shadow. A few rounds of that carry lamp light and sky
+light around corners, colour the shade and darken niches (ambient occlusion).
+
+The rays are the same for all points and scenes: no noise, no flicker, the same bytes always.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ocr_hf.scenes.render.lamps import lamp_light, without_emitters
+from ocr_hf.scenes.render.light_points import LIFT_M, LightPoints, hemisphere, light_points, with_backs
+from ocr_hf.scenes.render.ray_caster import RayCaster
+from ocr_hf.scenes.render.surfaces import Surfaces
+from ocr_hf.scenes.render.textures import TextureAtlas
+from ocr_hf.scenes.scene import Light
+
+BOUNCES = 2
+GAMMA = 2.2
+EDGE_SAMPLES = 12
+"""Further points of each lamp that are tested in the edges of shadows."""
+SKY_UP, SKY_DOWN = (0.24, 0.25, 0.265), (0.08, 0.08, 0.08)
+"""Linear radiance of the sky at the zenith, and of the ground outside."""
+AMBIENT = 0.05
+"""Share of the typical light that reaches even the deepest niche."""
+EXPOSURE, WHITE = 1.25, 4.0
+"""Typical light is scaled to the first number; the second is shown as pure white."""
+NEAR_M, SOLID_M, ENCLOSED = 0.4, 3.0, 0.75
+"""A point that sees mostly the backs of things nearer than the first, or only backs nearer than the second, lies inside
+something solid. One that sees hardly anything farther than the first, behind a picture or under a sofa, gets at least
+this share of its neighbours' light: it would be a dark tooth at the end of a triangle that reaches out of the gap."""
+VISIBLE_M = 0.5
+"""What is seen from this far counts for the exposure; the insides of cabinets don't."""
+
+
+def bake(surfaces: Surfaces, atlas: TextureAtlas, caster: RayCaster, lamps: list[Light], rays: int) -> np.ndarray:
+    """Return (2, F, 3, 3) float32 gains on sRGB values: side (front, back) x triangle x corner x colour.
+
+    caster : casts at exactly `surfaces`; lamps : relative to the surfaces' origin
+    rays : directions in which each light point looks
+    """
+    points = light_points(surfaces)
+    visible = np.zeros(2 * len(surfaces.faces), dtype=np.int64)
+    seen, hidden = _look_around(caster, points.place, points.normal, visible, rays)
+    backs = _seen_from_behind(surfaces, visible)
+    if backs.any():
+        count = len(points.place)
+        points = with_backs(points, backs)
+        more, more_hidden = _look_around(caster, points.place[count:], points.normal[count:], visible, rays)
+        seen, hidden = np.concatenate([seen, more], axis=1), np.append(hidden, more_hidden)
+    light = lamp_light(without_emitters(surfaces, caster), points, lamps, EDGE_SAMPLES)
+    albedo = _albedo(surfaces, atlas)
+    light = _with_bounces(light, seen, points, albedo, hidden)
+    typical = _typical(light, visible, points, albedo)
+    return _gain(light, typical, surfaces.emission[surfaces.part], points)
+
+
+def _look_around(
+    caster: RayCaster, place: np.ndarray, normal: np.ndarray, visible: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Look at the hemisphere above each point (P, 3); count in `visible` (2 F,) what is seen from some distance.
+
+    Returns (seen (count, P) int32: 2 face + (1 from behind), or -1 - (elevation in 0 ... 255) for the sky;
+    hidden (P,) float32: 1 inside solids, ENCLOSED in the narrowest gaps, else 0).
+    """
+    seen = np.empty((count, len(place)), dtype=np.int32)
+    far = np.empty(seen.shape, dtype=bool)
+    inside, within, near = np.zeros((3, len(place)), dtype=np.uint8)
+    rays = np.empty((len(place), 6), dtype=np.float32)
+    rays[:, :3] = place + normal * np.float32(LIFT_M)
+    for number, direction in enumerate(hemisphere(normal, count)):
+        rays[:, 3:] = direction
+        hits = caster.cast(rays)
+        behind = np.einsum("ij,ij->i", hits.normal, direction) > 0.0
+        sky = np.isinf(hits.distance)
+        elevation = np.rint((direction[:, 2] + 1.0) * 127.5).astype(np.int32)
+        surface = 2 * hits.face.astype(np.int32) + behind
+        seen[number] = np.where(sky, -1 - elevation, surface)
+        close = hits.distance < NEAR_M
+        near += close
+        within += behind & close
+        inside += behind & (hits.distance < SOLID_M)
+        far[number] = ~sky & (hits.distance > VISIBLE_M)
+    buried = (within > 0.5 * count) | (inside > 0.95 * count)
+    if buried.mean() > 0.5:  # walls turned inside out: what looks like the inside of a solid is a room
+        buried[:] = False
+    for surface, counts in zip(seen, far & ~buried, strict=True):
+        visible += np.bincount(surface[counts], minlength=len(visible))
+    hidden = np.where(near > 0.88 * count, np.float32(ENCLOSED), np.float32(0.0))
+    return seen, np.where(buried, np.float32(1.0), hidden)
+
+
+def _seen_from_behind(surfaces: Surfaces, visible: np.ndarray) -> np.ndarray:
+    """Return (F,) bool: triangles of meshes whose backs are looked at (curtains, single-sheet walls, wrong order)."""
+    parts = np.stack([np.bincount(surfaces.part, weights=side) for side in visible.reshape(-1, 2).T])
+    return (parts[1] > 0.05 * parts.sum(axis=0))[surfaces.part]
+
+
+def _albedo(surfaces: Surfaces, atlas: TextureAtlas) -> np.ndarray:
+    """Return the mean linear reflectance (F, 3) float32 of each triangle."""
+    index = atlas.index[surfaces.part]
+    texels = (surfaces.uv[:, 1:] - surfaces.uv[:, :1]) * atlas.size(index)[:, None, :]
+    area = np.abs(texels[:, 0, 0] * texels[:, 1, 1] - texels[:, 0, 1] * texels[:, 1, 0])
+    scale = np.float32(0.5) * np.log2(np.maximum(area, np.float32(1.0)))
+    texture = atlas.sample(index, np.ascontiguousarray(surfaces.uv.mean(axis=1).T), scale).T
+    return np.minimum((surfaces.color.mean(axis=1) * texture / 255.0) ** GAMMA, 0.85).astype(np.float32)
+
+
+def _with_bounces(
+    lamp_light: np.ndarray, seen: np.ndarray, points: LightPoints, albedo: np.ndarray, hidden: np.ndarray
+) -> np.ndarray:
+    """Return lamp light, sky light and what surfaces pass on to each other, (P, 3) float32."""
+    up = np.linspace(0.0, 1.0, 256)[:, None]
+    up = np.clip(1.5 * up - 0.25, 0.0, 1.0)
+    # Looked up with negative numbers, counted from the end: -1 is the lowest sky.
+    sky = (up * np.array(SKY_UP) + (1.0 - up) * np.array(SKY_DOWN))[::-1].astype(np.float32)
+    light, steps = _filled(lamp_light, points, hidden), []
+    for _ in range(BOUNCES):
+        leaving = (light[points.of_corner].mean(axis=2) * albedo).transpose(1, 0, 2).reshape(-1, 3)
+        table = np.concatenate([leaving, sky])
+        arriving = lamp_light.copy()
+        for ray in seen:
+            arriving += table[ray] * np.float32(1.0 / len(seen))
+        arriving = _filled(arriving, points, hidden)
+        steps.append(arriving - light)
+        light = arriving
+    # Further bounces are taken to shrink as the last one did: a geometric series.
+    ratio = min(float(steps[-1].mean() / max(steps[-2].mean(), 1e-9)), 0.7)
+    return light + steps[-1] * np.float32(ratio / (1.0 - ratio))
+
+
+def _filled(light: np.ndarray, points: LightPoints, hidden: np.ndarray) -> np.ndarray:
+    """Return the light (P, 3), at `hidden` (P,) points at least that share of what their neighbours get."""
+    light, known = light.copy(), hidden == 0.0
+    corner = points.of_corner.reshape(-1, 3)
+    corner = corner[~known[corner].all(axis=1)]
+    for _ in range(4):
+        weight = known[corner].astype(np.float64)
+        total = np.einsum("fc,fcx->fx", weight, light[corner])
+        number = np.bincount(corner.reshape(-1), np.repeat(weight.sum(axis=1), 3), minlength=len(light))
+        new = ~known & (number > 0.0)
+        for color in range(3):
+            value = np.bincount(corner.reshape(-1), np.repeat(total[:, color], 3), minlength=len(light))
+            light[new, color] = np.maximum(light[new, color], hidden[new] * value[new] / number[new])
+        known |= new
+    return light
+
+
+def _typical(light: np.ndarray, visible: np.ndarray, points: LightPoints, albedo: np.ndarray) -> float:
+    """Return the light in which the surfaces (2 F,) typically are, each as important as it is `visible`.
+
+    White surroundings count as brighter and dark ones as darker than they are lit, as a camera's exposure does.
+    """
+    brightness = np.sqrt(light.mean(axis=1))[points.of_corner].mean(axis=2)
+    brightness *= np.power(albedo.mean(axis=1) / np.float32(0.45), np.float32(0.25))
+    seen = visible if visible.any() else np.ones_like(visible)
+    return max(float(np.average(brightness.T.reshape(-1), weights=seen)) ** 2, 1e-3)
+
+
+def _gain(light: np.ndarray, typical: float, emission: np.ndarray, points: LightPoints) -> np.ndarray:
+    """Return the (2, F, 3, 3) float32 gains that show light (P, 3) with `typical` light well exposed."""
+    shown = light * np.float32(EXPOSURE / typical) + np.float32(AMBIENT)
+    brightness = shown.mean(axis=1, keepdims=True)
+    # Reinhard's curve with a white point (2002, equation 4), on brightness, so that colours keep their hue.
+    shown *= (1.0 + brightness / WHITE**2) / (1.0 + brightness)
+    gain = np.maximum(shown, 0.0)[points.of_corner]
+    gain += emission[None, :, None, None]
+    return np.power(gain, np.float32(1.0 / GAMMA))
