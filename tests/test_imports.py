@@ -11,6 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "ocr_hf"
 ORDER = [
+    "registry",
     "video",
     "geometry",
     "scenes",
