@@ -14,8 +14,8 @@ from ocr_hf.scenes.homes.furniture.style import draw_style
 from ocr_hf.scenes.randomness import generator
 from tests.scenes.meshes import closed_parts
 
-MODULES = ("appliances", "belongings", "decor", "electronics", "lighting", "openings", "sanitary", "seating", "sleeping")
-MODULES += ("storage", "tables", "tableware")
+MODULES = ("appliances", "belongings", "decor", "electronics", "lighting", "openings", "sanitary", "seating")
+MODULES += ("sleeping", "storage", "tables", "tableware")
 LONGEST_M = {  # category -> shortest and longest of its longest dimension, metres
     "backpack": (0.4, 0.7),
     "bathtub": (1.4, 1.9),
