@@ -94,7 +94,7 @@ def _run(config: EvalConfig, out: Path) -> dict | None:
 
 
 def _score(path: Path, config: EvalConfig, out: Path) -> dict:
-    from ocr_hf.vsi_bench.benchmark import open_benchmark
+    from ocr_hf.vsi_bench.open_benchmark import open_benchmark
     from ocr_hf.vsi_bench.predictions import pair, read_rows
     from ocr_hf.vsi_bench.results import score_predictions
 

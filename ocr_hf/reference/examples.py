@@ -16,8 +16,8 @@ import numpy as np
 from ocr_hf.perturb.keys import stable_key
 from ocr_hf.reference.runs import Run
 from ocr_hf.vsi_bench.audits import VANILLA
-from ocr_hf.vsi_bench.benchmark import open_benchmark
 from ocr_hf.vsi_bench.eval_config import EvalConfig
+from ocr_hf.vsi_bench.open_benchmark import open_benchmark
 from ocr_hf.vsi_bench.shown_frames import ShownFrames
 from ocr_hf.vsi_bench.tasks import TASKS
 

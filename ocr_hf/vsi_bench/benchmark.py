@@ -1,14 +1,13 @@
-"""What is asked: the questions of a benchmark, checked, and where each question's video is.
+"""What every benchmark has: questions with VSI-Bench's columns, checked, and a video for each.
 
-Two layouts are read: VSI-Bench's own (`vsi_layout.py`) and ocr-vsi's (`ocr_vsi_layout.py`), from a folder or the Hub.
+Its two subclasses are the layouts that can be read, `vsi_layout.py` and `ocr_vsi_layout.py`; `open_benchmark.py`
+chooses between them, so that this module imports neither.
 """
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,28 +55,6 @@ class Benchmark(ABC):
         return list(self.rows)
 
 
-def open_benchmark(data: str, revision: str | None = None) -> Benchmark:
-    """Open a local folder or a data set of the Hub, in VSI-Bench's or ocr-vsi's layout.
-
-    Raises ValueError where it is neither, or questions are not in order (see `check_questions`).
-    """
-    from ocr_hf.vsi_bench.ocr_vsi_layout import MANIFEST, METADATA, PRUNED, OcrVsi, is_ocr_vsi
-    from ocr_hf.vsi_bench.vsi_layout import QUESTION_FILES, VsiBench
-
-    if Path(data).is_dir():
-        folder, found = Path(data), None
-    elif data.count("/") == 1 and not data.startswith((".", "/", "~")):
-        folder, found = fetch_folder(data, revision, [*QUESTION_FILES, METADATA, MANIFEST, PRUNED])
-    else:
-        raise ValueError(f"'{data}' is neither a folder nor an ORG/NAME of the Hub; try nyu-visionx/VSI-Bench")
-    if is_ocr_vsi(folder):
-        benchmark: Benchmark = OcrVsi(data, folder, found)
-    else:
-        benchmark = VsiBench(data, folder, found)
-    check_questions(benchmark.rows, data)
-    return benchmark
-
-
 def check_questions(rows: Sequence[Row], name: str) -> None:
     """Raise ValueError, naming the row, for an id that repeats, an unknown type, missing options or a wrong answer."""
     if not rows:
@@ -114,40 +91,3 @@ def take(rows: Sequence[Row], limit: int | None) -> list[Row]:
     if limit < 1:
         raise ValueError(f"limit is {limit}; ask at least one question")
     return [rows[i] for i in np.linspace(0, len(rows) - 1, limit).round().astype(int)]
-
-
-def fetch_folder(repo: str, revision: str | None, patterns: Sequence[str]) -> tuple[Path, str]:
-    """Return (folder, commit) of a Hub data set with the files of these patterns.
-
-    Works offline where they were fetched before. Raises ValueError where the repository can't be had.
-    """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        folder = snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=list(patterns))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise ValueError(
-            f"data set '{repo}' can't be had from the Hub ({first}); check name, revision, token"
-        ) from error
-    return Path(folder), Path(folder).name
-
-
-def fetch_file(repo: str, name: str, commit: str) -> Path | None:
-    """Return one file of a Hub data set, or None if the repository has no such file."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError
-
-    try:
-        return Path(hf_hub_download(repo, name, repo_type="dataset", revision=commit))
-    except EntryNotFoundError:
-        return None
-
-
-def digest_files(files: Sequence[Path]) -> str:
-    """Return a hash of files' contents: the revision of data that has no commit."""
-    digest = hashlib.blake2b(digest_size=16)
-    for file in files:
-        digest.update(file.read_bytes())
-    return f"blake2b:{digest.hexdigest()}"

@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from ocr_hf.data.schema import MANIFEST, read_manifest
-from ocr_hf.vsi_bench.benchmark import QUESTION_COLUMNS, Benchmark, Row, digest_files, fetch_file
+from ocr_hf.vsi_bench.benchmark import QUESTION_COLUMNS, Benchmark, Row
+from ocr_hf.vsi_bench.benchmark_files import digest_files, fetch_file
 
 METADATA = "*/vanilla/metadata.parquet"
 """Where the metadata files are; the folder's first part is the split."""

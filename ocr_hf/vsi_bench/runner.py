@@ -25,8 +25,9 @@ from ocr_hf.vsi_bench.answers import AnswerLog, read_answers
 from ocr_hf.vsi_bench.archives import ArchiveError
 from ocr_hf.vsi_bench.asking import Asker, Prepared
 from ocr_hf.vsi_bench.audits import VANILLA, check_audits
-from ocr_hf.vsi_bench.benchmark import Benchmark, Row, open_benchmark, take
+from ocr_hf.vsi_bench.benchmark import Benchmark, Row, take
 from ocr_hf.vsi_bench.eval_config import EvalConfig
+from ocr_hf.vsi_bench.open_benchmark import open_benchmark
 from ocr_hf.vsi_bench.processes import Processes, current_processes
 from ocr_hf.vsi_bench.provenance import describe_model, library_versions
 from ocr_hf.vsi_bench.results import write_results

@@ -9,8 +9,9 @@ import numpy as np
 
 from ocr_hf.perturb.keys import generator, stable_key
 from ocr_hf.vsi_bench.audits import AUDITS, NEED_OBJECTS, VANILLA
-from ocr_hf.vsi_bench.benchmark import Benchmark, open_benchmark
+from ocr_hf.vsi_bench.benchmark import Benchmark
 from ocr_hf.vsi_bench.eval_config import EvalConfig
+from ocr_hf.vsi_bench.open_benchmark import open_benchmark
 from ocr_hf.vsi_bench.results import write_results
 from ocr_hf.vsi_bench.tasks import is_numeric
 

@@ -18,7 +18,7 @@ from ocr_hf.data.build_plan import plan_scenes
 from ocr_hf.reference.benchmark import HOUSE_CLIPS, ROOMS, build_benchmark, check_unseen, parts
 from ocr_hf.reference.config import ReferenceConfig
 from ocr_hf.reference.frozen import SPLIT, check_frozen, content_hash, read_record
-from ocr_hf.vsi_bench.benchmark import open_benchmark
+from ocr_hf.vsi_bench.open_benchmark import open_benchmark
 from ocr_hf.vsi_bench.tasks import TASKS
 from tests.reference.toy_benchmark import TOY
 

@@ -17,7 +17,7 @@ from ocr_hf.reference.examples import Example, caption, pick_examples
 from ocr_hf.reference.learning_curves import read_logs, series, smooth
 from ocr_hf.reference.report import write_report
 from ocr_hf.reference.runs import clusters, read_run
-from ocr_hf.vsi_bench.benchmark import open_benchmark
+from ocr_hf.vsi_bench.open_benchmark import open_benchmark
 from ocr_hf.vsi_bench.references import reference_rows
 from tests.reference.made_up_runs import log_lines, make_run
 

@@ -14,7 +14,7 @@ import pytest
 from ocr_hf.cli import main as cli
 from ocr_hf.data.video import read_frames, uniform_indices
 from ocr_hf.vsi_bench.audits import AUDITS, NEED_OBJECTS
-from ocr_hf.vsi_bench.benchmark import open_benchmark
+from ocr_hf.vsi_bench.open_benchmark import open_benchmark
 from tests.vsi_bench.conftest import questions
 
 

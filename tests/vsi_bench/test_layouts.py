@@ -14,8 +14,9 @@ import pytest
 from ocr_hf.data.video import probe, read_frames
 from ocr_hf.vsi_bench import archives
 from ocr_hf.vsi_bench.archives import ArchiveError, VideoArchive
-from ocr_hf.vsi_bench.benchmark import check_questions, open_benchmark
+from ocr_hf.vsi_bench.benchmark import check_questions
 from ocr_hf.vsi_bench.eval_config import EvalConfig
+from ocr_hf.vsi_bench.open_benchmark import open_benchmark
 from ocr_hf.vsi_bench.runner import check_videos, run
 from tests.vsi_bench.conftest import questions, video_bytes, write_questions
 
@@ -102,7 +103,7 @@ class TestFromTheHub:
         commit = api.upload_folder(repo_id="org/VSI-Bench", repo_type="dataset", folder_path=make_vsi_bench()).oid
         source = """
 from ocr_hf.data.video import probe
-from ocr_hf.vsi_bench.benchmark import open_benchmark
+from ocr_hf.vsi_bench.open_benchmark import open_benchmark
 benchmark = open_benchmark("org/VSI-Bench")
 print(benchmark.revision, len(benchmark.rows))
 row = benchmark.rows[1]
@@ -116,8 +117,8 @@ print(row["dataset"], probe(benchmark.video(row)).num_frames, benchmark.missing_
         assert hub_client(offline).split() == [commit, "30"]
 
     def test_unknown_repositories_are_told(self, hub_client) -> None:
-        source = "from ocr_hf.vsi_bench.benchmark import open_benchmark; open_benchmark('org/nothing')"
-        with pytest.raises(AssertionError, match="data set 'org/nothing' can't be had from the Hub"):
+        source = "from ocr_hf.vsi_bench.open_benchmark import open_benchmark; open_benchmark('org/nothing')"
+        with pytest.raises(AssertionError, match="data set 'org/nothing' can't be downloaded from the Hub"):
             hub_client(source)
 
 
@@ -305,7 +306,7 @@ class TestOcrVsi:
         commit = api.upload_folder(repo_id="org/ocr-vsi", repo_type="dataset", folder_path=ocr_vsi).oid
         printed = hub_client("""
 from ocr_hf.data.video import probe
-from ocr_hf.vsi_bench.benchmark import open_benchmark
+from ocr_hf.vsi_bench.open_benchmark import open_benchmark
 benchmark = open_benchmark("org/ocr-vsi")
 row = benchmark.rows[0]
 print(benchmark.revision, probe(benchmark.video(row)).num_frames, len(benchmark.objects(row)["footprints"]) > 0)

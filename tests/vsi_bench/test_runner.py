@@ -18,8 +18,9 @@ import torch
 from ocr_hf.data.video import read_frames, uniform_indices
 from ocr_hf.vsi_bench.answers import AnswerLog, read_answers
 from ocr_hf.vsi_bench.asking import Asker
-from ocr_hf.vsi_bench.benchmark import open_benchmark, take
+from ocr_hf.vsi_bench.benchmark import take
 from ocr_hf.vsi_bench.eval_config import EvalConfig
+from ocr_hf.vsi_bench.open_benchmark import open_benchmark
 from ocr_hf.vsi_bench.prompts import build_prompt
 from ocr_hf.vsi_bench.runner import run
 from ocr_hf.vsi_bench.scoring import score_answer
