@@ -23,7 +23,6 @@ ORDER = [
     "train",
     "cards",
     "hub",
-    "reference",
     "commands",
 ]
 """A part may import itself and those before it; `cli` and `demo` may import all."""

@@ -1,7 +1,7 @@
 """Stages of training as the card shows them: settings and how it went, from the files that a run leaves.
 
-Two kinds: runs of the TRL trainers (`resolved_config.yaml`, `trainer_state.json`), and of `ocr-hf train-reference`
-(`training.json`, `log.jsonl`).
+Two kinds: runs of the TRL trainers (`resolved_config.yaml`, `trainer_state.json`), and of the recipe
+`ocr_vsi_tiny` (`training.json`, `log.jsonl`).
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ REFERENCE_ROWS: dict[str, tuple[str, Mapping[str, Places]]] = {
         },
     ),
 }
-"""Stage of `ocr-hf train-reference` -> its title, and row of the table -> where its values are in training.json."""
+"""Stage of the recipe `ocr_vsi_tiny` -> its title, and row of the table -> where its values are in training.json."""
 
 
 def is_ocr(config: Sourced) -> bool:

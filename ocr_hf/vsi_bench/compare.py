@@ -1,15 +1,119 @@
-"""Two runs over the same questions: the difference of their averages, paired, with a bootstrap interval over scenes."""
+"""Evaluated models side by side on the same questions: figures with bootstrap intervals, and paired differences.
+
+    runs = {name: read_run(Path(folder)) for name, folder in {"a": "results/a", "b": "results/b"}.items()}
+    check_same_questions(list(runs.values()))
+    comparison = compare_runs(runs)
+    comparison.table()["a"]["overall"]             # score in per cent, interval, number of questions
+    comparison.difference("a", "b")["overall"]     # b - a, paired by question
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from ocr_hf.vsi_bench.audits import VANILLA
 from ocr_hf.vsi_bench.bootstrap import CONFIDENCE, DRAWS, cluster_codes, draw_weights, percentile_interval
+from ocr_hf.vsi_bench.references import reference_scores
 from ocr_hf.vsi_bench.scoring import Scored
-from ocr_hf.vsi_bench.summary import averages, cluster_sums
-from ocr_hf.vsi_bench.tasks import QUESTION_TYPES
+from ocr_hf.vsi_bench.stored_runs import StoredRun, bootstrap_clusters, scored_without_text
+from ocr_hf.vsi_bench.summary import averages, cluster_sums, summarize
+from ocr_hf.vsi_bench.tasks import QUESTION_TYPES, TASKS
+from ocr_hf.vsi_bench.text_statistic import text_scores
+
+OVERALL = "overall"
+REFERENCES = ("most_frequent", "always_a", "random")
+"""Systems of every comparison that answer without a model; see `reference_scores`."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score or a difference in per cent, its 95 % interval (None with too few clusters), and its n questions."""
+
+    score: float
+    interval: tuple[float, float] | None
+    n: int
+
+
+Table = dict[str, dict[str, Estimate]]
+"""System -> (OVERALL or task) -> estimate."""
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What several systems scored on the same questions.
+
+    rows : the questions; systems : name -> their scores, in the order of the rows
+    clusters : of each question, the scene or clip that the bootstrap draws it with
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+    systems: dict[str, Scored]
+    clusters: list[str]
+
+    def table(self, draws: int = DRAWS) -> Table:
+        """Return every system's estimates; all of them take the same draws of clusters."""
+        return {name: _estimates(scored, self.clusters, draws) for name, scored in self.systems.items()}
+
+    def difference(self, first: str, second: str, draws: int = DRAWS) -> dict[str, Estimate]:
+        """Return second - first in points, overall and by task, paired by question."""
+        types = np.array(self.systems[first].question_types)
+        kept = {OVERALL: np.ones(len(types), dtype=bool)}
+        kept |= {task.name: np.isin(types, task.levels) for task in TASKS}
+        out = {}
+        for name, mask in kept.items():
+            if mask.any():
+                pair = (self.systems[system].take(np.flatnonzero(mask)) for system in (first, second))
+                where = [label for label, keep in zip(self.clusters, mask, strict=True) if keep]
+                found = paired_difference(*pair, where, draws)
+                interval = found["interval"] and tuple(found["interval"])
+                out[name] = Estimate(found["difference"], interval, int(mask.sum()))
+        return out
+
+
+def compare_runs(
+    runs: Mapping[str, StoredRun], audits: Mapping[str, str] | None = None, pruned: bool | None = None
+) -> Comparison:
+    """Put evaluations of the same questions side by side, with REFERENCES and the text-only statistic.
+
+    Args:
+        runs: System -> its evaluation. One evaluation may stand under several names, with different audits.
+        audits: System -> the audit whose answers count; the vanilla video's for systems that are not named.
+        pruned: False keeps the debiased questions, True those that were pruned, None all.
+
+    Returns:
+        The comparison. The system `text_statistic` is missing where all questions are about one scene: the statistic
+        is fitted to the other scenes.
+
+    Raises:
+        ValueError: If an evaluation lacks the audit that `audits` names.
+    """
+    first = next(iter(runs.values()))
+    kept = [place for place, row in enumerate(first.rows) if pruned is None or row["pruned"] is pruned]
+    rows = [first.rows[place] for place in kept]
+    types = [row["question_type"] for row in rows]
+    systems = {name: run.scored((audits or {}).get(name, VANILLA)).take(kept) for name, run in runs.items()}
+    if len({row["scene_name"] for row in rows}) > 1:
+        systems["text_statistic"] = scored_without_text(text_scores(rows).score, types)
+    systems |= {name: scored_without_text(scores, types) for name, scores in reference_scores(rows).items()}
+    return Comparison(rows, systems, bootstrap_clusters(rows))
+
+
+def beats(table: Table, system: str, task: str, baselines: Sequence[str] = REFERENCES) -> dict[str, bool]:
+    """Return, for each baseline that has a score, whether the system's interval lies wholly above the baseline's.
+
+    Intervals that don't overlap are a stricter condition than a paired difference above 0.
+    """
+    mine = table[system].get(task)
+    out = {}
+    for name in baselines:
+        theirs = table.get(name, {}).get(task)
+        if mine and theirs:
+            out[name] = bool(mine.interval and theirs.interval and mine.interval[0] > theirs.interval[1])
+    return out
 
 
 def paired_difference(
@@ -42,3 +146,13 @@ def _difference(weights: np.ndarray, before: np.ndarray, after: np.ndarray, coun
     """Return (draws,) the difference of the macro averages in each draw."""
     drawn = weights @ counts
     return averages(weights @ after, drawn)[2] - averages(weights @ before, drawn)[2]
+
+
+def _estimates(scored: Scored, clusters: list[str], draws: int) -> dict[str, Estimate]:
+    summary = summarize(scored, scenes=clusters, draws=draws)
+    overall = summary["interval"] and tuple(summary["interval"]["macro"])
+    tasks = {
+        name: Estimate(entry["score"], entry["interval"] and tuple(entry["interval"]), entry["n"])
+        for name, entry in summary["tasks"].items()
+    }
+    return {OVERALL: Estimate(summary["macro"], overall, summary["n"]), **tasks}

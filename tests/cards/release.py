@@ -67,10 +67,10 @@ def _evaluation(out: Path, rng: np.random.Generator, model: Path, max_pixels: in
 
 
 def _stage(folder: Path, name: str, rng: np.random.Generator) -> Path:
-    """training.json and log.jsonl as `ocr-hf train-reference` writes them."""
+    """training.json and log.jsonl as the recipe of ocr-vsi-tiny writes them."""
     from dataclasses import asdict
 
-    from ocr_hf.reference.config import ReferenceConfig
+    from recipes.ocr_vsi_tiny.config import ReferenceConfig
 
     folder.mkdir(parents=True)
     measure = "reward" if name == "grpo" else "loss"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.hub_server.fixture import hub_api, hub_client, local_hub  # noqa: F401
+from tests.vsi_bench.toy_benchmark import toy_benchmark, toy_scenes  # noqa: F401
 
 KINDS = {
     "object_counting": None,

@@ -1,0 +1,156 @@
+"""Dense 3D supervision while answering is learnt: what each cell of each frame shows, and what each named object is.
+
+An answer is a token or three; from those alone a small network takes long to learn to see. The annotation says much
+more, so small heads, thrown away after training, read
+
+- from every video token that the vision tower gives: which categories are there, and where their box is as seen from
+  the camera;
+- from every video token half way up the language model: the same in the frame of the first camera, and where the
+  camera itself is: that needs its motion. Half way up, since later layers of the question read only what stands there;
+- from every word of a question that names a category, further up: where that object is, how large, when it first comes
+  into view and how many there are. So looking up the named objects is learnt by itself, for all that are named, and the
+  layers above have to learn only what the question asks of them.
+
+Ours; the paper (arXiv 2511.13190) has no such stage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+METRES = 2.0
+"""Positions are learnt in this unit."""
+NAMED = {"place": slice(0, 3), "extent": slice(3, 6), "first": slice(6, 7), "count": slice(7, 8)}
+"""What is read from a word that names a category: columns of `named_targets`."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The annotation of B clips of T frames with K cells: what `Clips` of clip_arrays.py hold, as tensors.
+
+    present : (B, T, K, C) bool; center : (B, T, K, 3), longest : (B, T, K), metres, NaN = nothing there
+    camera_to_world : (B, T, 4, 4)
+    object_category : (B, O) int64, -1 = none; object_center : (B, O, 3), object_axes : (B, O, 3, 3), metres
+    """
+
+    present: torch.Tensor
+    center: torch.Tensor
+    longest: torch.Tensor
+    camera_to_world: torch.Tensor
+    object_category: torch.Tensor
+    object_center: torch.Tensor
+    object_axes: torch.Tensor
+
+
+class SeenHeads(nn.Module):
+    """Reads categories (C), position (3) and longest side (1) from video tokens, and where the camera is (4)."""
+
+    def __init__(self, hidden: int, categories: int) -> None:
+        super().__init__()
+        self.categories = categories
+        self.seen = nn.Linear(hidden, categories + 4)
+        self.norm = nn.LayerNorm(hidden)
+        self.placed = nn.Linear(hidden, categories + 8)
+        for head in (self.seen, self.placed):
+            # Most categories are in no cell; starting from that spares the first steps
+            nn.init.constant_(head.bias[:categories], -4.0)
+
+    def forward(self, seen: torch.Tensor, hidden: torch.Tensor, geometry: Geometry) -> dict[str, torch.Tensor]:
+        """Return the losses; seen, hidden : (B, T K, H) video tokens of the tower and within the language model."""
+        poses = geometry.camera_to_world
+        seen, placed = self.seen(seen.float()), self.placed(self.norm(hidden.float()))
+        count = self.categories
+        target = camera_pose(poses)[:, :, None].expand(-1, -1, geometry.longest.shape[2], -1)
+        return {
+            **self._cells("seen", seen, in_own_camera(geometry.center, poses), geometry),
+            **self._cells("placed", placed[..., : count + 4], in_first_camera(geometry.center, poses), geometry),
+            "camera": functional.smooth_l1_loss(placed[..., count + 4 :], target.flatten(1, 2), beta=0.2),
+        }
+
+    def _cells(self, name: str, read: torch.Tensor, place: torch.Tensor, geometry: Geometry) -> dict[str, torch.Tensor]:
+        valid = torch.isfinite(geometry.longest).flatten()
+        read = read.flatten(0, 1)
+        category = functional.binary_cross_entropy_with_logits(
+            read[:, : self.categories], geometry.present.flatten(0, 2).float()
+        )
+        size = geometry.longest.flatten()[valid].log()[:, None]
+        target = torch.cat([place.flatten(0, 2)[valid] / METRES, size], dim=1)
+        return {
+            f"{name}_category": category * self.categories,
+            f"{name}_place": functional.smooth_l1_loss(read[valid, self.categories :], target, beta=0.2),
+        }
+
+
+def looks(attention: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+    """Return the share of attention (M,) that goes to the right cells, for the words whose category is to be seen.
+
+    attention : (N, S) of N words to S video tokens; cells : (N, S) bool, which of them show what the word names
+    """
+    visible = cells.any(1)
+    return (attention[visible].float() * cells[visible]).sum(1)
+
+
+def named_targets(geometry: Geometry) -> torch.Tensor:
+    """Return (B, C, 8) for every category of every clip, NaN where it has none.
+
+    Place and half extents along the axes of the first camera, for a category that has one object; share of the frames
+    before it first comes into view; number of objects / 2.
+    """
+    poses = geometry.camera_to_world
+    clips, categories = len(poses), geometry.present.shape[-1]
+    one = functional.one_hot(geometry.object_category.long() + 1, categories + 1)[..., 1:].float()
+    number = one.sum(1)
+    # (B, 1, O, 3) looks like the cells of one frame; its camera is the first one in any case
+    place = in_first_camera(geometry.object_center[:, None], poses)[:, 0] / METRES
+    # Of each half axis what it has of right, forward and up
+    right, forward = first_axes(poses)
+    axes = geometry.object_axes
+    up = torch.tensor([0.0, 0.0, 1.0]).expand(clips, 3)
+    extent = torch.stack(
+        [torch.einsum("bi,boij->boj", along, axes).abs().sum(-1) for along in (right, forward, up)], dim=-1
+    )
+    shown = geometry.present.any(2)
+    first = shown.float().argmax(1) / shown.shape[1]
+    sums = torch.einsum("boc,bod->bcd", one, torch.cat([place, extent], dim=-1))
+    nothing = torch.tensor(torch.nan)
+    return torch.cat(
+        [
+            torch.where((number == 1)[..., None], sums, nothing),
+            torch.where(shown.any(1), first, nothing)[..., None],
+            torch.where(number > 0, number / 2.0, nothing)[..., None],
+        ],
+        dim=-1,
+    )
+
+
+def in_own_camera(points: torch.Tensor, camera_to_world: torch.Tensor) -> torch.Tensor:
+    """Return points (B, T, K, 3) in the axes of the camera (B, T, 4, 4) that saw them."""
+    rotation, origin = camera_to_world[..., :3, :3], camera_to_world[..., :3, 3]
+    return torch.einsum("btij,btki->btkj", rotation, points - origin[:, :, None])
+
+
+def first_axes(camera_to_world: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the level right and forward (B, 3) of the first camera (B, T, 4, 4), whose tilt is left out."""
+    forward = camera_to_world[:, 0, :3, 2] * torch.tensor([1.0, 1.0, 0.0])
+    forward = forward / forward.norm(dim=-1, keepdim=True)
+    return torch.stack([forward[:, 1], -forward[:, 0], torch.zeros(len(forward))], dim=-1), forward
+
+
+def in_first_camera(points: torch.Tensor, camera_to_world: torch.Tensor) -> torch.Tensor:
+    """Return points (B, T, K, 3) as right, forward and up of the first camera, whose tilt is left out."""
+    shift = points - camera_to_world[:, 0, None, None, :3, 3]
+    right, forward = (axis[:, None, None] for axis in first_axes(camera_to_world))
+    return torch.stack([(shift * right).sum(-1), (shift * forward).sum(-1), shift[..., 2]], dim=-1)
+
+
+def camera_pose(camera_to_world: torch.Tensor) -> torch.Tensor:
+    """Return (B, T, 4): where each camera is, right and forward of the first one, / METRES, and where it looks."""
+    right, forward = first_axes(camera_to_world)
+    place = in_first_camera(camera_to_world[:, :, None, :3, 3], camera_to_world)[:, :, 0, :2] / METRES
+    ahead = camera_to_world[..., :3, 2]
+    looks = torch.stack([torch.einsum("bti,bi->bt", ahead, axis) for axis in (right, forward)], dim=-1)
+    return torch.cat([place, looks / looks.norm(dim=-1, keepdim=True)], dim=-1)

@@ -1,0 +1,125 @@
+"""What the supervised stage is trained on: clips with their questions, and batches of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ocr_hf.vsi_bench.tasks import TASK_OF
+from recipes.ocr_vsi_tiny.clip_arrays import Clips
+from recipes.ocr_vsi_tiny.config import Phase, ReferenceConfig
+from recipes.ocr_vsi_tiny.question_tokenizer import Asked
+
+
+@dataclass(frozen=True)
+class Data:
+    """Clips and, clip by clip, their questions."""
+
+    clips: Clips
+    asked: list[list[Asked]]
+
+    def by_task(self) -> list[list[list[Asked]]]:
+        """Return the questions of each clip by task; tasks that a clip has no question of are left out."""
+        out = []
+        for questions in self.asked:
+            tasks: dict[str, list[Asked]] = defaultdict(list)
+            for each in questions:
+                tasks[TASK_OF[each.question_type]].append(each)
+            out.append(list(tasks.values()))
+        return out
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B clips, only with the frames that are shown, and the questions about each.
+
+    brightness : (B, 2) gain and offset of the pixels of each clip; None leaves them alone
+    black : the clips have been blackened: nothing in them is to be seen or known
+    """
+
+    clips: Clips
+    asked: Sequence[Sequence[Asked]]
+    brightness: np.ndarray | None = None
+    black: bool = False
+
+
+class Draw:
+    """The batches of the SFT stage: clips in passes over all, with other frames and questions each time.
+
+    mirror : token ids of the words that a mirror exchanges, of `mirror_table`; columns : patches across a frame
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        config: ReferenceConfig,
+        phase: Phase,
+        rng: np.random.Generator,
+        mirror: Sequence[int],
+        columns: int,
+    ) -> None:
+        self.data, self.config, self.phase, self.rng = data, config, phase, rng
+        self.mirror, self.columns = mirror, columns
+        self.tasks, self.order = data.by_task(), []
+        self.total = data.clips.patches.shape[1]
+        self.even = np.linspace(0, self.total - 1, self.config.num_frames, dtype=int)
+
+    def batch(self) -> Batch:
+        """Return the next batch."""
+        config, rng = self.config, self.rng
+        while len(self.order) < config.clips_per_step:
+            self.order += rng.permutation(len(self.tasks)).tolist()
+        chosen = [self.order.pop() for _ in range(config.clips_per_step)]
+        # Evaluation shows evenly spaced frames, so half of the clips show these
+        drawn = [choose_frames(rng, self.total, config.num_frames) for _ in chosen]
+        frames = [self.even if rng.random() < 0.5 else each for each in drawn]
+        asked = [choose_questions(rng, self.tasks[i], self.phase.questions, self.phase.more) for i in chosen]
+        clips = self.data.clips[chosen].shown(np.stack(frames))
+        mirror, black = rng.random() < 0.5, bool(rng.random() < self.phase.black)
+        brightness = _brightness(rng, len(chosen))
+        if mirror:
+            clips = clips.mirrored(self.columns)
+            asked = [[each.mirrored(self.mirror) for each in questions] for questions in asked]
+        if black:
+            clips = replace(clips, patches=np.zeros_like(clips.patches))
+            brightness = np.tile(np.float32([1.0, 0.0]), (len(chosen), 1))
+        return Batch(clips, asked, brightness, black)
+
+
+def choose_frames(rng: np.random.Generator, total: int, count: int) -> np.ndarray:
+    """Return `count` of `total` frames, in order, one from each of as many equal parts: another view each time."""
+    edges = np.linspace(0, total, count + 1)
+    return np.floor(rng.uniform(edges[:-1], edges[1:])).astype(int)
+
+
+LONG = ("route_planning", "obj_appearance_order")
+"""Their questions have twice as many tokens as others; one of each is asked of a clip in a step."""
+
+
+def choose_questions(
+    rng: np.random.Generator, tasks: Sequence[Sequence[Asked]], count: int, more: Collection[str] = ()
+) -> list[Asked]:
+    """Return `count` questions of one clip, of every task but the LONG ones as many as can be.
+
+    more : tasks of which further questions are taken once each task has had one; () = any
+    """
+    decks = [[task[i] for i in rng.permutation(len(task))][: 1 if _is_long(task) else None] for task in tasks]
+    rng.shuffle(decks)
+    out: list[Asked] = []
+    while len(out) < count and any(decks):
+        out += [deck.pop() for deck in decks if deck]
+        if more:
+            decks = [deck for deck in decks if deck and TASK_OF[deck[0].question_type] in more]
+    return out[:count]
+
+
+def _is_long(task: Sequence[Asked]) -> bool:
+    return task[0].question_type in LONG
+
+
+def _brightness(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Return (count, 2) float32 gains and offsets of normalised pixels."""
+    return np.stack([rng.uniform(0.8, 1.2, count), rng.uniform(-0.2, 0.2, count)], axis=1).astype(np.float32)
