@@ -32,10 +32,10 @@ def main() -> None:
     arguments = parser.parse_args()
 
     started = time.perf_counter()
-    import ocr_hf  # isort: skip  (first, where torchvision's wheel doesn't import beside a CPU build of torch)
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
+    import ocr_hf
     from ocr_hf.data.video import read_frames
     from ocr_hf.models.media import encode_video, model_inputs, prompt_ids, with_video
     from ocr_hf.train.training_rows import chat

@@ -35,7 +35,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ocr_hf import __version__  # before transformers: it makes torchvision importable with CPU torch
+from ocr_hf import __version__
 
 RIVAL, BASE = "stock TRL, images", "video, per rollout"
 ARMS: dict[str, dict[str, Any]] = {

@@ -10,8 +10,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from ocr_hf import _torchvision_cpu
-
 __version__ = "0.1.0"
 
 _PUBLIC = {
@@ -23,8 +21,6 @@ _PUBLIC = {
 """Public name -> module; loaded on first use so that `import ocr_hf` stays light."""
 
 __all__ = [*_PUBLIC, "__version__"]
-
-_torchvision_cpu.install()
 
 
 def __getattr__(name: str) -> Any:

@@ -25,8 +25,6 @@ from room_demo.rooms import ClipSize, Rooms, add_dataset  # noqa: E402
 from room_demo.uploads import MAX_BYTES  # noqa: E402
 from room_demo.views import MEDIA_URL, Demo  # noqa: E402
 
-import ocr_hf  # noqa: E402, F401  (cures torchvision on machines without CUDA, before anything imports it)
-
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the command line's options; environment variables are for Spaces, which have none."""

@@ -120,7 +120,6 @@ def test_transformers_and_evaluate_load_by_revision(hub_api, hub_client, local_h
         api.create_tag("org/share", tag=f"v{version}", repo_type="space")
     printed = hub_client(
         """
-import ocr_hf
 import evaluate
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM

@@ -15,6 +15,7 @@ from ocr_hf.models.load_model import load_model
 from ocr_hf.models.tiny import build_tiny
 from tests.hub.folders import noise_frames
 from tests.hub_server.accounts import STRANGER
+from tests.without_our_package import PREAMBLE
 
 LOGITS = """
 import sys
@@ -22,7 +23,6 @@ import sys
 import numpy as np
 import torch
 
-import ocr_hf
 from ocr_hf.cards.model_card import write_model_card
 from ocr_hf.data.video import write_mp4
 from ocr_hf.hub.push_plan import plan_push
@@ -114,12 +114,11 @@ def test_the_snippet_of_an_adapters_card_runs(repositories, hub_client, tmp_path
     plan_push("model", tmp_path / "adapter", "org/adapter")
     write_mp4(tmp_path / "room.mp4", noise_frames(seed=1, frames=40, side=56), 8.0)
     snippet = re.search(r"```python\n(.*?)```", card.readme, re.DOTALL).group(1)
-    hub_client("import ocr_hf  # torchvision on CPU\n" + snippet + "assert answer.shape[0] == 1\n")
+    hub_client(PREAMBLE + snippet + "assert answer.shape[0] == 1\n")
 
 
 REFUSALS = """
 import json
-import ocr_hf
 from ocr_hf.models.load_model import ModelLoadError, load_model
 
 for source, revision in json.loads('{cases}'):

@@ -25,6 +25,7 @@ from ocr_hf.models.media import encode_video, model_inputs, prompt_ids
 from ocr_hf.models.tiny import build_tiny
 from tests.hub.test_push import contents
 from tests.hub_server.fixture import ROOT
+from tests.without_our_package import PREAMBLE
 
 DATA, MODEL = "org/ocr-vsi", "org/ocr-tiny"
 
@@ -146,7 +147,7 @@ def test_build_push_load_train_evaluate_card_and_pull(local_hub, hub_api, hub_cl
     shutil.copyfile(next((built / "test" / "vanilla").rglob("*.mp4")), tmp_path / "room.mp4")
     snippet = re.search(r"```python\n(.*?)```", card.content, re.DOTALL).group(1)
     assert f'from_pretrained("{MODEL}", revision="v1")' in snippet
-    hub_client("import ocr_hf  # torchvision on CPU\n" + snippet + "assert answer.shape[0] == 1\n")
+    hub_client(PREAMBLE + snippet + "assert answer.shape[0] == 1\n")
     data = pull("dataset", DATA, tmp_path / "data", api, revision="v1")
     assert contents(data.folder) == contents(built)
     assert local_hub.unserved() == []

@@ -13,6 +13,7 @@ import transformers
 
 from ocr_hf.models.tiny import FAMILIES, PRESETS, TinySize, build_tiny, make_tiny
 from ocr_hf.models.tokenizer import REASONING_TAGS, build_tokenizer
+from tests.without_our_package import PREAMBLE
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "qwen2_5_vl"
 
@@ -60,19 +61,14 @@ def test_presets_have_about_the_parameters_they_say(name, family):
 
 
 def test_loads_with_transformers_alone(tmp_path):
-    """A fresh interpreter that may not import ocr_hf loads the model; only torchvision's CPU patch is borrowed."""
+    """A fresh interpreter that can't import ocr_hf loads the model."""
     folder = build_tiny(tmp_path / "tiny", "0.2M")
     code = """
-import importlib.util, sys
-spec = importlib.util.spec_from_file_location("patch", sys.argv[2]); patch = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(patch); patch.install()
-sys.modules["ocr_hf"] = None
 from transformers import AutoModelForImageTextToText, AutoProcessor
 model, processor = AutoModelForImageTextToText.from_pretrained(sys.argv[1]), AutoProcessor.from_pretrained(sys.argv[1])
 print(type(model).__name__, type(processor).__name__, type(processor.video_processor).__name__)
 """
-    patch = Path(__file__).parents[2] / "ocr_hf" / "_torchvision_cpu.py"
-    done = subprocess.run([sys.executable, "-c", code, folder, patch], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", PREAMBLE + code, folder], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [
         "Qwen2_5_VLForConditionalGeneration", "Qwen2_5_VLProcessor", "Qwen2VLVideoProcessor",

@@ -12,16 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.hub_server.fixture import hub_api, hub_client, local_hub  # noqa: F401
+from tests.without_our_package import PREAMBLE
 
 ROOT = Path(__file__).resolve().parents[2]
 SPACE = ROOT / "spaces" / "vsi_bench"
 COPIES = ["tasks.py", "extract.py", "scoring.py", "bootstrap.py", "summary.py", "predictions.py"]
-WITHOUT_OCR_HF = """
-import sys
-import ocr_hf  # only for its cure of torchvision on machines without CUDA
-for name in ("vsi_bench", "data", "models"):
-    sys.modules["ocr_hf." + name] = None
-"""
 
 
 @pytest.mark.parametrize("name", COPIES)
@@ -105,7 +100,7 @@ def found(tmp_path_factory: pytest.TempPathFactory, readme_example: str) -> dict
     }
     official = ROOT.parent / "shared" / "vsi_bench" / "test.parquet"
     arguments = [readme_example, str(official) if official.is_file() else ""]
-    command = [sys.executable, "-c", WITHOUT_OCR_HF + CHECKS, *arguments]
+    command = [sys.executable, "-c", PREAMBLE + CHECKS, *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -140,4 +135,4 @@ import evaluate
 metric = evaluate.load("org/vsi_bench", revision={commit!r})
 print(metric.compute(predictions=["3"], references=["4"], question_types=["object_counting"], draws=0)["overall"])
 """
-    assert hub_client(WITHOUT_OCR_HF + source).split() == ["60.0"]
+    assert hub_client(PREAMBLE + source).split() == ["60.0"]

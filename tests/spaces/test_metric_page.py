@@ -20,6 +20,7 @@ from ocr_hf.vsi_bench.predictions import pair, read_rows
 from ocr_hf.vsi_bench.scoring import score_answers
 from ocr_hf.vsi_bench.summary import summarize
 from ocr_hf.vsi_bench.tasks import TASKS
+from tests.without_our_package import PREAMBLE
 
 ROOT = Path(__file__).resolve().parents[2]
 SPACE = ROOT / "spaces" / "vsi_bench"
@@ -72,11 +73,9 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page, served as a Space does, offline; `import ocr_hf` only cures torchvision on machines without CUDA."""
+    """The page, served as a Space does, offline, where this package can't be imported."""
     port = free_port()
-    code = (
-        f"import ocr_hf, runpy, sys; sys.path.insert(0, '.'); runpy.run_path('app.py', run_name='__main__')  # {port}"
-    )
+    code = f"{PREAMBLE}import runpy; sys.path.insert(0, '.'); runpy.run_path('app.py', run_name='__main__')  # {port}"
     log = tmp_path_factory.mktemp("page") / "log.txt"
     environment = {
         **os.environ,
