@@ -169,8 +169,9 @@ def child(arm: str, scale_name: str, scale: dict[str, Any], steps: int, model: s
     from peft import LoraConfig
     from trl import GRPOConfig, GRPOTrainer
 
-    import ocr_hf.train.trainer as module
     from ocr_hf.models import media
+    from ocr_hf.train import rollout_plan
+    from ocr_hf.train import trainer as trainer_module
     from ocr_hf.train.clip_loader import ClipLoader
     from ocr_hf.train.config import OCRGRPOConfig
     from ocr_hf.train.variants import RegionNoise
@@ -220,10 +221,10 @@ def child(arm: str, scale_name: str, scale: dict[str, Any], steps: int, model: s
             extra = {"num_frames": scale["frames"], "frame_cache_mb": 0, "variant_kl_every": 0, **ARMS[arm]}
             timer.wrap(ClipLoader, "load", "decode")
             timer.wrap(RegionNoise, "video", "render")
-            timer.wrap(module, "encode_video", "inputs")
-            timer.wrap(module, "prompt_ids", "inputs")
-            timer.wrap(module, "generate", "generate")
-            trainer = module.OCRGRPOTrainer(loaded, letters, OCRGRPOConfig(**settings, **extra), data, **common)
+            timer.wrap(rollout_plan, "encode_clip", "inputs")
+            timer.wrap(trainer_module, "prompt_ids", "inputs")
+            timer.wrap(trainer_module.OCRGRPOTrainer, "_sample", "generate")
+            trainer = trainer_module.OCRGRPOTrainer(loaded, letters, OCRGRPOConfig(**settings, **extra), data, **common)
         original = trainer._get_per_token_logps_and_entropies
         trainer._score_without_gradient = lambda *a, **k: original(*a, **k)
         trainer._score_with_gradient = lambda *a, **k: original(*a, **k)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,40 @@ def test_imports_point_one_way(name: str, path: Path) -> None:
         assert ORDER.index(other) <= ORDER.index(part), f"{name} imports {imported}, against the direction"
         if part == "train" and other == "vsi_bench":
             assert any(imported.startswith(pure) for pure in PURE), f"{name} may use only the scorer, not {imported}"
+
+
+def import_graph() -> dict[str, set[str]]:
+    """Return module -> modules of ours that it imports.
+
+    Counted are imports at the top of a module, inside functions and under TYPE_CHECKING alike: an import that only
+    a function or a type checker sees still ties two modules together. Not counted is `ocr_hf/__init__.py`, which names
+    public objects of every part for whoever imports the package, and which parts import for its version.
+    """
+    known = {name for name, _ in modules()}
+    graph = {}
+    for name, path in modules():
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        found = imports(path)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                found.add(f"{package}.{node.module}")
+        graph[name] = {other for other in found if other in known} - {name}
+    return {name: others for name, others in graph.items() if name != "ocr_hf"}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    # graphlib prepares an order in which every module comes after those that it imports; a circle has none
+    try:
+        order = list(TopologicalSorter(import_graph()).static_order())
+    except CycleError as error:
+        pytest.fail(f"these modules import each other in a circle: {' -> '.join(error.args[1])}")
+    assert len(order) > 100 and order.index("ocr_hf.vsi_bench.tasks") < order.index("ocr_hf.vsi_bench.scoring")
+
+
+def test_a_file_name_stands_once() -> None:
+    """A traceback, a search or a conversation names files without their folder."""
+    names = Counter(path.name for _, path in modules() if path.name != "__init__.py" and "commands" not in path.parts)
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_importing_the_package_is_light() -> None:

@@ -197,6 +197,16 @@ def with_video(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     raise ValueError("the prompt has no user message to put the video in; add one")
 
 
+def without_video(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a chat without its video blocks."""
+    return [
+        message
+        if isinstance(message["content"], str)
+        else {**message, "content": [part for part in message["content"] if part["type"] != "video"]}
+        for message in messages
+    ]
+
+
 def _parts(content: str | Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Content blocks without the None keys that `Dataset.from_list` adds, on which templates count videos twice."""
     if isinstance(content, str):

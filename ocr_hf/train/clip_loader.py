@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ocr_hf.data.video import probe, read_frames, uniform_indices
-from ocr_hf.models.media import FrameCache
+from ocr_hf.models.media import FrameCache, VideoInputs, encode_video
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +73,22 @@ class Clip:
     def array(self) -> np.ndarray:
         """The frames as (T, H, W, 3) uint8 array, not copied."""
         return self.frames.numpy()
+
+
+def encode_clip(
+    processor: Any, clip: Clip, frames: np.ndarray, min_pixels: int | None = None, max_pixels: int | None = None
+) -> VideoInputs:
+    """Return model inputs for frames (T, H, W, 3) uint8 at a clip's times: its own, or others in their place."""
+    # A single frame has no distance to another from which a rate could be had; it stands at time 0 at any rate
+    several = len(clip.times_s) > 1
+    return encode_video(
+        processor,
+        frames,
+        clip.times_s if several else None,
+        fps=None if several else 1.0,
+        min_pixels=min_pixels,
+        max_pixels=max_pixels,
+    )
 
 
 def row_name(row: Mapping[str, Any]) -> str:

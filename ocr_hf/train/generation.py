@@ -1,18 +1,11 @@
-"""Sample completions with transformers, each rollout from its own video."""
+"""Sample completions with transformers, each from the video of its prompt."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
-from trl.extras.profiling import profiling_context
-from trl.models import unwrap_model_for_generation
-
-from ocr_hf.train.media_table import MediaId
-
-if TYPE_CHECKING:
-    from ocr_hf.train.trainer import OCRGRPOTrainer
 
 
 def left_padded(prompts: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -32,31 +25,38 @@ def until_end(completions: torch.Tensor, ends: Sequence[int]) -> list[list[int]]
     return rows
 
 
-def generate(
-    trainer: OCRGRPOTrainer, prompts: Sequence[Sequence[int]], media_ids: Sequence[MediaId]
+def sample_completions(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    video_arguments: Callable[[torch.Tensor], dict[str, Any]],
+    *,
+    generation_config: Any,
+    pad_token: int,
+    end_tokens: Sequence[int],
+    device: torch.device,
 ) -> list[list[int]]:
-    """Return the token ids of one completion per prompt, sampled with the trainer's settings.
+    """Return the token ids of one completion per prompt.
 
-    prompts : token ids with the video tokens in them; media_ids : the video of each
+    model : ready for `generate`; prompts : token ids with the video tokens in them
+    video_arguments : (B, L) padded prompts -> the model's video arguments for these rows
     """
-    args, accelerator = trainer.args, trainer.accelerator
-    ids, mask = left_padded(prompts, trainer.processing_class.tokenizer.pad_token_id)
-    ids, mask = ids.to(accelerator.device), mask.to(accelerator.device)
-    with (
-        profiling_context(trainer, "transformers.generate"),
-        unwrap_model_for_generation(
-            trainer.model_wrapped,
-            accelerator,
-            gather_deepspeed3_params=args.ds3_gather_for_generation,
-            generation_kwargs=trainer.generation_kwargs,
-            gradient_checkpointing_kwargs=args.gradient_checkpointing_kwargs,
-        ) as model,
-        torch.no_grad(),
-        trainer._dist.summon_full_params(trainer.model_wrapped, recurse=False),
-    ):
-        with accelerator.autocast():
-            video = trainer.media[trainer.mode].arguments(trainer.base_of(model), media_ids, ids)
-        tokens = model.generate(
-            input_ids=ids, attention_mask=mask, generation_config=trainer.generation_config, **video
-        )
-    return until_end(tokens[:, ids.shape[1] :], trainer.eos_token_ids)
+    ids, mask = (tensor.to(device) for tensor in left_padded(prompts, pad_token))
+    tokens = model.generate(
+        input_ids=ids, attention_mask=mask, generation_config=generation_config, **video_arguments(ids)
+    )
+    return until_end(tokens[:, ids.shape[1] :], end_tokens)
+
+
+def suppress_media_tokens(model_config: Any, generation_kwargs: dict[str, Any], generation_config: Any) -> None:
+    """Keep the model from sampling an image or video token, for which there are no features and no 3D position.
+
+    TRL suppresses the image token only, and a sampled video token would stop the next scoring with an error about
+    features and tokens that do not match. Both of TRL's places are set: `generation_config` is used here,
+    `generation_kwargs` by what TRL derives from it.
+    """
+    tokens = {getattr(model_config, name, None) for name in ("image_token_id", "video_token_id")} - {None}
+    if not tokens:
+        return
+    tokens |= set(generation_kwargs.get("suppress_tokens") or [])
+    generation_kwargs["suppress_tokens"] = sorted(tokens)
+    generation_config.suppress_tokens = sorted(tokens)

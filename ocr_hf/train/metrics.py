@@ -1,10 +1,12 @@
-"""What is logged per role (vanilla, noisy, shuffled): reward, accuracy, length, entropy, groups without variance."""
+"""What is logged of rollouts: per role (vanilla, noisy, shuffled) and about the noise that they saw."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
+
+from ocr_hf.train.rollout_plan import Rollout
 
 
 class RolloutMetrics:
@@ -50,3 +52,24 @@ class RolloutMetrics:
         """Return (roles, 2) summed entropy and tokens since the last call, of this process, and start anew."""
         taken, self._entropy = self._entropy, torch.zeros_like(self._entropy)
         return taken
+
+
+def completion_columns(rollouts: Sequence[Rollout]) -> dict[str, list]:
+    """Return the columns that the table of completions gets, one entry per rollout."""
+    return {
+        "media_id": [rollout.sampled_from for rollout in rollouts],
+        "scored_media_id": [rollout.scored_under for rollout in rollouts],
+        "role": ["skipped" if rollout.skipped else rollout.role for rollout in rollouts],
+        "perturbed_objects": [list(rollout.variant.objects) for rollout in rollouts],
+    }
+
+
+def noise_totals(rollouts: Sequence[Rollout]) -> list[float]:
+    """Return [noisy videos, objects perturbed in them, shares of their pixels perturbed], each summed."""
+    # The noisy rollouts of a group share one variant object, and count as one video
+    noisy = {id(rollout.variant): rollout for rollout in rollouts if rollout.role != "vanilla"}.values()
+    return [
+        float(len(noisy)),
+        float(sum(len(rollout.variant.objects) for rollout in noisy)),
+        float(sum(rollout.variant.area(rollout.clip) for rollout in noisy)),
+    ]

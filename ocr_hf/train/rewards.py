@@ -6,11 +6,18 @@ footprints) included, and returns one number per completion, or None for one tha
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ocr_hf.vsi_bench.scoring import score_answer
+
+if TYPE_CHECKING:
+    from ocr_hf.train.config import OCRGRPOConfig
+
+ACCURACY = "accuracy_reward"
+"""Name of the reward function that says whether an answer is right."""
 
 _FORMAT = re.compile(r"\s*<think>(.+?)</think>\s*<answer>(.+?)</answer>\s*", re.DOTALL)
 _TAGS = ("<think>", "</think>", "<answer>", "</answer>")
@@ -79,3 +86,31 @@ def make_rewards(names: Sequence[str]) -> list[Callable[..., list[float]]]:
         if name not in REWARDS:
             raise ValueError(f"there is no reward '{name}'; choose from {', '.join(REWARDS)}")
     return [REWARDS[name] for name in names]
+
+
+def with_bonus(args: OCRGRPOConfig, reward_funcs: Any, bonus_name: str | None) -> tuple[OCRGRPOConfig, list[Any]]:
+    """Return arguments and reward functions with one more, for what the strategy itself adds.
+
+    A strategy's bonus compares rollouts of a group, which a reward function of TRL cannot: it sees one process's
+    completions. So the function added here returns 0, and the trainer fills in its column when all rewards are known.
+    """
+    functions = list(reward_funcs) if isinstance(reward_funcs, (list, tuple)) else [reward_funcs]
+    if bonus_name is None:
+        return args, functions
+    if ACCURACY not in [getattr(function, "__name__", None) for function in functions]:
+        raise ValueError(
+            f"strategy '{args.strategy}' compares accuracies and needs a reward function named '{ACCURACY}'; add "
+            "ocr_hf.train.rewards.accuracy_reward"
+        )
+    args = copy.copy(args)
+    if args.reward_weights is not None:
+        args.reward_weights = [*args.reward_weights, 1.0]
+    return args, [*functions, _zero_reward(bonus_name)]
+
+
+def _zero_reward(name: str) -> Callable[..., list[float]]:
+    def zero(completions: Sequence[Any], **_: Any) -> list[float]:
+        return [0.0] * len(completions)
+
+    zero.__name__ = name
+    return zero

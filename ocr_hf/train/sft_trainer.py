@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from trl import SFTTrainer
 
-from ocr_hf.models.media import encode_video, prompt_ids, token_types, video_arguments, with_video
-from ocr_hf.train import setup
+from ocr_hf.models.media import prompt_ids, token_types, video_arguments, with_video, without_video
 from ocr_hf.train.checkpoints import WholeCheckpoints
-from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, BadRow, ClipLoader, row_name
+from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, BadRow, ClipLoader, encode_clip, row_name
 from ocr_hf.train.config import OCRSFTConfig
 from ocr_hf.train.training_rows import answer
+from ocr_hf.train.video_store import freeze_vision
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
@@ -41,17 +41,12 @@ class SFTCollator:
             shown = []
             if clip is not None:
                 if clip.id not in encoded:
-                    encoded[clip.id] = encode_video(
-                        self.processor,
-                        clip.array,
-                        clip.times_s if len(clip.times_s) > 1 else None,
-                        fps=None if len(clip.times_s) > 1 else 1.0,
-                        min_pixels=self.args.min_pixels,
-                        max_pixels=self.args.max_pixels,
+                    encoded[clip.id] = encode_clip(
+                        self.processor, clip, clip.array, self.args.min_pixels, self.args.max_pixels
                     )
                 shown = [encoded[clip.id]]
                 videos += shown
-            chat = with_video(row["prompt"]) if shown else setup.without_video(row["prompt"])
+            chat = with_video(row["prompt"]) if shown else without_video(row["prompt"])
             prompt = prompt_ids(self.processor, chat, shown)
             completion = self._completion_ids(row)
             if self.args.max_length is not None and len(prompt) + len(completion) > self.args.max_length:
@@ -110,4 +105,4 @@ class OCRSFTTrainer(WholeCheckpoints, SFTTrainer):
             **kwargs,
         )
         base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
-        setup.freeze_vision(base, args.freeze_vision)
+        freeze_vision(base, args.freeze_vision)

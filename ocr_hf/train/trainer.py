@@ -8,74 +8,30 @@ rollout's media id. A batch without video takes TRL's own path throughout.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from peft import PeftModel
 from trl import GRPOTrainer
+from trl.extras.profiling import profiling_context
+from trl.models import unwrap_model_for_generation
 
-from ocr_hf.models.media import VideoInputs, check_video_processor, encode_video, media_id, prompt_ids, with_video
-from ocr_hf.train import setup
+from ocr_hf.models.media import check_video_processor, prompt_ids, with_video, without_video
+from ocr_hf.train import checks
 from ocr_hf.train.batches import drop_rows, mask_rows, split_by_group
 from ocr_hf.train.checkpoints import WholeCheckpoints
-from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, BadRow, Clip, ClipLoader, row_name
+from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, ClipLoader, row_name
 from ocr_hf.train.config import OCRGRPOConfig
-from ocr_hf.train.generation import generate
-from ocr_hf.train.media_table import MediaId, MediaTable, SeeingModel
-from ocr_hf.train.metrics import RolloutMetrics
+from ocr_hf.train.generation import sample_completions, suppress_media_tokens
+from ocr_hf.train.log_probs import VideoConditionedModel, k3_divergence
+from ocr_hf.train.metrics import RolloutMetrics, completion_columns, noise_totals
+from ocr_hf.train.rewards import ACCURACY, with_bonus
+from ocr_hf.train.rollout_plan import ClipEncoder, Rollout, RolloutPlanner, plan_recorded
 from ocr_hf.train.rollouts import make_strategy
-from ocr_hf.train.variants import Vanilla, Variant
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """One rollout of the batch in flight.
-
-    role : its part in the strategy's layout; variant : what it is shown, of which clip
-    generated : the media id it is sampled from; scored : the one its log-probs are computed under; both None for a
-        row without video, and for one that was skipped
-    """
-
-    role: str
-    variant: Variant
-    clip: Clip | None = None
-    generated: MediaId = None
-    scored: MediaId = None
-    skipped: bool = False
-
-
-@dataclass(frozen=True)
-class ClipEncoder:
-    """Make model inputs of clips with a trainer's processor and sizes, on its device."""
-
-    trainer: OCRGRPOTrainer
-    table: MediaTable
-
-    @property
-    def video_processor(self) -> Any:
-        return self.trainer.processing_class.video_processor
-
-    def encode(self, clip: Clip, frames: np.ndarray) -> VideoInputs:
-        args, several = self.trainer.args, len(clip.times_s) > 1
-        video = encode_video(
-            self.trainer.processing_class,
-            frames,
-            clip.times_s if several else None,
-            fps=None if several else 1.0,
-            min_pixels=args.min_pixels,
-            max_pixels=args.max_pixels,
-        )
-        return video.to(self.trainer.accelerator.device)
-
-    def vanilla(self, clip: Clip) -> VideoInputs:
-        return self.table.videos[self.trainer._show(self.table, clip, Vanilla())]
+from ocr_hf.train.variants import Vanilla
+from ocr_hf.train.video_store import MediaId, VideoStore, freeze_vision
 
 
 class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
@@ -105,26 +61,29 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         self, model: Any, reward_funcs: Any, args: OCRGRPOConfig, train_dataset: Any = None, **kwargs: Any
     ) -> None:
         self.strategy = make_strategy(args)
-        self.has_video = setup.has_video(train_dataset, args, self.strategy)
-        args, reward_funcs = setup.with_bonus(args, reward_funcs, self.strategy.bonus_name)
-        setup.check_groups(args, self.strategy)
-        setup.check_rows(args, train_dataset)
-        # TRL plans before training starts, and reads these
+        self.has_video = checks.has_video(train_dataset, args, self.strategy)
+        args, reward_funcs = with_bonus(args, reward_funcs, self.strategy.bonus_name)
+        checks.check_groups(args, self.strategy)
+        checks.check_rows(args, train_dataset)
+        # Set before TRL's __init__, which may already call methods that read them
         self._rollouts: list[Rollout] | None = None
         self._scored: Sequence[MediaId] | None = None
         self._roles: Sequence[str] | None = None
         super().__init__(model, reward_funcs, args, train_dataset, **kwargs)
         if self.has_video:
             check_video_processor(self.processing_class)
-        frozen = setup.freeze_vision(self.base_of(self.model), args.freeze_vision)
-        encode_once = not setup.is_sharded(self) if args.encode_once is None else args.encode_once
-        self.media = {mode: MediaTable(self.processing_class, encode_once, frozen) for mode in ("train", "eval")}
+        frozen = freeze_vision(self.base_of(self.model), args.freeze_vision)
+        # A sharded tower has its parameters only inside the model's own forward, so it cannot be run apart from it
+        encode_once = not checks.is_sharded(self.accelerator) if args.encode_once is None else args.encode_once
+        # Evaluation may run between sampling and the last update on what was sampled, so it has videos of its own
+        self.videos = {mode: VideoStore(self.processing_class, encode_once, frozen) for mode in ("train", "eval")}
+        self._planner = RolloutPlanner(self.strategy, args.score_under, args.on_bad_row == "skip")
         self.rollout_metrics = RolloutMetrics(self.strategy.roles)
         self.data_collator = ClipLoader(
             args.video_column, args.num_frames, args.frame_cache_mb * 2**20, args.on_bad_row
         )
         if self.has_video:
-            setup.suppress_video_token(self)
+            suppress_media_tokens(self._model_config, self.generation_kwargs, self.generation_config)
 
     @property
     def mode(self) -> str:
@@ -136,54 +95,34 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         model = self.accelerator.unwrap_model(model)
         return model.get_base_model() if isinstance(model, PeftModel) else model
 
-    # What each rollout sees
+    @property
+    def _model_config(self) -> Any:
+        return self.base_of(self.model).config
+
+    # Which video each rollout sees
 
     def _plan(self, rows: list[dict[str, Any]]) -> list[Rollout]:
-        """Decide every rollout's video and put the videos in the side table; a function of settings, rows and step."""
-        table, training = self.media[self.mode], self.mode == "train"
-        table.clear()
-        group = self.num_generations if training else self.num_generations_eval
+        """Decide every rollout's video and put the videos in the store of the current mode."""
+        self.videos[self.mode].clear()
+        if self.mode == "eval":
+            return plan_recorded(rows, self._encoder())
         first = self.accelerator.process_index * len(rows)
-        variants: dict[int, dict[str, Variant] | None] = {}
-        rollouts = []
-        for position, row in enumerate(rows):
-            number, member = divmod(first + position, group)
-            clip = row.get(CLIP)
-            if clip is None:
-                rollouts.append(Rollout("vanilla", Vanilla(), skipped=BAD_CLIP in row))
-                continue
-            if number not in variants:
-                variants[number] = self._variants(row) if training else {}
-            if variants[number] is None:
-                rollouts.append(Rollout("vanilla", Vanilla(), skipped=True))
-                continue
-            role = self.strategy.layout[member] if training else "vanilla"
-            shown = variants[number].get(role, Vanilla())
-            seen = self._show(table, clip, shown)
-            scored = seen if self.args.score_under == "own" else self._show(table, clip, Vanilla())
-            rollouts.append(Rollout(role, shown, clip, seen, scored))
-        return rollouts
+        step, steps = self.state.global_step, max(self.state.max_steps, 1)
+        return self._planner.plan(rows, self._encoder(), first, self.num_generations, step, steps)
 
-    def _variants(self, row: dict[str, Any]) -> dict[str, Variant] | None:
-        """Return what each role of a row's group sees, or None for a row that is skipped."""
-        try:
-            return self.strategy.variants(row, self.state.global_step, max(self.state.max_steps, 1))
-        except BadRow as error:
-            if self.args.on_bad_row == "fatal":
-                raise
-            logger.warning("skipped: %s", error)
-            return None
-
-    def _show(self, table: MediaTable, clip: Clip, variant: Variant) -> str:
-        """Put one variant of a clip in the side table, unless it is there, and return its media id."""
-        name = media_id(clip.id, variant.settings)
-        table.add(name, lambda: variant.video(clip, ClipEncoder(self, table)))
-        return name
+    def _encoder(self) -> ClipEncoder:
+        return ClipEncoder(
+            self.processing_class,
+            self.videos[self.mode],
+            self.accelerator.device,
+            self.args.min_pixels,
+            self.args.max_pixels,
+        )
 
     @property
     def _sees_video(self) -> bool:
         """Whether the batch in flight needs our tokens and our generation; else TRL's own do."""
-        return self._rollouts is not None and any(r.generated is not None or r.skipped for r in self._rollouts)
+        return self._rollouts is not None and any(r.sampled_from is not None or r.skipped for r in self._rollouts)
 
     # Generation
 
@@ -198,25 +137,27 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
             )
         bare = [{name: value for name, value in row.items() if name not in (CLIP, BAD_CLIP)} for row in inputs]
         try:
-            with self._scoring([rollout.scored for rollout in rollouts] if self._sees_video else None):
+            with self._scoring([rollout.scored_under for rollout in rollouts] if self._sees_video else None):
                 output = super()._generate_and_score_completions(bare)
             self._measure_divergence(output, rollouts)
         finally:
             self._rollouts = None
-        output["scored_media"] = [rollout.scored for rollout in rollouts]
+        output["scored_media"] = [rollout.scored_under for rollout in rollouts]
         output["role"] = [rollout.role for rollout in rollouts]
         return self._without_unused(output, rollouts)
 
     def _tokenize_prompts(self, prompts: list) -> tuple[list[list[int]], Any, dict[str, Any]]:
         if not self._sees_video:
             return super()._tokenize_prompts(prompts)
-        table = self.media[self.mode]
+        store = self.videos[self.mode]
         ids = []
         for prompt, rollout in zip(prompts, self._rollouts, strict=True):
-            videos = [] if rollout.generated is None else [table.videos[rollout.generated]]
-            chat = with_video(prompt) if videos else setup.without_video(prompt)
+            videos = [] if rollout.sampled_from is None else [store.videos[rollout.sampled_from]]
+            # A skipped row keeps its place in the batch, and answers without its video
+            chat = with_video(prompt) if videos else without_video(prompt)
             ids.append(prompt_ids(self.processing_class, chat, videos, **self.chat_template_kwargs))
-        setup.check_lengths(self, ids)
+        context = self._model_config.get_text_config().max_position_embeddings
+        checks.check_lengths(ids, context, self.max_completion_length, self.processing_class.video_token_id)
         return ids, None, {}
 
     def _generate_single_turn(self, prompt_ids, images, multimodal_fields, num_generations, has_tool_images=False):
@@ -224,7 +165,37 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
             return super()._generate_single_turn(
                 prompt_ids, images, multimodal_fields, num_generations, has_tool_images
             )
-        return generate(self, prompt_ids, [rollout.generated for rollout in self._rollouts]), None
+        return self._sample(prompt_ids, [rollout.sampled_from for rollout in self._rollouts]), None
+
+    def _sample(self, prompts: Sequence[Sequence[int]], media_ids: Sequence[MediaId]) -> list[list[int]]:
+        """Return the token ids of one completion per prompt; `media_ids` names the video of each."""
+        with (
+            profiling_context(self, "transformers.generate"),
+            unwrap_model_for_generation(
+                self.model_wrapped,
+                self.accelerator,
+                gather_deepspeed3_params=self.args.ds3_gather_for_generation,
+                generation_kwargs=self.generation_kwargs,
+                gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
+            ) as model,
+            torch.no_grad(),
+            self._dist.summon_full_params(self.model_wrapped, recurse=False),
+        ):
+
+            def video_arguments(ids: torch.Tensor) -> dict[str, Any]:
+                # The tower in the precision that scoring runs it in: frozen, its features are kept and used there
+                with self.accelerator.autocast():
+                    return self.videos[self.mode].arguments(self.base_of(model), media_ids, ids)
+
+            return sample_completions(
+                model,
+                prompts,
+                video_arguments,
+                generation_config=self.generation_config,
+                pad_token=self.processing_class.tokenizer.pad_token_id,
+                end_tokens=self.eos_token_ids,
+                device=self.accelerator.device,
+            )
 
     # Scoring: the one place where log-probs come from
 
@@ -234,12 +205,13 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         score = super()._get_per_token_logps_and_entropies
         if self._scored is None:
             return score(model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, **kwargs)
-        seeing = SeeingModel(model, self.base_of(model), self.media[self.mode], self._scored, self.accelerator.autocast)
-        logps, entropies, aux_loss = score(
-            seeing, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, **kwargs
+        conditioned = VideoConditionedModel(
+            model, self.base_of(model), self.videos[self.mode], self._scored, self.accelerator.autocast
         )
-        if seeing.waiting:
-            raise RuntimeError(f"{len(seeing.waiting)} rollouts were scored without being shown to the model")
+        logps, entropies, aux_loss = score(
+            conditioned, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, **kwargs
+        )
+        conditioned.check_all_used()
         if compute_entropy and self._roles is not None:
             self.rollout_metrics.add_entropy(entropies, attention_mask[:, -logits_to_keep:], self._roles)
         return logps, entropies, aux_loss
@@ -278,7 +250,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         role, skipped, lengths = gathered.view(-1, group, 3).unbind(-1)
         grouped = rewards.view(-1, group, rewards.shape[1])  # a view: what is set in it is set in `rewards`
         names = self.reward_func_names
-        accuracy = grouped[..., names.index(setup.ACCURACY)].clone() if setup.ACCURACY in names else None
+        accuracy = grouped[..., names.index(ACCURACY)].clone() if ACCURACY in names else None
         if self.strategy.bonus_name is not None:
             grouped[..., names.index(self.strategy.bonus_name)] = self.strategy.bonus(accuracy, role == 0)
         # TRL leaves rollouts without any reward out of the baseline and gives them no advantage
@@ -323,51 +295,41 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
 
     def _record_noise(self) -> None:
         """Log what was perturbed: per rollout in the completions table, on average in the metrics."""
-        rollouts = self._rollouts
-        for column, values in {
-            "media_id": [rollout.generated for rollout in rollouts],
-            "scored_media_id": [rollout.scored for rollout in rollouts],
-            "role": ["skipped" if rollout.skipped else rollout.role for rollout in rollouts],
-            "perturbed_objects": [list(rollout.variant.objects) for rollout in rollouts],
-        }.items():
+        for column, values in completion_columns(self._rollouts).items():
             self._log_completion_extra(column, values)
         if self.mode == "eval" or not self.args.num_noisy:
             return
-        noisy = {id(rollout.variant): rollout for rollout in rollouts if rollout.role != "vanilla"}
-        sums = [
-            [1.0, len(rollout.variant.objects), rollout.variant.area(rollout.clip)] for rollout in noisy.values()
-        ] or [[0.0, 0.0, 0.0]]
-        total = torch.tensor(sums, device=self.accelerator.device).sum(0)
-        count, objects, area = self.accelerator.reduce(total, "sum").tolist()
-        if count:
-            self._record({"noise/objects": objects / count, "noise/area": area / count})
+        totals = torch.tensor(noise_totals(self._rollouts), device=self.accelerator.device)
+        videos, objects, area = self.accelerator.reduce(totals, "sum").tolist()
+        if videos:
+            self._record({"noise/objects": objects / videos, "noise/area": area / videos})
 
     def _measure_divergence(self, output: dict[str, Any], rollouts: Sequence[Rollout]) -> None:
         """Log KL(policy under the noisy video || under the recorded one), per token, on what it sampled from it."""
         every = self.args.variant_kl_every
         if self.mode == "eval" or not every or not self.args.num_noisy or self.state.global_step % every:
             return
+        # A process whose rows have no video still takes part in the sum, or the others would wait for it
         total = torch.zeros(2, device=self.accelerator.device)
-        if self._sees_video and not setup.is_sharded(self):
-            ids = torch.cat([output["prompt_ids"], output["completion_ids"]], 1)
-            mask = torch.cat([output["prompt_mask"], output["completion_mask"]], 1)
-            keep = output["completion_ids"].shape[1]
-            logps = []
-            for media_ids in ([r.generated for r in rollouts], [self._vanilla_of(r) for r in rollouts]):
-                with torch.no_grad(), self._scoring(media_ids):
-                    size = self.args.per_device_train_batch_size
-                    logps.append(self._get_per_token_logps_and_entropies(self.model, ids, mask, keep, size)[0])
-            noisy = torch.tensor([r.role != "vanilla" for r in rollouts], device=total.device)
-            tokens = output["completion_mask"] * noisy.unsqueeze(1)
-            ratio = logps[1] - logps[0]
-            # TRL's estimator (k3 of Schulman's note), which is never negative
-            total = torch.stack([((ratio.exp() - ratio - 1) * tokens).sum(), tokens.sum()])
+        if self._sees_video and not checks.is_sharded(self.accelerator):
+            sampled = self._score_under([rollout.sampled_from for rollout in rollouts], output)
+            recorded = self._score_under([self._recorded(rollout) for rollout in rollouts], output)
+            noisy = torch.tensor([rollout.role != "vanilla" for rollout in rollouts], device=total.device)
+            total = k3_divergence(sampled, recorded, output["completion_mask"] * noisy.unsqueeze(1))
         divergence, tokens = self.accelerator.reduce(total, "sum").tolist()
         if tokens:
             self._record({f"kl/{self.strategy.other}_vanilla": divergence / tokens})
 
-    def _vanilla_of(self, rollout: Rollout) -> MediaId:
-        return None if rollout.clip is None else self._show(self.media[self.mode], rollout.clip, Vanilla())
+    def _score_under(self, media_ids: Sequence[MediaId], output: dict[str, Any]) -> torch.Tensor:
+        """Return the policy's log-probs (B, C) of a batch's completions under other videos, without a gradient."""
+        ids = torch.cat([output["prompt_ids"], output["completion_ids"]], 1)
+        mask = torch.cat([output["prompt_mask"], output["completion_mask"]], 1)
+        keep, size = output["completion_ids"].shape[1], self.args.per_device_train_batch_size
+        with torch.no_grad(), self._scoring(media_ids):
+            return self._get_per_token_logps_and_entropies(self.model, ids, mask, keep, size)[0]
+
+    def _recorded(self, rollout: Rollout) -> MediaId:
+        return None if rollout.clip is None else self._encoder().add(rollout.clip, Vanilla())
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if self.has_video:

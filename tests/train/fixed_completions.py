@@ -18,7 +18,7 @@ import transformers
 from datasets import Dataset
 from safetensors.torch import save_file
 
-import ocr_hf.train.trainer as module
+from ocr_hf.train.trainer import OCRGRPOTrainer
 from tests.train.conftest import make_config, vowel_reward
 
 
@@ -26,18 +26,18 @@ def fixed(trainer, prompts, media_ids):
     """One completion of 2 to 6 tokens per rollout, drawn from its global number and step."""
     first = trainer.accelerator.process_index * len(prompts)
     # the videos are there, as they would be for sampling
-    assert all(name is None or name in trainer.media["train"].videos for name in media_ids)
+    assert all(name is None or name in trainer.videos["train"].videos for name in media_ids)
     randoms = (np.random.default_rng([trainer.state.global_step, first + i]) for i in range(len(prompts)))
     return [random.integers(0, 256, random.integers(2, 7)).tolist() for random in randoms]
 
 
 def main(model: str, rows_file: str, out: str, batch: str, cases: str) -> None:
-    module.generate = fixed
+    OCRGRPOTrainer._sample = fixed
     folder = Path(out)
     rows = json.loads(Path(rows_file).read_text())
     for case, settings in json.loads(cases).items():
         torch.manual_seed(0)
-        trainer = module.OCRGRPOTrainer(
+        trainer = OCRGRPOTrainer(
             transformers.AutoModelForImageTextToText.from_pretrained(model),
             vowel_reward,
             make_config(folder / "run", per_device_train_batch_size=int(batch), **settings),

@@ -149,7 +149,7 @@ def test_shuffled_frames_are_the_same_frames(make_trainer):
     )
     trainer.model.train()
     trainer._generate_and_score_completions(trainer.data_collator([trainer.train_dataset[0]] * 6))
-    pixels = [video.pixel_values_videos for video in trainer.media["train"].videos.values()]
+    pixels = [video.pixel_values_videos for video in trainer.videos["train"].videos.values()]
     assert len(pixels) == 2 and not torch.equal(*pixels)
     # patches hold two frames; undo that to compare the frames as sets
     frames = [p.view(2, -1, 3, 2, 14 * 14).permute(0, 3, 1, 2, 4).reshape(4, -1) for p in pixels]
@@ -162,8 +162,8 @@ def test_evaluation_sees_the_recorded_clip(make_trainer, rows):
     trainer = make_trainer(num_generations_eval=2, per_device_eval_batch_size=4, score_under="own")
     metrics = trainer.evaluate(Dataset.from_list(rows))
     assert math.isfinite(metrics["eval_reward"]) and "eval_noise/objects" not in metrics
-    assert {name.split("/")[0] for name in trainer.media["eval"].videos} <= {f"clip{n}" for n in range(4)}
-    assert len(trainer.media["eval"].videos) == len({name.split("/")[0] for name in trainer.media["eval"].videos})
+    assert {name.split("/")[0] for name in trainer.videos["eval"].videos} <= {f"clip{n}" for n in range(4)}
+    assert len(trainer.videos["eval"].videos) == len({name.split("/")[0] for name in trainer.videos["eval"].videos})
 
 
 def test_evaluation_between_micro_batches_keeps_their_videos(make_trainer, rows):

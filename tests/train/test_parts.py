@@ -1,4 +1,4 @@
-"""The small parts: micro-batches, the clip loader, the media table, metrics, rewards, checkpoints."""
+"""The small parts: micro-batches, the clip loader, scoring, metrics, rewards, checkpoints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ocr_hf.train import checkpoints
 from ocr_hf.train.batches import drop_rows, mask_rows, split_by_group
 from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, ClipLoader
 from ocr_hf.train.generation import left_padded, until_end
-from ocr_hf.train.media_table import SeeingModel
+from ocr_hf.train.log_probs import VideoConditionedModel
 from ocr_hf.train.metrics import RolloutMetrics
 from ocr_hf.train.rewards import accuracy_reward, format_reward, length_reward, make_rewards
 from tests.train.clips import make_rows, moving_rectangles
@@ -137,13 +137,16 @@ class TestClipLoader:
 
 def test_rows_of_a_chunk_see_their_own_videos():
     calls = []
-    table = SimpleNamespace(arguments=lambda model, ids, input_ids: {"ids": ids})
-    seeing = SeeingModel(lambda **kw: calls.append(kw["ids"]), None, table, ["a", None, "b"], torch.no_grad)
-    seeing(input_ids=torch.zeros(2, 1))
-    seeing(input_ids=torch.zeros(1, 1))
-    assert calls == [["a", None], ["b"]] and not seeing.waiting
-    with pytest.raises(RuntimeError, match="called with 1 rows, but only 0 videos are left"):
-        seeing(input_ids=torch.zeros(1, 1))
+    store = SimpleNamespace(arguments=lambda model, ids, input_ids: {"ids": ids})
+    model = VideoConditionedModel(lambda **kw: calls.append(kw["ids"]), None, store, ["a", None, "b"], torch.no_grad)
+    model(input_ids=torch.zeros(2, 1))
+    with pytest.raises(RuntimeError, match="1 rollouts were scored without their video"):
+        model.check_all_used()
+    model(input_ids=torch.zeros(1, 1))
+    model.check_all_used()
+    assert calls == [["a", None], ["b"]]
+    with pytest.raises(RuntimeError, match="called with 1 rows, but videos of only 0 are left"):
+        model(input_ids=torch.zeros(1, 1))
 
 
 def test_encoder_outputs_survive_how_ddp_moves_arguments(tiny_folder):

@@ -63,7 +63,7 @@ def test_rollout_and_score_see_the_same(make_trainer, family, qwen3, encode_once
     trainer = make_trainer(score_under="own", encode_once=encode_once, temperature=0.7, top_k=0, **changes)
     if family == "qwen3_vl":
         trainer.processing_class = transformers.AutoProcessor.from_pretrained(qwen3, padding_side="left")
-        for table in trainer.media.values():
+        for table in trainer.videos.values():
             table.processor = trainer.processing_class
     with recorded_logits(trainer.model) as record:
         output = generated(trainer, 2)
@@ -79,7 +79,7 @@ def test_replacing_the_video_changes_the_score(make_trainer):
     output = generated(trainer)
     before = score(trainer, output)
     assert torch.equal(score(trainer, output), before)
-    table = trainer.media["train"]
+    table = trainer.videos["train"]
     name = output["scored_media"][0]
     table.videos[name] = table.videos[name].with_pixels(table.videos[name].pixel_values_videos.flip(0))
     table._features.clear()
@@ -89,7 +89,7 @@ def test_replacing_the_video_changes_the_score(make_trainer):
 def test_noisy_rollouts_see_other_pixels_under_another_id(make_trainer):
     trainer = make_trainer(score_under="own", max_objects=2)
     output = generated(trainer)
-    table, roles, ids = trainer.media["train"], output["role"], output["scored_media"]
+    table, roles, ids = trainer.videos["train"], output["role"], output["scored_media"]
     assert roles == ["vanilla", "vanilla", "noisy", "noisy"]
     assert ids[0] == ids[1] != ids[2] == ids[3]
     vanilla, noisy = (table.videos[name].pixel_values_videos for name in (ids[0], ids[2]))
@@ -110,7 +110,7 @@ def test_clean_scoring_conditions_noisy_rollouts_on_the_recorded_clip(make_train
     output = generated(trainer)
     clean = score(trainer, output)
     name = output["scored_media"][0]
-    video = trainer.media["train"].videos[name]
+    video = trainer.videos["train"].videos[name]
     direct = trainer.model(
         input_ids=torch.cat([output["prompt_ids"], output["completion_ids"]], 1),
         attention_mask=torch.cat([output["prompt_mask"], output["completion_mask"]], 1),
@@ -139,7 +139,7 @@ def test_encoding_once_changes_neither_loss_nor_gradients(make_trainer, freeze):
         loss = trainer._compute_loss(trainer.model, output)
         loss.backward()
         grads = {n: p.grad for n, p in trainer.model.named_parameters() if p.grad is not None}
-        results.append((loss.detach(), grads, trainer.media["train"].encoded, output["completion_ids"]))
+        results.append((loss.detach(), grads, trainer.videos["train"].encoded, output["completion_ids"]))
     (loss, grads, encoded, ids), (other_loss, other_grads, _, other_ids) = results
     assert torch.equal(ids, other_ids)
     torch.testing.assert_close(loss, other_loss, atol=1e-5, rtol=0)
@@ -153,7 +153,7 @@ def test_encoding_once_changes_neither_loss_nor_gradients(make_trainer, freeze):
 def test_video_tokens_are_the_grid_over_the_merge_size_squared(make_trainer):
     trainer = make_trainer()
     output = generated(trainer)
-    video = trainer.media["train"].videos[output["scored_media"][0]]
+    video = trainer.videos["train"].videos[output["scored_media"][0]]
     expected = int(video.video_grid_thw.prod()) // trainer.processing_class.video_processor.merge_size**2
     counts = (output["prompt_ids"] == trainer.processing_class.video_token_id).sum(1)
     assert counts.tolist() == [expected] * 4

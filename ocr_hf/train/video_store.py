@@ -1,7 +1,7 @@
-"""The side table of a generation batch: videos under their media ids, each encoded once.
+"""The videos of a generation batch under their media ids, and what the vision tower makes of each, once.
 
-Prompts and rollouts carry ids, never frames. Vanilla and noisy copies of a clip have identical tokens, so everything
-that rollouts share is looked up by media id here and nowhere else.
+Prompts and rollouts carry ids, never frames. Vanilla and noisy copies of a clip have identical tokens, so whatever
+rollouts share (pixels, vision features) is looked up by media id here and nowhere else.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from ocr_hf.models.media import VideoInputs, token_types, video_arguments
 
@@ -21,8 +22,8 @@ MediaId = str | None
 """The id of a rollout's video; None for a row without one."""
 
 
-class MediaTable:
-    """Videos by media id, and what the model is to be given for a list of rollouts.
+class VideoStore:
+    """Videos by media id, and the arguments with which a model is called for a list of them.
 
     encode_once : run the vision tower once per distinct video and pass its features to the model
         (`mm_encoder_outputs`), instead of passing each rollout's pixels
@@ -59,21 +60,27 @@ class MediaTable:
         """
         device = input_ids.device
         arguments: dict[str, Any] = {"mm_token_type_ids": token_types(input_ids, self.processor)}
-        seen = [media_id for media_id in media_ids if media_id is not None]
-        if not seen:
+        present = [media_id for media_id in media_ids if media_id is not None]
+        if not present:
             return arguments
-        videos = [self.videos[media_id] for media_id in seen]
+        videos = [self.videos[media_id] for media_id in present]
         arguments |= {k: v.to(device) for k, v in video_arguments(self.processor, videos).items()}
         if self.encode_once:
-            arguments["mm_encoder_outputs"] = {"video": self._encode(model, seen, device)}
+            arguments["mm_encoder_outputs"] = {"video": self._features_of(model, present, device)}
         else:
             arguments["pixel_values_videos"] = torch.cat([video.pixel_values_videos for video in videos]).to(device)
         return arguments
 
-    def _encode(self, model: PreTrainedModel, seen: list[str], device: torch.device) -> BaseModelOutputWithPooling:
-        """Features of the videos in order; with a tower that trains, new ones with their graph for every call."""
+    def _features_of(
+        self, model: PreTrainedModel, media_ids: list[str], device: torch.device
+    ) -> BaseModelOutputWithPooling:
+        """Return the vision features of the videos in order.
+
+        The key names the model too: the reference model of a full fine-tune has a tower of its own.
+        """
+        # A tower that trains changes with every step and its features carry a graph, so they serve one call only
         features = self._features if self.frozen else {}
-        missing = [media_id for media_id in dict.fromkeys(seen) if (id(model), media_id) not in features]
+        missing = [media_id for media_id in dict.fromkeys(media_ids) if (id(model), media_id) not in features]
         if missing:
             pixels = torch.cat([self.videos[media_id].pixel_values_videos for media_id in missing]).to(device)
             grid = torch.cat([self.videos[media_id].video_grid_thw for media_id in missing]).to(device)
@@ -82,7 +89,7 @@ class MediaTable:
             self.encoded += len(missing)
             for row, media_id in enumerate(missing):
                 features[id(model), media_id] = _row_of(output, row)
-        return _stack(type(output) if missing else None, [features[id(model), media_id] for media_id in seen])
+        return _stack(type(output) if missing else None, [features[id(model), media_id] for media_id in media_ids])
 
 
 def _row_of(output: Any, row: int) -> dict[str, Any]:
@@ -102,26 +109,11 @@ def _stack(kind: Any, parts: list[dict[str, Any]]) -> Any:
     return output
 
 
-class SeeingModel:
-    """A model that adds to each call the videos of the rows it is called with.
-
-    TRL walks a batch in chunks, in order, and calls the model once per chunk without the videos; `media_ids` is one
-    entry per row of the whole batch, and the chunks take theirs off the front.
-    """
-
-    def __init__(
-        self, model: Any, unwrapped: PreTrainedModel, table: MediaTable, media_ids: Sequence[MediaId], context: Callable
-    ) -> None:
-        self.model, self.unwrapped, self.table, self.context = model, unwrapped, table, context
-        self.waiting = list(media_ids)
-
-    def __call__(self, *, input_ids: torch.Tensor, **arguments: Any) -> Any:
-        rows, self.waiting = self.waiting[: len(input_ids)], self.waiting[len(input_ids) :]
-        if len(rows) != len(input_ids):
-            raise RuntimeError(
-                f"the model was called with {len(input_ids)} rows, but only {len(rows)} videos are left to show; "
-                "this TRL walks its batches otherwise than 1.16 does"
-            )
-        with self.context():
-            seen = self.table.arguments(self.unwrapped, rows, input_ids)
-        return self.model(input_ids=input_ids, **(arguments | seen))
+def freeze_vision(model: nn.Module, freeze: bool) -> bool:
+    """Freeze the vision tower if asked to; return whether nothing of it trains."""
+    tower = getattr(getattr(model, "model", None), "visual", None)
+    if tower is None:
+        return True
+    if freeze:
+        tower.requires_grad_(False)
+    return not any(parameter.requires_grad for parameter in tower.parameters())
