@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from ocr_hf.hub.errors import status_of
+from ocr_hf.hub.hub_errors import status_of
 
 WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0)
 RETRIED = (429, 500, 502, 503, 504)

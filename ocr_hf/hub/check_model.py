@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ocr_hf.hub.errors import first_of
-from ocr_hf.hub.files import LocalFile
+from ocr_hf.hub.hub_errors import first_of
+from ocr_hf.hub.local_files import LocalFile
 
 TRAINING_STATE = {"training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scaler.pt"}
 """Pickles that a Trainer leaves beside the weights. Nobody needs them to use the model: they stay at home."""

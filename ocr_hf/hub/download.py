@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from ocr_hf.data.atomic import write_json
 from ocr_hf.hub.backoff import patiently
-from ocr_hf.hub.errors import HubError, RefusedError, explained
-from ocr_hf.hub.files import PULL_RECORD, path_problem
+from ocr_hf.hub.hub_errors import HubError, RefusedError, explained
+from ocr_hf.hub.local_files import PULL_RECORD, path_problem
 from ocr_hf.hub.push_plan import REPO_TYPES, Kind
 from ocr_hf.hub.tree import Tree, file_matches, repo_tree
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ocr_hf.hub.backoff import patiently
 from ocr_hf.hub.check_model import is_training_state
-from ocr_hf.hub.errors import ConflictError, HubError, explained, first_of, status_of
-from ocr_hf.hub.files import LocalFile
+from ocr_hf.hub.hub_errors import ConflictError, HubError, explained, first_of, status_of
+from ocr_hf.hub.local_files import LocalFile
 from ocr_hf.hub.push_plan import PushPlan
 from ocr_hf.hub.tree import Tree, file_matches, repo_tree
 

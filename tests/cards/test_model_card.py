@@ -15,7 +15,7 @@ from ocr_hf.cards.check import check_model_card
 from ocr_hf.cards.model_card import write_model_card
 from ocr_hf.cards.numbers import stated_numbers
 from ocr_hf.cards.sourced import CardError, Figure, Literal, Renderer, Sourced
-from ocr_hf.hub.errors import RefusedError
+from ocr_hf.hub.hub_errors import RefusedError
 from ocr_hf.hub.push_plan import plan_push
 from tests.cards.measured import make_measured
 from tests.hub.folders import make_model

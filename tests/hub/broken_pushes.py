@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from huggingface_hub import HfApi
 
-from ocr_hf.hub.errors import HubError
+from ocr_hf.hub.hub_errors import HubError
 from ocr_hf.hub.push_plan import PushPlan
 from ocr_hf.hub.upload import Pushed, push
 from tests.hub_server.launch import RunningHub

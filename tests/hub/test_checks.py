@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_hf.hub.check_model import is_pickle, safetensors_header
-from ocr_hf.hub.errors import RefusedError
-from ocr_hf.hub.files import path_problem
+from ocr_hf.hub.hub_errors import RefusedError
 from ocr_hf.hub.licences import restriction
+from ocr_hf.hub.local_files import path_problem
 from ocr_hf.hub.push_plan import plan_push
 from tests.hub.folders import make_dataset, make_metric, make_model
 

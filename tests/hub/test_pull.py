@@ -11,7 +11,7 @@ from collections import namedtuple
 import pytest
 
 from ocr_hf.hub.download import pull
-from ocr_hf.hub.errors import HubError, RefusedError
+from ocr_hf.hub.hub_errors import HubError, RefusedError
 from ocr_hf.hub.push_plan import plan_push
 from ocr_hf.hub.upload import push
 from tests.hub.folders import make_dataset, make_model

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ocr_hf.hub.download import pull
-from ocr_hf.hub.errors import ConflictError, HubError
+from ocr_hf.hub.hub_errors import ConflictError, HubError
 from ocr_hf.hub.push_plan import plan_push
 from ocr_hf.hub.upload import push
 from tests.hub.broken_pushes import cut_push, race
