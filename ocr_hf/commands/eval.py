@@ -76,7 +76,7 @@ def _run(config: EvalConfig, out: Path) -> dict | None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from ocr_hf.vsi_bench.processes import current_processes
-    from ocr_hf.vsi_bench.runner import run
+    from ocr_hf.vsi_bench.runner import run_evaluation
 
     columns = (TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TextColumn("batches"), TimeRemainingColumn())
     progress = Progress(*columns, console=Console(stderr=True), disable=current_processes().rank > 0)
@@ -87,7 +87,7 @@ def _run(config: EvalConfig, out: Path) -> dict | None:
         progress.update(task, completed=done, total=total)
 
     try:
-        return run(config, out, show)
+        return run_evaluation(config, out, show)
     finally:
         if progress.live.is_started:
             progress.stop()

@@ -37,7 +37,9 @@ Batch = tuple[str, tuple[Row, ...]]
 """(audit, questions asked together)"""
 
 
-def run(config: EvalConfig, out: str | Path, on_progress: Callable[[int, int], None] | None = None) -> dict | None:
+def run_evaluation(
+    config: EvalConfig, out: str | Path, on_progress: Callable[[int, int], None] | None = None
+) -> dict[str, Any] | None:
     """Ask a model all questions, or what is left of an earlier run in `out`; return the results.
 
     on_progress : called with (batches done, batches in all) of this process

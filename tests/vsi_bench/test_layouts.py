@@ -17,7 +17,8 @@ from ocr_hf.vsi_bench.archives import ArchiveError, VideoArchive
 from ocr_hf.vsi_bench.benchmark import check_questions
 from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.open_benchmark import open_benchmark
-from ocr_hf.vsi_bench.runner import check_videos, run
+from ocr_hf.vsi_bench.runner import check_videos
+from ocr_hf.vsi_bench.runner import run_evaluation as run
 from tests.vsi_bench.conftest import questions, video_bytes, write_questions
 
 

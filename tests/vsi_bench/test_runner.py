@@ -22,7 +22,7 @@ from ocr_hf.vsi_bench.benchmark import take
 from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.open_benchmark import open_benchmark
 from ocr_hf.vsi_bench.prompts import build_prompt
-from ocr_hf.vsi_bench.runner import run
+from ocr_hf.vsi_bench.runner import run_evaluation as run
 from ocr_hf.vsi_bench.scoring import score_answer
 from tests.vsi_bench.conftest import FPS, FRAMES, HEIGHT, WIDTH, questions, write_questions
 
@@ -177,7 +177,7 @@ def unpatched(patches: torch.Tensor) -> np.ndarray:
 KILLED = """
 import os, signal, sys
 from ocr_hf.vsi_bench.eval_config import EvalConfig
-from ocr_hf.vsi_bench.runner import run
+from ocr_hf.vsi_bench.runner import run_evaluation as run
 
 def kill(done, total):
     if done == 9:
@@ -302,7 +302,7 @@ def test_ids_may_be_text(lively_model, make_vsi_bench, tmp_path) -> None:
 HUB_RUN = """
 import json, sys
 from ocr_hf.vsi_bench.eval_config import EvalConfig
-from ocr_hf.vsi_bench.runner import run
+from ocr_hf.vsi_bench.runner import run_evaluation as run
 settings = dict(model="org/tiny", data="org/VSI-Bench", limit=2, frames=2, max_new_tokens=2, draws=0)
 results = run(EvalConfig(**settings), "out")
 print(json.dumps([results["settings"]["model_revision"], results["settings"]["data_revision"]]))
