@@ -1,68 +1,93 @@
-"""`ocr-hf NAME ...` runs `main` of `ocr_hf/commands/NAME.py`, imported only when asked for."""
+"""`ocr-hf NAME ...`: one group of commands, each imported only when it runs."""
 
 from __future__ import annotations
 
+import os
 import sys
-from importlib import import_module
+from difflib import get_close_matches
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+
+from ocr_hf.settings.completion import completing_command
+from ocr_hf.settings.run_command import run
 
 COMMANDS = {
-    "build": "make an ocr-vsi folder: vanilla and region-noisy video pairs with questions",
-    "view": "draw a contact sheet of an ocr-vsi folder",
-    "questions": "print the VSI-Bench questions of one scene",
-    "eval": "run a model on VSI-Bench or ocr-vsi, or score predictions",
-    "tiny-model": "build a small untrained Qwen2.5-VL, offline",
-    "benchmark": "build ocr-vsi-test, a frozen benchmark of unseen rooms, and check it",
-    "card": "render a model's card from its measured files",
-    "push": "publish a data set, model, metric or Space on the Hub",
-    "pull": "fetch one back, by revision, with checksums",
+    "build": ("ocr_hf.commands.build:main", "make an ocr-vsi folder: vanilla and region-noisy videos with questions"),
+    "view": ("ocr_hf.commands.view:main", "draw a contact sheet of an ocr-vsi folder"),
+    "questions": ("ocr_hf.commands.questions:main", "print the VSI-Bench questions of one scene"),
+    "eval": ("ocr_hf.commands.eval:main", "run a model on VSI-Bench or ocr-vsi, or score predictions"),
+    "tiny-model": ("ocr_hf.commands.tiny_model:main", "build a small untrained Qwen2.5-VL, offline"),
+    "benchmark": ("ocr_hf.commands.benchmark:main", "build ocr-vsi-test, a frozen benchmark of unseen rooms"),
+    "card": ("ocr_hf.commands.card:main", "render a model's card from its measured files"),
+    "push": ("ocr_hf.commands.push:main", "publish a data set, model, metric or Space on the Hub"),
+    "pull": ("ocr_hf.commands.pull:main", "fetch one back, by revision, with checksums"),
 }
-"""Command -> what it does. A command's module is `ocr_hf.commands.` + its name with underscores."""
+"""Command -> the function that is run, and what it does."""
+COMPLETE = "_OCR_HF_COMPLETE"
+"""Environment variable by which a shell asks for completions."""
 
 
-def usage() -> str:
-    """Return the text that `ocr-hf --help` shows."""
-    lines = [f"  {name:<20} {text}" for name, text in COMMANDS.items()]
-    return "\n".join(
-        [
-            "ocr-hf: Object-Centric 3D Rollout (OCR) for video language models.",
-            "",
-            "usage: ocr-hf COMMAND [OPTIONS]      (ocr-hf COMMAND --help lists a command's options)",
-            "",
-            *lines,
-        ]
-    )
+class Commands(TyperGroup):
+    """The commands by name and summary; none is imported to list them, nor PyTorch to complete them."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:
+        """Return the commands in the order in which they are used."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+        """Return a command that has a name and a summary only."""
+        return TyperCommand(name=cmd_name, help=COMMANDS[cmd_name][1]) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:
+        """Return a command with its options; a shell asks for it when it completes one."""
+        if args[0] not in COMMANDS:
+            return None, None, args[1:]
+        return args[0], completing_command(COMMANDS[args[0]][0], args[0]), args[1:]
+
+
+app = typer.Typer(
+    cls=Commands,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Object-Centric 3D Rollout (OCR) for video language models: data, training, evaluation, publishing.",
+    epilog="ocr-hf COMMAND -h lists a command's options; every command takes them from a YAML file with --config, too.",
+)
+
+
+@app.callback()
+def _group(version: Annotated[bool, typer.Option("--version", help="print the version and end")] = False) -> None:
+    """Take the options that stand before a command."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one command; bad usage ends with status 2, a failure the user can mend with status 1 and one sentence."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if not arguments or arguments[0] in ("-h", "--help"):
-        typer.echo(usage())
-        raise SystemExit(0 if arguments else 2)
-    name, rest = arguments[0], arguments[1:]
-    if name == "--version":
+    """Run a command line.
+
+    Args:
+        arguments: Its words after `ocr-hf`; by default the process's.
+
+    Raises:
+        SystemExit: With status 0 when done, 1 after a mistake told in one sentence, 2 for usage, 130 when interrupted.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if COMPLETE in os.environ:
+        app(prog_name="ocr-hf")
+    elif words and words[0] in COMMANDS:
+        run(COMMANDS[words[0]][0], f"ocr-hf {words[0]}", words[1:])
+    elif words == ["--version"]:
         from ocr_hf import __version__
 
         typer.echo(__version__)
-        return
-    if name not in COMMANDS:
-        typer.echo(f"ocr-hf has no command '{name}'; it has: {', '.join(COMMANDS)}", err=True)
+    elif words and not words[0].startswith("-"):
+        near = get_close_matches(words[0], COMMANDS, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"it has: {', '.join(COMMANDS)}"
+        typer.echo(f"ocr-hf has no command '{words[0]}'; {hint}", err=True)
         raise SystemExit(2)
-    module = import_module("ocr_hf.commands." + name.replace("-", "_"))
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(module.main)
-    try:
-        app(args=rest, prog_name=f"ocr-hf {name}")
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
-        if "--traceback" in sys.argv:
-            raise
-        typer.echo(f"ocr-hf {name}: {error}", err=True)
-        raise SystemExit(1) from error
-    except KeyboardInterrupt as error:
-        typer.echo(f"ocr-hf {name}: interrupted", err=True)
-        raise SystemExit(130) from error
+    else:
+        app(words or ["--help"], prog_name="ocr-hf", standalone_mode=bool(words))
+        raise SystemExit(0 if words else 2)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "ocr_hf"
 ORDER = [
     "registry",
+    "settings",
     "video",
     "geometry",
     "scenes",

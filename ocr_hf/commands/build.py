@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ocr_hf.commands._dataclass_options import as_flags, given_options, options_of
-from ocr_hf.data.build_config import BuildConfig, load_config
+from ocr_hf.registry import PLUGINS
+from ocr_hf.settings.command_options import as_command_line, as_flags, options
+
+if TYPE_CHECKING:
+    from ocr_hf.data.build_config import BuildConfig
 
 
-@options_of(BuildConfig)
+def _kinds() -> list[type]:
+    from ocr_hf.data.build_config import BuildConfig
+
+    return [BuildConfig]
+
+
+@options(_kinds, plugins=True, mistakes=(RuntimeError,))
 def main(
+    config: BuildConfig,
+    *,
     out: Annotated[Path, typer.Option(help="folder to write; it must not exist yet")] = Path("ocr-vsi"),
-    config: Annotated[Path | None, typer.Option(help="YAML file of options; flags override it")] = None,
     num_proc: Annotated[int, typer.Option(help="worker processes; the result doesn't depend on it")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="continue an interrupted build")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="throw away an earlier build and start anew")] = False,
-    **options: Any,
+    as_json: Annotated[bool, typer.Option("--json", help="print the statistics as one JSON object")] = False,
 ) -> None:
     """Make an ocr-vsi folder: videos of 3D scenes, vanilla and with noise on objects, with VSI-Bench questions.
 
@@ -30,16 +42,13 @@ def main(
 
     from ocr_hf.data.build_folder import build_folder
 
-    given = given_options(options)
-    file_options = load_config(config) if config else {}
-    resolved = BuildConfig(**{**file_options, **given})
-    console = Console()
+    console = Console(stderr=as_json)
     columns = (TextColumn("building"), BarColumn(), MofNCompleteColumn(), TextColumn("clips"), TimeRemainingColumn())
     try:
         with Progress(*columns, console=console) as progress:
-            task = progress.add_task("clips", total=resolved.num_scenes * resolved.clips_per_scene)
+            task = progress.add_task("clips", total=config.num_scenes * config.clips_per_scene)
             manifest = build_folder(
-                resolved,
+                config,
                 out,
                 num_proc=num_proc,
                 resume=resume,
@@ -49,12 +58,14 @@ def main(
     except (KeyboardInterrupt, OSError, RuntimeError):
         if not out.with_name(out.name + ".incomplete").exists():
             raise
-        again = {**({"config": config} if config else {}), **given, "out": out, "num_proc": num_proc}
-        console.print(
-            f"Finished clips are kept. Continue with:\n  ocr-hf build {as_flags(again)} --resume", soft_wrap=True
-        )
+        plugins = [word for module in os.environ.get(PLUGINS, "").split(",") if module for word in ("--plugin", module)]
+        again = ["ocr-hf", "build", *plugins, *as_flags(config), "--out", out, "--num-proc", num_proc, "--resume"]
+        console.print(f"Finished clips are kept. Continue with:\n  {as_command_line(again)}", soft_wrap=True)
         raise
-    _report(console, out, manifest)
+    if as_json:
+        typer.echo(json.dumps({"folder": str(out), **manifest["statistics"]}))
+    else:
+        _report(console, out, manifest)
 
 
 def _report(console: Any, out: Path, manifest: dict[str, Any]) -> None:

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ocr_hf.commands._dataclass_options import given_options, options_of
-from ocr_hf.vsi_bench.eval_config import EvalConfig
+from ocr_hf.settings.command_options import options
+
+if TYPE_CHECKING:
+    from ocr_hf.vsi_bench.eval_config import EvalConfig
 
 
-@options_of(EvalConfig)
+def _kinds() -> list[type]:
+    from ocr_hf.vsi_bench.eval_config import EvalConfig
+
+    return [EvalConfig]
+
+
+@options(_kinds, plugins=True, mistakes=(RuntimeError,))
 def main(
+    config: EvalConfig,
+    *,
     out: Annotated[Path, typer.Option(help="folder for answers, results and report; an earlier run is continued")] = (
         Path("eval")
     ),
     predictions: Annotated[
         Path | None, typer.Option(help="score this file (.jsonl .json .csv .parquet) instead of asking a model")
     ] = None,
-    **options: Any,
+    as_json: Annotated[bool, typer.Option("--json", help="print what results.json holds, and nothing else")] = False,
 ) -> None:
     """Ask a video language model the questions of VSI-Bench, or score its predictions.
 
@@ -27,9 +37,11 @@ def main(
     """
     from rich.console import Console
 
-    config = EvalConfig(**given_options(options))
     results = _score(predictions, config, out) if predictions else _run(config, out)
     if results is None:
+        return
+    if as_json:
+        typer.echo((out / "results.json").read_text(encoding="utf-8"))
         return
     console = Console()
     console.print(_table(results))

@@ -194,17 +194,3 @@ def _digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     listing = sorted((str(item.relative_to(path)), item.stat().st_size) for item in path.rglob("*") if item.is_file())
     return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
-
-
-def load_config(path: str | Path) -> dict[str, Any]:
-    """Return the options in a YAML file as keyword arguments; raise ValueError for one that there isn't."""
-    import yaml
-
-    values = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} holds a {type(values).__name__}; give a mapping of option names to values")
-    known = {item.name for item in fields(BuildConfig)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ValueError(f"{path} has unknown options {unknown}; there are {', '.join(sorted(known))}")
-    return values

@@ -11,7 +11,7 @@ from ocr_hf.vsi_bench.prompts import MAX_NEW_TOKENS, PROMPT_STYLES
 from ocr_hf.vsi_bench.summary import AVERAGES
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
-NOT_IDENTITY = ("device", "bad_video", "average", "draws")
+NOT_IDENTITY = ("device", "on_bad_video", "average", "draws")
 """Settings that don't change what a model answers: a run may be continued with others."""
 
 
@@ -48,7 +48,9 @@ class EvalConfig:
     )
     strength: float = _option(1.0, "of the noise of the audits, 0 to 1")
     seed: int = _option(0, "of shuffled frames, noise and bootstrap")
-    bad_video: str = _option("stop", "what a video that can't be decoded does: stop, or zero (scored 0 and counted)")
+    on_bad_video: str = _option(
+        "stop", "what a video that can't be decoded does: stop, or skip (its questions score 0 and are counted)"
+    )
     average: str = _option("macro", f"the headline: {', '.join(AVERAGES)}")
     draws: int = _option(1000, "bootstrap draws of the intervals, 0 for none")
 
@@ -56,7 +58,7 @@ class EvalConfig:
         object.__setattr__(self, "audit", tuple(self.audit))
         self._check_choice("prompt", PROMPT_STYLES)
         self._check_choice("dtype", DTYPES)
-        self._check_choice("bad_video", ("stop", "zero"))
+        self._check_choice("on_bad_video", ("stop", "skip"))
         self._check_choice("average", AVERAGES)
         if self.extraction is None:
             object.__setattr__(self, "extraction", "answer_tag" if self.prompt == "thinking" else "official")

@@ -44,7 +44,7 @@ def run_evaluation(
 
     on_progress : called with (batches done, batches in all) of this process
     Returns None in all processes but the first. Raises ValueError for settings, data or an `out` that can't be used,
-    and for a video that is missing or can't be decoded (`bad_video="zero"` scores its questions 0 instead).
+    and for a video that is missing or can't be decoded (`on_bad_video="skip"` scores its questions 0 instead).
     """
     from ocr_hf.models.load_model import load_model
 
@@ -55,7 +55,7 @@ def run_evaluation(
     benchmark = open_benchmark(config.data, config.data_revision)
     config = replace(config, audit=check_audits(config.audit, benchmark.knows_objects, benchmark.name))
     rows = take(benchmark.select(config.split), config.limit)
-    if config.bad_video == "stop":
+    if config.on_bad_video == "stop":
         check_videos(benchmark, rows)
     loaded = load_model(
         config.model, config.revision, dtype=config.dtype, device=config.device or processes.device, families=None
@@ -85,7 +85,7 @@ def check_videos(benchmark: Benchmark, rows: Sequence[Row]) -> None:
         named = ", ".join(f"{benchmark.video_key(row)} (question {row['id']})" for row in missing[:3])
         raise ValueError(
             f"{len(missing)} of {len(rows)} questions have no video in {benchmark.name}: {named}"
-            f"{' ...' if len(missing) > 3 else ''}; download the archives, or give --bad-video zero to score them 0"
+            f"{' ...' if len(missing) > 3 else ''}; download the archives, or give --on-bad-video skip to score them 0"
         )
 
 
@@ -174,7 +174,7 @@ def _prepare(asker: Asker, batch: Batch) -> list[Prepared | Failed]:
         try:
             prepared.append(asker.prepare(row, audit))
         except (VideoError, ArchiveError, OSError) as error:
-            if asker.config.bad_video == "stop":
-                raise ValueError(f"question {row['id']}: {error}; or give --bad-video zero to score it 0") from error
+            if asker.config.on_bad_video == "stop":
+                raise ValueError(f"question {row['id']}: {error}; or give --on-bad-video skip to score it 0") from error
             prepared.append((row, str(error)))
     return prepared

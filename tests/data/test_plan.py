@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_hf.data.build_config import BuildConfig, load_config
+from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_plan import jobs, plan_scenes
 from ocr_hf.questions.question import MAX_PER_SCENE, at_most
 
@@ -89,15 +89,6 @@ def test_unusable_options_name_themselves(options: dict, message: str) -> None:
 def test_meshes_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="house"):
         plan_scenes(BuildConfig(source="mesh", path=("a/house.glb", "b/house.glb")))
-
-
-def test_yaml_holds_the_same_options(tmp_path) -> None:
-    file = tmp_path / "build.yaml"
-    file.write_text("source: mesh\npath: [house.glb]\nframes: 8\n")
-    assert BuildConfig(**load_config(file)) == BuildConfig(source="mesh", path=("house.glb",), frames=8)
-    file.write_text("frame: 8\n")
-    with pytest.raises(ValueError, match=r"unknown options \['frame'\]"):
-        load_config(file)
 
 
 def test_saved_options_hold_no_paths_and_no_defaults_to_guess() -> None:

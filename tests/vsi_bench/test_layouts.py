@@ -182,9 +182,9 @@ class TestBadVideos:
         folder = make_vsi_bench()
         with zipfile.ZipFile(folder / "scannet.zip", "w") as archive:
             archive.writestr("scannet/scene0011_00.mp4", video_bytes(1, folder)[:2000])
-        with pytest.raises(ValueError, match=r"question 7: scannet.zip:scannet/scene0011_00.mp4.*--bad-video zero"):
+        with pytest.raises(ValueError, match=r"question 7: scannet.zip:scannet/scene0011_00.mp4.*--on-bad-video skip"):
             run(settings(folder, lively_model, batch_size=5), tmp_path / "out")
-        results = run(settings(folder, lively_model, batch_size=5, bad_video="zero"), tmp_path / "out")
+        results = run(settings(folder, lively_model, batch_size=5, on_bad_video="skip"), tmp_path / "out")
         assert results["n"] == 30 and results["n_errors"] == 10 and results["n_unparsed"] >= 10
         table = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
         bad = table[table.dataset == "scannet"]
@@ -197,7 +197,7 @@ class TestBadVideos:
     def test_missing_video_can_be_scored_zero(self, make_vsi_bench, lively_model, tmp_path) -> None:
         folder = make_vsi_bench()
         (folder / "scannetpp.zip").unlink()
-        results = run(settings(folder, lively_model, bad_video="zero"), tmp_path / "out")
+        results = run(settings(folder, lively_model, on_bad_video="skip"), tmp_path / "out")
         assert results["n"] == 30 and results["n_errors"] == 10
 
 

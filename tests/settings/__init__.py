@@ -1,0 +1,1 @@
+"""Settings as flags, YAML and Python, and the commands that take them."""
