@@ -13,6 +13,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "ocr_hf"
 ORDER = [
+    "docstrings",
     "registry",
     "settings",
     "video",

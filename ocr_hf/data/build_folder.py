@@ -26,16 +26,38 @@ def build_folder(
     overwrite: bool = False,
     on_clip: OnClip | None = None,
 ) -> dict[str, Any]:
-    """Build the data set folder `out`; return its manifest.
+    """Build an ocr-vsi data set in a folder that `datasets.load_dataset` reads.
 
-    num_proc : worker processes; the bytes don't depend on it. With more than one, a script needs the usual
-        `if __name__ == "__main__":` guard, because workers are spawned
-    resume : take up an interrupted build of the same config, or keep a finished one; overwrite : build anew
-    on_clip : called with each clip's record as it is finished
     Until it is complete, everything is in `OUT.incomplete`. Killed at any moment, the build is continued with
     `resume=True` and ends with the same bytes.
-    Raises FolderExistsError where something is in the way, ValueError where a scene can't be read, OSError where the
-    disk is full, RuntimeError where a worker died.
+
+    Args:
+        config: what to build; equal configs give equal bytes.
+        out: the folder to make.
+        num_proc: worker processes; the bytes don't depend on it. With more than one, a script needs the usual
+            `if __name__ == "__main__":` guard, because workers are spawned.
+        resume: take up an interrupted build of the same config, or keep a finished one.
+        overwrite: build anew, whatever is there.
+        on_clip: called with each clip's record as it is finished.
+
+    Returns:
+        The manifest, as in `OUT/ocr_vsi.json`: format version, config, input files with their hashes, library
+        versions, and statistics of splits, questions and videos.
+
+    Raises:
+        FolderExistsError: something is in the way, and neither `resume` nor `overwrite` was given.
+        ValueError: `num_proc` is below 1, or a scene can't be read.
+        OSError: an input file is missing, or the disk is full.
+        RuntimeError: a worker died.
+
+    Example:
+        >>> from ocr_hf import BuildConfig, build_folder
+        >>> manifest = build_folder(BuildConfig(scenes=1, rooms=1, frames=4, width=64, height=48, seed=7), "rooms")
+        >>> manifest["statistics"]["splits"]["train"]["clips"]
+        1
+        >>> from datasets import load_dataset
+        >>> load_dataset("rooms", split="train")[0]["question_type"]
+        'object_counting'
     """
     out = Path(out)
     if num_proc < 1:

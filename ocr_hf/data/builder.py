@@ -22,11 +22,11 @@ _VERSION = datasets.Version(f"{FORMAT_VERSION}.0.0")
 
 @dataclass
 class OcrVsiConfig(datasets.BuilderConfig):
-    """A config of OcrVsi.
+    """Which rows of which build `OcrVsi` gives; its `name` is "pairs" or "recipes".
 
-    name : pairs or recipes
-    build : what to build
-    folder : where the videos and the publishable folder go
+    Args:
+        build: what to build; None builds `BuildConfig()`.
+        folder: where the videos and the publishable folder go.
     """
 
     build: BuildConfig | None = None
@@ -36,12 +36,21 @@ class OcrVsiConfig(datasets.BuilderConfig):
 class OcrVsi(datasets.GeneratorBasedBuilder):
     """Walk-through videos with 3D boxes, questions and region-noisy copies for Object-Centric 3D Rollout (OCR).
 
-        builder = OcrVsi(config_name="pairs", build=BuildConfig(scenes=8, seed=7), folder="ocr-vsi")
-        builder.download_and_prepare(num_proc=2)
-        dataset = builder.as_dataset(split="train")
-
     The folder is built (or continued) first, as `build_folder` does, on `num_proc` spawned workers: it is what other
     builders download. Then its rows are read, sharded by scene. `load_dataset(folder)` reads the same rows.
+
+    Args:
+        *args: as of `datasets.DatasetBuilder`.
+        **kwargs: as of `datasets.DatasetBuilder`, and the fields of `OcrVsiConfig`: `config_name` is "pairs" (vanilla
+            and noisy video) or "recipes" (vanilla video and footprints), `build` what to build, `folder` where.
+
+    Example:
+        >>> from ocr_hf import BuildConfig, OcrVsi
+        >>> config = BuildConfig(scenes=1, rooms=1, frames=4, width=64, height=48, seed=7)
+        >>> builder = OcrVsi(config_name="pairs", build=config, folder="rooms", cache_dir="cache")
+        >>> builder.download_and_prepare()
+        >>> builder.as_dataset(split="train").column_names[:3]
+        ['id', 'dataset', 'scene_name']
     """
 
     VERSION = _VERSION

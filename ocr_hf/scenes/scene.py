@@ -83,15 +83,33 @@ class Light:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A 3D scene.
+    """A 3D scene: its objects with their boxes, what it is built of, where it comes from.
 
-    name : unique within its source; becomes `scene_name`
-    source : "procedural", "furnished", "mesh", ... ; becomes `dataset`
-    objects : what questions may name; ids are unique
-    structure : walls, floor, ceiling: id 0 in instance maps
-    rooms : floor outlines; empty where unknown
-    floor_area_m2 : area of the floor where the source states it or it follows from `rooms`, else None
-    licence, attribution : what a card must say about the scene
+    World coordinates are metres, right-handed, +Z up, with the floor near z = 0.
+
+    Args:
+        name: unique within its source; becomes the column `scene_name`.
+        source: "procedural", "furnished", "mesh" or another scene source's name; becomes the column `dataset`.
+        objects: what questions may name; their ids are unique.
+        structure: walls, floor and ceiling: id 0 in instance maps.
+        rooms: floor outlines; empty where unknown.
+        lights: point lights; the renderer adds its own where there are none.
+        floor_area_m2: area of the floor where the source states it or it follows from `rooms`, else None.
+        licence: what a card must say about the scene, an SPDX id or "other".
+        attribution: whom a card must name, a line each.
+
+    Raises:
+        ValueError: two objects have the same id.
+
+    Example:
+        >>> import numpy as np
+        >>> from ocr_hf import Scene
+        >>> from ocr_hf.geometry.boxes import OrientedBox
+        >>> from ocr_hf.scenes.scene import SceneObject
+        >>> chair = SceneObject(1, "chair", OrientedBox.axis_aligned(np.zeros(3), np.array([0.5, 0.5, 0.9])))
+        >>> scene = Scene("study", source="mine", objects=(chair,))
+        >>> scene.object(1).box.size
+        array([0.5, 0.5, 0.9])
     """
 
     name: str
@@ -111,7 +129,17 @@ class Scene:
             raise ValueError(f"scene '{self.name}': object ids {twice} are used more than once; ids must be unique")
 
     def object(self, object_id: int) -> SceneObject:
-        """Return the object with this id; raise KeyError naming the scene if there is none."""
+        """Look an object up.
+
+        Args:
+            object_id: 1 to 65535, its value in instance maps.
+
+        Returns:
+            The object with this id.
+
+        Raises:
+            KeyError: the scene, which is named, has no such object.
+        """
         for item in self.objects:
             if item.id == object_id:
                 return item
@@ -122,14 +150,29 @@ class Scene:
 class Clip:
     """A video of a scene with everything that is known of each frame.
 
-    id : unique within a data set, usable as a file name
-    scene : the scene it shows
-    frames : (T, H, W, 3) uint8 RGB
-    camera_to_world : (T, 4, 4) float64; intrinsics : (3, 3) float64, pixels of these frames
-    fps : frames per second of clip time; frame i is at i / fps seconds
-    depth : (T, H, W) float32, metres along the camera's z axis, 0 = none; or None
-    instances : (T, H, W) uint16, 0 = background, else object id; or None
-    Raises ValueError where lengths or sizes disagree or a camera is not usable.
+    Args:
+        id: unique within a data set, usable as a file name.
+        scene: the scene it shows.
+        frames: (T, H, W, 3) uint8, RGB.
+        camera_to_world: (T, 4, 4) float64, poses in OpenCV axes (x right, y down, z forward), metres.
+        intrinsics: (3, 3) float64, pixels of these frames.
+        fps: frames per second of clip time; frame i is at i / fps seconds.
+        depth: (T, H, W) float32, metres along the camera's z axis, 0 = none; or None.
+        instances: (T, H, W) uint16, 0 = background, else object id; or None.
+
+    Raises:
+        ValueError: lengths or sizes disagree, or a camera is not usable.
+
+    Example:
+        >>> import numpy as np
+        >>> from ocr_hf import Clip, Scene
+        >>> frames = np.zeros((2, 48, 64, 3), dtype=np.uint8)
+        >>> poses = np.broadcast_to(np.eye(4), (2, 4, 4))
+        >>> camera = np.array([[50.0, 0.0, 32.0], [0.0, 50.0, 24.0], [0.0, 0.0, 1.0]])
+        >>> clip = Clip("study-0", Scene("study", "mine", objects=()), frames, poses, camera, fps=2.0)
+        >>> Clip("study-0", clip.scene, frames[:1], poses, camera, fps=2.0)
+        Traceback (most recent call last):
+        ValueError: clip 'study-0' has 1 frames but 2 poses; give one camera_to_world matrix per frame
     """
 
     id: str

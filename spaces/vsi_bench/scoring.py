@@ -103,10 +103,27 @@ def score_answers(
     extraction: str = "official",
     ids: Sequence[object] | None = None,
 ) -> Scored:
-    """Score a run. Rows are paired by position; None, NaN and empty predictions score 0 and count as unparsed.
+    """Score a run by VSI-Bench's official rules (arXiv 2412.14171).
 
-    Raises ValueError, naming the row (and its id), for sequences of different lengths, a repeated id, an unknown
-    question type, a prediction that is neither text nor a number, or a ground truth that can't be right.
+    Args:
+        predictions: what the model wrote, one a question; None, NaN and empty ones score 0 and count as unparsed.
+        references: the ground truth, in the same order: a number above 0, or a letter A to D.
+        question_types: VSI-Bench's name of each question's type, such as "object_counting".
+        extraction: how an answer is read from the text: "official", or another of `extract.EXTRACTIONS`.
+        ids: names of the questions for messages; they may not repeat.
+
+    Returns:
+        Every question scored, in the order given; `summarize` makes the table of the eight tasks from it.
+
+    Raises:
+        ValueError: lengths differ, an id is repeated, a question type is unknown, a prediction is neither text nor a
+            number, or a ground truth can't be right; the row is named.
+
+    Example:
+        >>> from ocr_hf import score_answers
+        >>> scored = score_answers(["3", "B."], ["4", "B"], ["object_counting", "route_planning"])
+        >>> scored.scores
+        array([0.6, 1. ])
     """
     _check_lengths(predictions=predictions, references=references, question_types=question_types, ids=ids)
     _check_unique(ids)

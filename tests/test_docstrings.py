@@ -1,0 +1,150 @@
+"""Docstrings of the public names: complete (arguments, results, errors), and their examples run."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import functools
+import inspect
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ocr_hf
+from ocr_hf.docstrings import entries, sections, with_help
+
+NAMES = [name for name in ocr_hf.__all__ if name != "__version__"]
+HEAVY = {"OCRGRPOTrainer", "OCRSFTTrainer", "OcrVsi", "build_folder", "load_model", "run_evaluation"}
+"""Examples that load or train a model or film a room."""
+DOCUMENTED: list[str] = ["Scene", "Clip", "build_folder", "OcrVsi", "score_answers"]
+
+
+def callables(name: str) -> Iterator[tuple[str, Any]]:
+    """Yield a public name and, if it is a class, the public methods that it defines itself."""
+    found = getattr(ocr_hf, name)
+    yield name, found
+    if inspect.isclass(found):
+        for key, value in vars(found).items():
+            value = getattr(value, "__func__", value)
+            if (key == "__call__" or not key.startswith("_")) and inspect.isfunction(value):
+                yield f"{name}.{key}", value
+
+
+CALLABLES = {label: value for name in DOCUMENTED for label, value in callables(name)}
+
+
+def parameters(found: Any) -> set[str]:
+    """Return the names to be described: of a dataclass its own fields, of another callable its parameters."""
+    if is_dataclass(found):
+        return set(found.__annotations__)
+    signature = inspect.signature(found.__init__ if inspect.isclass(found) else found)
+    return set(signature.parameters) - {"self", "cls"}
+
+
+@functools.cache
+def raised(function: Any) -> frozenset[str]:
+    """Return the names of the exceptions that a function's own code raises."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    found = (node.exc for node in ast.walk(tree) if isinstance(node, ast.Raise) and node.exc is not None)
+    return frozenset(item.func.id for item in found if isinstance(item, ast.Call) and isinstance(item.func, ast.Name))
+
+
+def errors(found: Any) -> set[str]:
+    """Return what a callable is seen to raise; making an object runs its class's initialiser and private checks."""
+    if not inspect.isclass(found):
+        return set(raised(found))
+    names = ("__post_init__",) if is_dataclass(found) else ("__init__",)
+    initialisers = [vars(found)[name] for name in names if name in vars(found)]
+    checks = [value for key, value in vars(found).items() if key.startswith("_check") and inspect.isfunction(value)]
+    return {name for function in (*initialisers, *(checks if initialisers else ())) for name in raised(function)}
+
+
+@pytest.mark.parametrize("label", CALLABLES)
+def test_a_docstring_is_complete(label: str) -> None:
+    found = CALLABLES[label]
+    text = found.__doc__
+    assert text and not text.startswith("\n"), "the first line says what it is"
+    described = {name.lstrip("*") for name in entries(text, "Args")}
+    assert described == parameters(found)
+    assert errors(found) <= set(entries(text, "Raises"))
+    returned = inspect.signature(found).return_annotation if inspect.isfunction(found) else None
+    if returned not in (None, "None", inspect.Signature.empty):
+        assert sections(text).get("Returns"), "says what is returned"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_is_shown(name: str) -> None:
+    if name in DOCUMENTED:
+        assert ">>> " in sections(getattr(ocr_hf, name).__doc__)["Example"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The examples' working folder, where those that build come first."""
+    return tmp_path_factory.mktemp("examples")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in HEAVY else []) for name in DOCUMENTED]
+)
+def test_examples_run(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    found = getattr(ocr_hf, name)
+    finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    report: list[str] = []
+    for label, value in callables(name):
+        for test in finder.find(value, label, module=inspect.getmodule(found), globs={}):
+            runner.run(test, out=report.append)
+    assert runner.tries > 0 and runner.failures == 0, "".join(report)
+
+
+@with_help
+@dataclass
+class Base:
+    """A base.
+
+    Args:
+        kept: of the base.
+        said_anew: of the base.
+    """
+
+    kept: int = 1
+    said_anew: int = 2
+
+
+@with_help
+@dataclass
+class Settings(Base):
+    """Settings, in a
+    paragraph: with a colon.
+
+    Args:
+        said_anew: of the class.
+        long: this text
+            goes on: further, and
+            further.
+
+    Raises:
+        ValueError: never.
+    """
+
+    said_anew: int = 3
+    long: int = field(default=4, metadata={"unit": "m"})
+    undescribed: int = field(default=5, metadata={"help": "its own"})
+
+
+def test_the_help_of_a_field_is_the_docstrings_text() -> None:
+    told = {item.name: dict(item.metadata) for item in fields(Settings)}
+    assert told == {
+        "kept": {"help": "of the base."},
+        "said_anew": {"help": "of the class."},
+        "long": {"unit": "m", "help": "this text goes on: further, and further."},
+        "undescribed": {"help": "its own"},
+    }
+    assert {item.name: item.metadata["help"] for item in fields(Base)}["said_anew"] == "of the base."
+    assert sections(Settings.__doc__)["Raises"] == "ValueError: never."
+    assert sections(None) == {} and entries("No sections.", "Args") == {}
