@@ -30,6 +30,8 @@ def closest_points(
         return points_a, points_b, distance
     a, b = _Stack.of(first), _Stack.of(second)
     upright = a.upright() & b.upright()
+    # Furniture stands upright, so the cheap routine does nearly all the pairs of a room; the general one is for tilted
+    # boxes.
     for rows, measure in ((np.flatnonzero(upright), _closest_upright), (np.flatnonzero(~upright), _closest)):
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
@@ -64,7 +66,10 @@ class _Stack:
 
 def _closest_upright(a: _Stack, b: _Stack) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return what `_closest` does, for boxes that stand upright: one of two rectangles' closest points is a corner."""
+    # Upright boxes are prisms: the squared distance is that of the two floor rectangles plus that of the two height
+    # intervals, and the two can be minimised one after the other.
     flat_a, flat_b = _flattened(a), _flattened(b)
+    # The z sign alternates fastest in CORNER_SIGNS, so every second corner gives the four of the flattened box once.
     corners_a, corners_b = flat_a.corners[:, ::2], flat_b.corners[:, ::2]
     candidates_a = np.concatenate([corners_a, _nearest_in_box(corners_b, flat_a)], axis=1)
     candidates_b = np.concatenate([_nearest_in_box(corners_a, flat_b), corners_b], axis=1)
@@ -98,6 +103,8 @@ def _closest(a: _Stack, b: _Stack) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     best = squared.argmin(axis=1)
     rows = np.arange(len(best))
     points_a, points_b = candidates_a[rows, best], candidates_b[rows, best]
+    # Candidates lie on the surfaces, so their distance says nothing about boxes that interpenetrate; the separating
+    # axis test decides that.
     together = ~_separated(a, b)
     middle = (points_a + points_b) / 2.0
     points_a, points_b = np.where(together[:, None], middle, points_a), np.where(together[:, None], middle, points_b)
@@ -113,6 +120,8 @@ def _nearest_in_box(points: np.ndarray, box: _Stack) -> np.ndarray:
 
 def _nearest_on_edges(edges_a: np.ndarray, edges_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the closest points (N, E * F, 3) of every pair of segments of (N, E, 2, 3) and (N, F, 2, 3)."""
+    # Ericson, Real-Time Collision Detection (2005), section 5.1.9: minimise over both parameters, clamp one, solve for
+    # the other, clamp again. One pass suffices because the objective is convex.
     start_a, start_b = edges_a[:, :, None, 0], edges_b[:, None, :, 0]
     along_a, along_b = edges_a[:, :, None, 1] - start_a, edges_b[:, None, :, 1] - start_b
     between = start_a - start_b
@@ -134,6 +143,7 @@ def _separated(a: _Stack, b: _Stack, edges: bool = True) -> Bool[np.ndarray, "n"
 
     edges : False leaves out the cross products, which upright boxes don't need
     """
+    # Gottschalk, Lin and Manocha, OBBTree (SIGGRAPH 1996): these fifteen axes are enough for two boxes.
     normals_a, normals_b = a.axes.transpose(0, 2, 1), b.axes.transpose(0, 2, 1)
     axes = [normals_a, normals_b]
     if edges:
@@ -142,4 +152,6 @@ def _separated(a: _Stack, b: _Stack, edges: bool = True) -> Bool[np.ndarray, "n"
     reach_a = (np.abs(axes @ a.axes) * a.half[:, None]).sum(-1)
     reach_b = (np.abs(axes @ b.axes) * b.half[:, None]).sum(-1)
     gap = np.abs((axes @ (b.center - a.center)[:, :, None])[:, :, 0]) - reach_a - reach_b
+    # The cross product of parallel edges is the zero vector, whose gap is 0: strictly greater keeps it from counting as
+    # a separating axis. Touching boxes count as joined.
     return (gap > 1e-12).any(axis=1)

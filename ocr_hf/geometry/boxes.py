@@ -20,7 +20,7 @@ class OrientedBox:
     center : (3,) float64, metres
     size : (3,) float64, full extents along the box's axes, metres
     rotation : (3, 3) float64, columns are the box's axes in the world, determinant +1
-    Raises ValueError for values that are not finite, a negative extent, or a rotation that is none.
+    Raises ValueError for values that are not finite, a negative extent, or a matrix that isn't a rotation.
     """
 
     center: np.ndarray
@@ -34,11 +34,13 @@ class OrientedBox:
                 raise ValueError(f"box {name} has shape {array.shape}; it must be {shape}")
             if not np.isfinite(array).all():
                 raise ValueError(f"box {name} is {array.tolist()}; every value must be finite")
+            # A copy that can't be written to: boxes are shared between scenes, clips and rows, and frozen means frozen.
             array.setflags(write=False)
             object.__setattr__(self, name, array)
         if (self.size < 0.0).any():
             raise ValueError(f"box size is {self.size.tolist()}; extents are full lengths in metres, at least 0")
         if (
+            # Loose enough for axes stored as float32 or with five decimals.
             np.abs(self.rotation.T @ self.rotation - np.eye(3)).max() > 1e-4
             or np.linalg.det(self.rotation) < 0.0
         ):
@@ -68,6 +70,7 @@ class OrientedBox:
 
     def corners(self) -> Float[np.ndarray, "8 3"]:
         """Return the (8, 3) corners in the world, ordered as CORNER_SIGNS."""
+        # Row vectors: p @ R.T is R p for each point.
         return self.center + (CORNER_SIGNS * self.size / 2.0) @ self.rotation.T
 
     def to_local(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:

@@ -50,6 +50,8 @@ def check_poses(camera_to_world: np.ndarray) -> Float[np.ndarray, "t 4 4"]:
     rotation = poses[:, :3, :3]
     error = np.abs(rotation @ rotation.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2))
     bottom = np.abs(poses[:, 3] - [0.0, 0.0, 0.0, 1.0]).max(axis=1)
+    # Poses from trackers and from matrices printed with four decimals are off by up to about 1e-4; a scale or a
+    # reflection is off by far more.
     bad = (error > 1e-3) | (np.linalg.det(rotation) < 0.0) | (bottom > 1e-6)
     if bad.any():
         first = int(np.flatnonzero(bad)[0])
@@ -62,6 +64,8 @@ def check_poses(camera_to_world: np.ndarray) -> Float[np.ndarray, "t 4 4"]:
 
 def rigid_inverse(matrix: Float[np.ndarray, "*batch 4 4"]) -> Float[np.ndarray, "*batch 4 4"]:
     """Return the inverse of rigid motions (..., 4, 4)."""
+    # The transpose instead of np.linalg.inv: exact for rotations, and no rounding that would make the inverse of a
+    # rigid motion slightly non-rigid.
     inverse = np.zeros_like(matrix)
     rotation_t = np.swapaxes(matrix[..., :3, :3], -1, -2)
     inverse[..., :3, :3] = rotation_t
@@ -87,6 +91,8 @@ def project(
     in_camera = transform(rigid_inverse(camera_to_world), points)
     depth = in_camera[..., 2]
     image = in_camera @ intrinsics.T
+    # NaN rather than a clipped value: a point at or behind the camera has no image, and whoever averages or rasterises
+    # it must notice.
     with np.errstate(divide="ignore", invalid="ignore"):
         pixels = np.where(depth[..., None] >= NEAR_M, image[..., :2] / image[..., 2:3], np.nan)
     return pixels, depth

@@ -9,7 +9,7 @@ import numpy as np
 MAX_EDGE_M = 0.35
 """Edges longer than this are halved, so that light interpolated between corners follows the large shadows."""
 MIN_CUT_AREA_M2 = 0.004
-"""Triangles smaller than this are not cut for their own sake: slivers would fall into thousands of pieces."""
+"""Smaller triangles are cut only where a neighbour cuts a shared edge: slivers would fall into thousands of pieces."""
 MAX_CUT_FACES = 150_000
 """About how many triangles `halve_long_edges` may make; larger scenes get longer edges."""
 
@@ -62,6 +62,8 @@ def halve_long_edges(triangles: Triangles) -> Triangles:
     done = []
     while True:
         length = triangles.edge_lengths()
+        # Only each triangle's longest edge is halved (longest-edge bisection, Rivara 1984): repeated midpoint cuts of
+        # all edges would quadruple the triangles where one cut is enough.
         short = length.max(axis=1) <= max_edge
         done.append(triangles[short])
         triangles, longest = triangles[~short], length[~short].argmax(axis=1)
@@ -79,6 +81,7 @@ def cut_edges(triangles: Triangles, keys: np.ndarray) -> tuple[Triangles, np.nda
     """
     key = triangles.edge_keys()
     middle = np.searchsorted(keys, key)
+    # searchsorted gives len(keys) beyond the last key; clamped, the comparison then says no.
     cut = keys[np.minimum(middle, len(keys) - 1)] == key
     count = cut.sum(axis=1)
     # Turn each triangle so that its cut edges come first.
@@ -88,6 +91,8 @@ def cut_edges(triangles: Triangles, keys: np.ndarray) -> tuple[Triangles, np.nda
     middle = np.take_along_axis(middle, turn, axis=1) + len(triangles.vertices)
     attributes = np.take_along_axis(triangles.attributes, turn[:, :, None], axis=1)
     low, high = np.divmod(keys, len(triangles.vertices))
+    # The middle is made from the edge's key, not from a triangle, so both neighbours get the same vertex: no
+    # T-junction, hence no crack through which rays could slip.
     middles = (triangles.vertices[low] + triangles.vertices[high]) * np.float32(0.5)
     vertices = np.concatenate([triangles.vertices, middles])
     whole = count == 0
@@ -99,8 +104,8 @@ def cut_edges(triangles: Triangles, keys: np.ndarray) -> tuple[Triangles, np.nda
         values = np.concatenate([values, (values + values[:, [1, 2, 0]]) * np.float32(0.5)], axis=1)
         for pattern in patterns:
             pieces.append(Triangles(vertices, corner[:, pattern], values[:, pattern], triangles.part[chosen]))
-    answer = joined(pieces)
-    return answer, np.arange(len(answer.faces)) >= whole.sum()
+    result = joined(pieces)
+    return result, np.arange(len(result.faces)) >= whole.sum()
 
 
 _PIECES = {

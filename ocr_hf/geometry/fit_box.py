@@ -31,6 +31,8 @@ def fit_upright_box(points: np.ndarray) -> OrientedBox:
         raise ValueError(f"points span only {extent[::-1].tolist()} m along x, y, z; a box needs at least two extents")
     yaw = 0.0
     try:
+        # A rectangle of least area has a side along an edge of the convex hull (Freeman and Shapira 1975), so the
+        # hull's edges are the only directions to try.
         hull = points[ConvexHull(points[:, :2]).vertices, :2]
         edges = np.roll(hull, -1, axis=0) - hull
         angles = np.arctan2(edges[:, 1], edges[:, 0])
@@ -38,11 +40,13 @@ def fit_upright_box(points: np.ndarray) -> OrientedBox:
         # Seen from above it is a line (a poster on a wall): only its own direction can be tight.
         _, _, axes = np.linalg.svd(points[:, :2] - points[:, :2].mean(axis=0), full_matrices=False)
         hull, angles = points[:, :2], np.arctan2(axes[:1, 1], axes[:1, 0])
+    # Angle 0, the axis-aligned box, comes first: argmin then prefers it among equals.
     angles = np.append(0.0, _quarter(angles))
     spans = np.array([_spans(hull, angle) for angle in angles])
     # Lines have no area; their longest side stands in for it.
     cost = np.maximum(spans, MIN_EXTENT_M).prod(axis=1)
     best = int(cost.argmin())
+    # Below 1e-4 rad the turn is rounding noise in the mesh; 0 keeps such boxes exactly axis-aligned.
     if cost[best] < TURN_GAIN * cost[0] and abs(angles[best]) > 1e-4:
         yaw = float(angles[best])
     turned = points[:, :2] @ _axes(yaw)

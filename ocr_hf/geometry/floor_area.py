@@ -9,7 +9,7 @@ from scipy.spatial import Delaunay, QhullError
 ALPHA = 5.0
 """VSI-Bench's alpha, 1 / metres: triangles with a circumscribed circle of less than 1 / ALPHA radius are floor."""
 SAMPLES = 10_000
-"""Points that VSI-Bench draws from a scan."""
+"""Points that VSI-Bench samples from a scan."""
 
 
 def scan_floor_area(points: Float[np.ndarray, "n 3"], rng: np.random.Generator) -> float:
@@ -32,6 +32,7 @@ def alpha_shape_area(points: Float[np.ndarray, "n 2"], alpha: float = ALPHA) -> 
     if len(points) < 3 or not np.isfinite(points).all():
         raise ValueError(f"{len(points)} points span no floor; give at least three finite points (N, 2) in metres")
     try:
+        # The alpha shape is a subset of the Delaunay triangulation (Edelsbrunner, Kirkpatrick and Seidel 1983).
         simplices = Delaunay(points).simplices
     except QhullError as error:
         raise ValueError(f"the {len(points)} points lie on one line and span no floor; give the whole scan") from error
@@ -41,6 +42,7 @@ def alpha_shape_area(points: Float[np.ndarray, "n 2"], alpha: float = ALPHA) -> 
     area = np.abs(ax * by - ay * bx) / 2.0
     kept = simplices[sides.prod(axis=1) < 4.0 * area / alpha]  # circumscribed radius = product of sides / (4 area)
     edges = np.sort(np.concatenate([kept[:, [0, 1]], kept[:, [1, 2]], kept[:, [2, 0]]]), axis=1)
+    # An edge of one kept triangle is on the outline; an edge of two is inside.
     unique, uses = np.unique(edges, axis=0, return_counts=True)
     outline = shapely.linestrings(points[unique[uses == 1]])
     # The outline's lines enclose the kept triangles and the holes in them; the areas of all these faces add up.

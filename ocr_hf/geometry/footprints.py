@@ -87,7 +87,11 @@ class Footprints:
         codes: dict[int, dict[int, bytes]] = {}
         for object_id, footprint in self.codes.items():
             for frame, code in footprint.items():
+                # Nearest, not averaged: a footprint stays a set of pixels, and the union of resized footprints equals
+                # the resized union.
                 mask = rle.decode_union([code], self.height, self.width)[rows][:, columns]
+                # A mask has one id, so this runs once, or not at all where the small frame misses every pixel: then the
+                # object isn't seen.
                 for _, small in rle.encode_instances(mask.astype(np.uint8)):
                     codes.setdefault(object_id, {})[frame] = small
         return Footprints(height, width, self.num_frames, self.amodal, codes)

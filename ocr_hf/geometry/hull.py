@@ -21,6 +21,8 @@ def box_points_in_image(
     depth = corners[:, 2] - NEAR_M
     first, second = corners[EDGES[:, 0]], corners[EDGES[:, 1]]
     a, b = depth[EDGES[:, 0]], depth[EDGES[:, 1]]
+    # Clipping before projecting: a corner behind the camera projects to the wrong side of the image, and the hull of
+    # such points can be anywhere.
     crossing = (a > 0.0) != (b > 0.0)
     share = (a[crossing] / (a[crossing] - b[crossing]))[:, None]
     points = np.concatenate([corners[depth > 0.0], first[crossing] + share * (second[crossing] - first[crossing])])
@@ -40,11 +42,13 @@ def hull_runs(
     if len(points) < 3:
         return nothing, nothing
     left, right = points[:, 0].min(), points[:, 0].max()
+    # The 0.5 are pixel centres: column c is covered where left <= c + 0.5 <= right.
     columns = np.arange(max(0, np.ceil(left - 0.5)), min(width - 1, np.floor(right - 0.5)) + 1, dtype=np.int64)
     if columns.size == 0:
         return nothing, nothing
     i, j = np.triu_indices(len(points), k=1)
     start, end = points[i], points[j]
+    # Vertical segments meet no column's centre line in one point; their ends belong to other pairs as well.
     upright = start[:, 0] == end[:, 0]
     start, end = start[~upright], end[~upright]
     share = (columns[:, None] + 0.5 - start[:, 0]) / (end[:, 0] - start[:, 0])
@@ -52,6 +56,7 @@ def hull_runs(
     cut = start[:, 1] + share * (end[:, 1] - start[:, 1])
     top = np.where(on_segment, cut, np.inf).min(axis=1, initial=np.inf)
     bottom = np.where(on_segment, cut, -np.inf).max(axis=1, initial=-np.inf)
+    # Clipped before the cast: infinities and the huge coordinates of points close to the near plane overflow int64.
     top, bottom = np.clip(top, 0.0, height + 1.0), np.clip(bottom, -1.0, height)
     first = np.ceil(top - 0.5).astype(np.int64)
     last = np.minimum(np.floor(bottom - 0.5).astype(np.int64), height - 1)

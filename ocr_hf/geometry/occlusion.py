@@ -42,7 +42,7 @@ def footprints_from_depth(
 ) -> Footprints:
     """Return modal footprints where no instance map exists: the pixels whose lifted point lies in an object's box.
 
-    depth : (T, H, W) float, metres along the camera's z axis; 0 or not finite = none, and such a pixel is no one's
+    depth : (T, H, W) float, metres along the camera's z axis; 0 or not finite = unknown: belongs to no object
     boxes : object id -> box
     camera_to_world : (T, 4, 4); intrinsics : (3, 3), pixels of `depth`
     margin_m : boxes are grown by this on every side; about the depth's error
@@ -54,6 +54,7 @@ def footprints_from_depth(
     _same_length("depth", depth, poses)
     num_frames, height, width = depth.shape
     rays = pixel_rays(intrinsics, height, width)
+    # Largest first: smaller boxes overwrite it below.
     ordered = sorted(boxes.items(), key=lambda item: -float(np.prod(item[1].size)))
     codes: dict[int, dict[int, bytes]] = {}
     for frame, (pose, metres) in enumerate(zip(poses, depth, strict=True)):
@@ -63,10 +64,14 @@ def footprints_from_depth(
         to_camera = rigid_inverse(pose)
         for object_id, box in ordered:
             grown = OrientedBox(box.center, box.size + 2.0 * margin_m, box.rotation)
+            # Only the box's bounding rectangle in the image is lifted to 3D; for a cup that is a hundredth of the
+            # frame.
             points = box_points_in_image(grown, pose, intrinsics)
             window = _window(points, height, width)
             if window is None:
                 continue
+            # The box comes to the camera instead of each pixel's point to the world: one matrix product less for every
+            # pixel.
             in_camera = grown.moved(to_camera)
             local = in_camera.to_local(rays[window] * metres[window][..., None])
             inside = (np.abs(local) <= grown.size / 2.0).all(axis=-1) & known[window]

@@ -22,12 +22,15 @@ def encode_runs(starts: Integer[np.ndarray, "n"], lengths: Integer[np.ndarray, "
     """
     ends = starts + lengths
     if len(starts) > 1:
+        # COCO's format alternates zeros and ones: two touching runs would need an empty run of zeros between them,
+        # which is legal but gives a second code for the same mask.
         apart = starts[1:] != ends[:-1]
         starts, ends = starts[np.append(True, apart)], ends[np.append(apart, True)]
     bounds = np.empty(2 * len(starts) + 2, dtype=np.int64)
     bounds[0], bounds[-1] = 0, height * width
     bounds[1:-1:2], bounds[2:-1:2] = starts, ends
     counts = np.diff(bounds)
+    # pycocotools writes no trailing empty run of zeros; leaving it would make equal masks differ.
     if counts[-1] == 0 and len(counts) > 1:
         counts = counts[:-1]
     return coco.frPyObjects({"size": [height, width], "counts": counts.tolist()}, height, width)["counts"]
@@ -55,11 +58,13 @@ def encode_instances(instances: Integer[np.ndarray, "h w"]) -> Iterator[tuple[in
     One pass finds the runs of all objects together: the cost hardly depends on how many there are.
     """
     height, width = instances.shape
+    # Transposed, because COCO counts down the columns.
     flat = instances.T.reshape(-1)
     starts = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     starts = np.concatenate([[0], starts]) if flat.size else starts
     lengths = np.diff(np.append(starts, flat.size))
     ids = flat[starts]
+    # Stable: within an object the runs keep their ascending order, which encode_runs needs.
     order = np.argsort(ids, kind="stable")
     ids, starts, lengths = ids[order], starts[order], lengths[order]
     firsts = np.flatnonzero(np.append(True, ids[1:] != ids[:-1])) if ids.size else np.zeros(0, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Which frames to take of a video, and those frames: from a path, bytes, a decoder, a `datasets` column or an array."""
+"""Choosing and reading the frames of a video: a path, bytes, a decoder, a `datasets` column or an array."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ocr_hf.video.reader import VideoError, VideoInfo, VideoReader
 
 VideoSource = Any
 """A path or fsspec URL, bytes, a torchcodec VideoDecoder, the {"path", "bytes"} dict of an undecoded `datasets.Video`,
-or an array (T, H, W, 3) uint8, which has no clock: its times are NaN."""
+or an array (T, H, W, 3) uint8, which has no timestamps: NaN is returned for them."""
 
 
 def uniform_indices(num_frames: int, count: int) -> np.ndarray:
@@ -22,13 +22,14 @@ def uniform_indices(num_frames: int, count: int) -> np.ndarray:
     """
     if num_frames < 1 or count < 1:
         raise ValueError(f"can't take {count} of {num_frames} frames; both must be at least 1")
+    # dtype in linspace truncates; rounding would choose other frames than the published scores were measured on.
     return np.linspace(0, num_frames - 1, min(count, num_frames), dtype=np.int64)
 
 
 def probe(source: VideoSource) -> VideoInfo:
     """Return size, rate and exact number of frames of a video without decoding it."""
     if isinstance(source, np.ndarray):
-        raise TypeError("an array of frames has no rate to tell; give a video file")
+        raise TypeError("an array of frames has no frame rate; give a video file")
     if _is_decoder(source):
         meta = source.metadata
         return VideoInfo(len(source), meta.width, meta.height, float(meta.average_fps), float(meta.duration_seconds))
@@ -43,8 +44,8 @@ def read_frames(
 
     indices : frame numbers from 0, in any order, repeats allowed; None for all frames
     Returns (frames (N, H, W, 3) uint8 RGB, timestamps_s (N,) float64, when each frame is shown).
-    Raises VideoError naming file and frame where the file is cut off or damaged, IndexError for a frame it hasn't,
-    TypeError for what is no video.
+    Raises VideoError naming file and frame where the file is truncated or damaged, IndexError for a frame that doesn't
+    exist, TypeError for a source that isn't a video.
     """
     if isinstance(source, np.ndarray):
         if source.ndim != 4 or source.shape[3] != 3 or source.dtype != np.uint8:
@@ -66,6 +67,7 @@ def _checked(indices: Sequence[int] | np.ndarray | None, num_frames: int, name: 
 
 
 def _is_decoder(source: VideoSource) -> bool:
+    # By what it can do, not by its class: torchcodec needs FFmpeg and torch, and this module must import without them.
     return hasattr(source, "get_frames_at") and hasattr(source, "metadata")
 
 

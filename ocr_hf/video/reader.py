@@ -13,12 +13,12 @@ import numpy as np
 
 
 class VideoError(ValueError):
-    """A video can't be read: names the file and the frame."""
+    """A video that can't be read; the message names the file and the frame."""
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What `probe` tells of a video."""
+    """What `probe` returns."""
 
     num_frames: int
     width: int
@@ -28,7 +28,7 @@ class VideoInfo:
 
 
 class VideoReader:
-    """An open video whose packets were listed once, so that a frame number has an exact time stamp."""
+    """An open video. Its packets are listed once, so that every frame number has an exact timestamp."""
 
     def __init__(self, source: Any) -> None:
         handle, self.name = _open(source)
@@ -40,7 +40,7 @@ class VideoReader:
             raise VideoError(f"{self.name}: not even frame 0 can be read ({error}); fetch the file again") from error
         try:
             if not self._container.streams.video:
-                raise VideoError(f"{self.name} holds no video, or is cut off before frame 0; give a whole MP4 file")
+                raise VideoError(f"{self.name} holds no video, or is truncated before frame 0; give a complete MP4")
             self._stream = self._container.streams.video[0]
             self._times, self._keys = self._list_packets()
         except VideoError:
@@ -61,8 +61,10 @@ class VideoReader:
 
     def _list_packets(self) -> tuple[np.ndarray, np.ndarray]:
         """Return (time stamps of all frames, those of key frames), sorted, in units of the stream's time base."""
-        times, keys, promised = [], [], self._stream.frames
+        times, keys, declared = [], [], self._stream.frames
         try:
+            # Demuxing reads no pixels. Guessing a frame's time as index / fps instead is off by one or more frames with
+            # a variable frame rate, and container frame counts can be missing or wrong.
             for packet in self._container.demux(self._stream):
                 if packet.pts is None:  # the marker at the end
                     continue
@@ -72,19 +74,21 @@ class VideoReader:
                 if packet.is_keyframe:
                     keys.append(packet.pts)
         except (av.FFmpegError, OSError) as error:
-            raise self._cut(len(times), promised) from error
-        if not times or len(times) < promised:
-            raise self._cut(len(times), promised)
+            raise self._truncated(len(times), declared) from error
+        if not times or len(times) < declared:
+            raise self._truncated(len(times), declared)
+        # Packets come in decoding order; with B-frames that isn't the order of presentation, which frame numbers mean.
         return np.sort(np.array(times)), np.sort(np.array(keys))
 
-    def _cut(self, found: int, promised: int) -> VideoError:
+    def _truncated(self, found: int, declared: int) -> VideoError:
         return VideoError(
-            f"{self.name} is cut off at frame {found} of {promised or 'an unknown number'}; fetch or build it again"
+            f"{self.name} is truncated at frame {found} of {declared or 'an unknown number'}; fetch or build it again"
         )
 
     def info(self) -> VideoInfo:
         base = float(self._stream.time_base)
         steps = np.diff(self._times)
+        # A file doesn't say how long its last frame is shown: as long as a typical one.
         last = float(np.median(steps)) * base if len(steps) else 0.0
         rate = self._stream.average_rate or self._stream.guessed_rate
         fps = float(rate) if rate else (1.0 / last if last else 1.0)
@@ -110,6 +114,8 @@ class VideoReader:
         try:
             self._container.seek(start, stream=self._stream, backward=True)
             for frame in self._container.decode(self._stream):
+                # Seeking lands on a key frame at or before the target, so frames nobody wants come first; they are told
+                # apart by their timestamps.
                 index = waiting.pop(frame.pts, None)
                 if index is not None:
                     yield index, frame.to_ndarray(format="rgb24")
