@@ -1,4 +1,4 @@
-"""From the class names of 3D models to the categories that questions name.
+"""Maps the class names of 3D models to the categories that questions name.
 
 "ChairA", "Armchair_02" and "office-chair" are all "chair"; walls, floors and the like are structure, not objects.
 """
@@ -131,8 +131,8 @@ def words_of(class_name: str) -> str:
 class Categories:
     """A mapping of class names to question categories.
 
-    names : words of a class name -> category; `STRUCTURE` marks what is no object
-    unmapped : class names that were asked for and found nowhere; they keep their own words as category
+    names : words of a class name -> category; `STRUCTURE` marks what isn't an object
+    unmapped : class names that were looked up without success; they keep their own words as category
     """
 
     names: dict[str, str] = field(default_factory=_default_names)
@@ -172,9 +172,10 @@ class Categories:
     def of(self, class_name: str) -> str:
         """Return the category of a class name, or `STRUCTURE`.
 
-        The longest run of last words that is known decides; an unknown name is noted and keeps its words.
+        The longest known suffix of words decides; an unknown name is recorded in `unmapped` and keeps its words.
         """
         words = words_of(class_name).split()
+        # In English the last noun is the thing: a kitchen table is a table, a table lamp is a lamp.
         for start in range(len(words)):
             found = self.names.get(" ".join(words[start:]))
             if found is not None:

@@ -15,6 +15,8 @@ def generator(seed: int, *keys: str | int) -> np.random.Generator:
     """
     if seed < 0:
         raise ValueError(f"seed is {seed}; give an integer of at least 0")
+    # CRC32, not hash(): Python salts the hashes of strings in each process. SeedSequence mixes the words into
+    # independent streams.
     words = [key if isinstance(key, int) else zlib.crc32(key.encode()) for key in keys]
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, *words])))
 

@@ -53,7 +53,7 @@ def test_a_wall_with_a_gap_is_walked_through_at_the_gap() -> None:
 def test_a_closed_wall_leaves_no_path() -> None:
     floor = free_floor(scene_of(walls=(wall(2.0, 0.0, 4.0),)))
     assert floor.shortest_path(np.array([0.5, 0.5]), np.array([3.5, 0.5])) is None
-    assert floor.reachable(np.array([0.5, 0.5])).area_m2 == pytest.approx(floor.area_m2 / 2, rel=0.05)
+    assert floor.largest().area_m2 == pytest.approx(floor.area_m2 / 2, rel=0.05)
 
 
 def test_meshes_count_where_they_are_and_boxes_where_there_are_none() -> None:

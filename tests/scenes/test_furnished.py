@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ocr_hf.scenes.homes.blocks import overlap
 from ocr_hf.scenes.homes.furnished import furnished_scene, refurnished
-from ocr_hf.scenes.homes.model_library import MAX_FACES, read_library
-from ocr_hf.scenes.homes.model_names import category_of
+from ocr_hf.scenes.homes.model_library import MAX_FACES, category_of, read_library
+from ocr_hf.scenes.homes.placement import overlap
 from ocr_hf.scenes.homes.procedural import layout_home, procedural_scene
 from ocr_hf.scenes.scene import Scene, SceneObject
 

@@ -10,7 +10,7 @@ import open3d
 import pytest
 
 from ocr_hf.scenes.homes.furniture.furniture_model import Model, Parts
-from ocr_hf.scenes.homes.furniture.style import draw_style
+from ocr_hf.scenes.homes.furniture.style import sample_style
 from ocr_hf.scenes.randomness import generator
 from tests.scenes.meshes import closed_parts
 
@@ -85,7 +85,7 @@ def make(name: str, seed: int) -> Model:
         for key, parameter in inspect.signature(function).parameters.items()
         if parameter.default is parameter.empty and key in ("width", "height")
     }
-    return function(rng, draw_style(rng), **sizes)
+    return function(rng, sample_style(rng), **sizes)
 
 
 @pytest.mark.parametrize("name", sorted(MAKERS))

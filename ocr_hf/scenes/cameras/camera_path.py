@@ -1,7 +1,7 @@
 """Camera paths: a walk at eye height through all rooms of a scene, or one, that looks at most of its objects.
 
-First the way (tour.py), then where the eye goes on it (gaze.py), then a filter in time that makes both smooth.
-Averages of a path are never faster than the path, so the bounds on speed and turning hold by construction.
+The route comes first (tour.py), then the gaze along it (gaze.py), then a low-pass filter in time over both. A moving
+average is never faster than what it averages, so the bounds on speed and turning rate hold by construction.
 """
 
 from __future__ import annotations
@@ -10,27 +10,28 @@ import numpy as np
 from scipy import ndimage
 
 from ocr_hf.scenes.cameras.free_floor import FreeFloor, floor_height, free_floor
-from ocr_hf.scenes.cameras.gaze import AHEAD_M, STEP_S, TURN_DEG_S, follow
+from ocr_hf.scenes.cameras.gaze import AHEAD_M, STEP_S, TURN_DEG_S, gaze_along
 from ocr_hf.scenes.cameras.tour import plan_tour
 from ocr_hf.scenes.randomness import generator
 from ocr_hf.scenes.scene import Scene, SceneObject
 
 LEAST_M_S, SPEED_M_S, MAX_SPEED_M_S = 0.25, 0.6, 0.9
-"""Walking speed: slower walks go on to further places, faster ones visit fewer; the last is never passed."""
+"""Walking speed: a walk slower than the first goes on to further places, one faster than the second visits fewer; the
+last is never exceeded."""
 MAX_TURN_DEG_S = max(TURN_DEG_S)
-"""The look never turns faster (degrees a second, about the vertical)."""
+"""Greatest turning rate of the view about the vertical, degrees a second."""
 RADII_M = (0.25, 0.18, 0.1)
-"""The camera never comes nearer to an obstacle than the first; in narrow places than the first that leaves floor."""
+"""Distances kept from obstacles: the first that leaves LEAST_M2 of floor counts; only narrow places need the others."""
 LEAST_M2 = 0.3
 COMFORT_M = (0.08, 0.04, 0.0)
 """Ways are planned to keep so much more distance than that; less where more would close a door."""
 REACHED = 0.6
-"""Share of each room's free floor that must stay near to the part where ways are planned."""
+"""Share of each room's free floor that must stay near to the part where routes are planned."""
 SMOOTH_S = 0.4
 """Width of the filter in time (standard deviation)."""
 SMALL_M = 0.12
 SEEN_IN_PASSING = frozenset({"ceiling light", "curtain", "picture", "window"})
-"""Objects smaller than SMALL_M, and these, don't get a look of their own: they come into view with the rest."""
+"""The gaze doesn't seek these labels, nor objects smaller than SMALL_M: they come into view with the rest."""
 
 
 def walk_through(
@@ -56,15 +57,18 @@ def walk_through(
     if room is not None and not 0 <= room < len(scene.rooms):
         raise ValueError(f"scene '{scene.name}' has no room {room}; it has {len(scene.rooms)}, counted from 0")
     floor, comfort = _floors(scene, room, ignore_labels)
+    # Room 0 is a room of its own, so None (all rooms) can't share its key: rooms count from 1 here.
     rng = generator(seed, "walk", scene.name, 0 if room is None else room + 1)
     lengths = (LEAST_M_S * seconds, SPEED_M_S * seconds, 0.95 * MAX_SPEED_M_S * seconds)
-    way = plan_tour(scene, comfort, lengths, rng)
+    route = plan_tour(scene, comfort, lengths, rng)
     count = round(seconds * fps)
+    # Planned in steps of STEP_S and only then sampled at the frame rate: a walk at 2 fps and one at 24 fps are the same
+    # walk.
     times = np.arange(0.0, seconds + 2.0 * STEP_S, STEP_S)
-    places, ahead = _timed(way, times)
+    places, ahead = _timed(route, times)
     eye_z = eye_height_m + floor_height(scene)
     objects = _worth_seeing(scene, room)
-    yaw, pitch = follow(scene, objects, places, ahead, eye_z, _first_look(objects, places, rng))
+    yaw, pitch = gaze_along(scene, objects, places, ahead, eye_z, _first_look(objects, places, rng))
     track = _smoothed(np.stack([*places.T, yaw, pitch], axis=1), floor)
     x, y, yaw, pitch = (np.interp(np.arange(count) / fps, times, values) for values in track.T)
     return camera_poses(np.stack([x, y, np.full(count, eye_z)], axis=1), yaw, pitch)
@@ -84,7 +88,7 @@ def camera_poses(eyes: np.ndarray, yaw: np.ndarray, pitch: np.ndarray) -> np.nda
 
 
 def _floors(scene: Scene, room: int | None, ignore_labels: frozenset[str]) -> tuple[FreeFloor, FreeFloor]:
-    """Return the floor where the camera may be, and the part of it where ways are planned."""
+    """Return the floor where the camera may be, and the part of it where routes are planned."""
     for radius in RADII_M:
         floor = free_floor(scene, radius, ignore_labels=ignore_labels)
         if room is not None:
@@ -98,6 +102,8 @@ def _floors(scene: Scene, room: int | None, ignore_labels: frozenset[str]) -> tu
     rooms = [floor.within(outline.polygon).grid for outline in scene.rooms] or [floor.grid]
     for margin in COMFORT_M:
         comfort = floor.shrunk(margin).largest() if margin else floor
+        # Keeping more distance must not cut a room off at its door: the comfortable floor, grown back, has to cover
+        # most of every room.
         near = ndimage.binary_dilation(comfort.grid, iterations=4)
         if all((near & area).sum() >= REACHED * area.sum() for area in rooms):
             break
@@ -115,12 +121,12 @@ def _worth_seeing(scene: Scene, room: int | None) -> list[SceneObject]:
     return objects
 
 
-def _timed(way: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _timed(route: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return where the walk is at each time, and the point AHEAD_M further, both (N, 2), at constant speed."""
-    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(way, axis=0), axis=1))])
+    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(route, axis=0), axis=1))])
     at = np.minimum(length[-1] * times / times[-1], 0.97 * MAX_SPEED_M_S * times)
     return tuple(
-        np.stack([np.interp(at + further, length, way[:, axis]) for axis in (0, 1)], axis=1)
+        np.stack([np.interp(at + further, length, route[:, axis]) for axis in (0, 1)], axis=1)
         for further in (0.0, AHEAD_M)
     )
 
@@ -136,7 +142,9 @@ def _first_look(objects: list[SceneObject], places: np.ndarray, rng: np.random.G
 
 def _smoothed(track: np.ndarray, floor: FreeFloor) -> np.ndarray:
     """Filter a track (N, 4) of x, y, yaw, pitch in time; less where the camera would leave the free floor."""
+    # Yaw is unwrapped here (gaze.py accumulates turns), so averaging can't cross the jump from pi to -pi.
     angles = ndimage.gaussian_filter1d(track[:, 2:], SMOOTH_S / STEP_S, axis=0, mode="nearest")
+    # Smoothing cuts corners, and at a door frame that may lead through the wall: filter less until all of it is free.
     for width in (SMOOTH_S, 0.25, 0.15, 0.08):
         places = ndimage.gaussian_filter1d(track[:, :2], width / STEP_S, axis=0, mode="nearest")
         if floor.contains(places).all():

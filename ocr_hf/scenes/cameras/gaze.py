@@ -1,4 +1,4 @@
-"""Where someone looks who walks through rooms and wants to see everything in them once."""
+"""Where a camera that walks through rooms looks, so that it sees every object in them once."""
 
 from __future__ import annotations
 
@@ -7,39 +7,40 @@ import numpy as np
 from ocr_hf.scenes.scene import Scene, SceneObject
 
 NEAR_M, FAR_M = 1.1, 4.6
-"""Objects are looked at from between these distances of their centre, seen from above."""
+"""Range of horizontal distances from which an object is looked at: nearer it fills the frame, farther it is a speck."""
 CENTRE_DEG, SEEN_S = 18.0, 0.35
-"""An object has been seen when it was this near to the view's middle for so long."""
+"""An object counts as seen once it was within the first of the view's centre for the second."""
 AHEAD_M = 0.9
-"""Without anything new to see, the eye rests on the way this far ahead."""
+"""With nothing new to see, the gaze rests on the route this far ahead."""
 LOOK_DOWN_DEG = 9.0
 PITCH_DEG = (-34.0, -2.0)
-"""Range of looking down: always a little."""
+"""Range of the pitch: always a little downwards, since most objects stand below eye height."""
 STEP_S = 0.05
 FORGET_S = 16.0
 """What was seen this long ago may be looked at again."""
 TURN_DEG_S = (18.0, 26.0, 34.0, 42.0)
-"""Rates of turning, from calm to hasty; the calmest is taken that sees nearly as much as the hastiest."""
+"""Turning rates tried; the slowest is taken that sees at least NEARLY times as much as the fastest."""
 NEARLY = 0.95
 
 
-def follow(
+def gaze_along(
     scene: Scene, objects: list[SceneObject], places: np.ndarray, ahead: np.ndarray, eye_z: float, yaw: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return yaw and pitch (N,), radians, of someone who walks through `places` (N, 2), one every STEP_S.
+    """Return yaw and pitch (N,), radians, of a camera that moves through `places` (N, 2), one every STEP_S.
 
-    ahead : (N, 2) the point of the way that lies ahead at each step; yaw : where the look begins
-    The look goes from one unseen object to the next, whichever asks for the least turning.
+    ahead : (N, 2) the point of the route that lies ahead at each step; yaw : the initial yaw
+    Greedy: the gaze goes from one unseen object to whichever next one needs the least turning.
     """
     centers = np.array([item.box.center for item in objects]).reshape(-1, 3)
     visible = _in_view(scene, places, centers[:, :2])
-    walks = [_look(centers, visible, places, ahead, eye_z, rate, yaw) for rate in np.radians(TURN_DEG_S[::-1])]
+    # The fastest first: it is the yardstick of how much can be seen at all.
+    walks = [_gaze_at_rate(centers, visible, places, ahead, eye_z, rate, yaw) for rate in np.radians(TURN_DEG_S[::-1])]
     most = walks[0][2]
     yaws, pitches, _ = next(walk for walk in walks[::-1] if walk[2] >= NEARLY * most)
     return yaws, pitches
 
 
-def _look(
+def _gaze_at_rate(
     centers: np.ndarray,
     visible: np.ndarray,
     places: np.ndarray,
@@ -55,6 +56,8 @@ def _look(
     for i, place in enumerate(places):
         offset = centers[:, :2] - place
         turn = _wrapped(np.arctan2(offset[:, 1], offset[:, 0]) - yaw)
+        # Exponential forgetting. A seen object is set to e * SEEN_S below, which decays to SEEN_S in one FORGET_S: from
+        # then on it is fresh again.
         looked *= 1.0 - STEP_S / FORGET_S
         looked[visible[i] & (np.abs(turn) < np.radians(CENTRE_DEG))] += STEP_S
         done = looked >= SEEN_S
@@ -72,6 +75,7 @@ def _look(
             is_walking = np.linalg.norm(forward) > 0.1
             wanted_turn = float(_wrapped(np.arctan2(forward[1], forward[0]) - yaw)) if is_walking else 0.0
             wanted = -np.radians(LOOK_DOWN_DEG)
+        # Never wrapped: the filter in camera_path.py needs a continuous angle.
         yaw += float(np.clip(wanted_turn, -most, most))
         pitch += float(np.clip(np.clip(wanted, *np.radians(PITCH_DEG)) - pitch, -0.6 * most, 0.6 * most))
         answer[i] = yaw, pitch
@@ -98,6 +102,7 @@ def _in_view(scene: Scene, places: np.ndarray, targets: np.ndarray) -> np.ndarra
         here = contains_xy(room, *places.T)
         there = contains_xy(room, *targets.T)
         both = near & here[:, None] & there
+        # In a rectangle every line of sight is free; only L-shapes need the costly test.
         if room.area < 0.999 * room.envelope.area:
             pairs = np.argwhere(both)
             lines = linestrings(np.stack([places[pairs[:, 0]], targets[pairs[:, 1]]], axis=1))

@@ -1,4 +1,4 @@
-"""A way across the free floor that passes through all rooms and comes near to most things in them."""
+"""A route across the free floor that passes through all rooms and comes near to most things in them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ CANDIDATES = 250
 """How many places are tried."""
 MAX_STOPS = 14
 SPACING_M = 0.05
-"""Distance between the points of a way."""
+"""Distance between the points of a route."""
 
 
 def plan_tour(
     scene: Scene, floor: FreeFloor, lengths_m: tuple[float, float, float], rng: np.random.Generator
 ) -> np.ndarray:
-    """Return a way (N, 2) on `floor`, points about SPACING_M apart.
+    """Return a route (N, 2) on `floor`, points about SPACING_M apart.
 
     lengths_m : the least length, the greatest to be reached for the sake of further places, the greatest to be
         reached for the sake of further rooms
@@ -25,25 +25,28 @@ def plan_tour(
     less than the least length it goes on to further places. ValueError where no floor is free.
     """
     least, comfortable, most = lengths_m
+    # Orienteering by trial: the longest prefix of the stops whose tour fits the time. Rooms come first in the list, so
+    # dropping stops from the end gives up details before rooms.
     stops, rooms = _stops(scene, floor, rng)
     costs = _costs(floor, stops)
-    way = stops[:1]
+    route = stops[:1]
     for count in range(len(stops), 0, -1):
         limit = comfortable if count > rooms else most
         starts = [int(rng.integers(rooms))] if count > rooms else list(rng.permutation(count))
-        ways = (_join(floor, stops[_order(costs, list(range(count)), int(first))]) for first in starts)
-        fitting = next((way for way in ways if _length(way) <= limit), None)
+        routes = (_join(floor, stops[_order(costs, list(range(count)), int(first))]) for first in starts)
+        fitting = next((route for route in routes if _length(route) <= limit), None)
         if fitting is not None:
-            way = fitting
+            route = fitting
             break
+    # Clips longer than the rooms need: go on to random stops. 40 rounds bound the loop where no stop fits any more.
     for _ in range(40 if len(stops) > 1 else 0):
-        if _length(way) >= least:
+        if _length(route) >= least:
             break
         for stop in rng.permutation(len(stops)):
-            leg = _join(floor, np.stack([way[-1], stops[stop]]))
-            if _length(way) < least and _length(way) + _length(leg) <= max(comfortable, least):
-                way = np.vstack([way, leg[1:]])
-    return relaxed(floor, way)
+            leg = _join(floor, np.stack([route[-1], stops[stop]]))
+            if _length(route) < least and _length(route) + _length(leg) <= max(comfortable, least):
+                route = np.vstack([route, leg[1:]])
+    return relaxed(floor, route)
 
 
 def _stops(scene: Scene, floor: FreeFloor, rng: np.random.Generator) -> tuple[np.ndarray, int]:
@@ -66,6 +69,7 @@ def _stops(scene: Scene, floor: FreeFloor, rng: np.random.Generator) -> tuple[np
         chosen = [int(room_to_move.argmax())]
     rooms = len(chosen)
     while len(chosen) < min(MAX_STOPS, len(places)):
+        # Farthest-point sampling (Gonzalez 1985), until stops would be closer than 0.7 m: less is the same view.
         distance = np.linalg.norm(places[:, None] - places[chosen], axis=2).min(axis=1)
         best = int(distance.argmax())
         if distance[best] < 0.7:
@@ -75,7 +79,7 @@ def _stops(scene: Scene, floor: FreeFloor, rng: np.random.Generator) -> tuple[np
 
 
 def _costs(floor: FreeFloor, stops: np.ndarray) -> np.ndarray:
-    """Return the cost (N, N) of the way between each two stops."""
+    """Return the cost (N, N) of the route between every two stops."""
     cells = floor.cells(stops)
     index = floor.numbers[cells[:, 0], cells[:, 1]]
     return np.array([floor.distances(stop)[index] for stop in stops])
@@ -93,34 +97,36 @@ def _order(costs: np.ndarray, stops: list[int], first: int) -> list[int]:
         for i in range(1, len(order) - 1):
             for j in range(i + 1, len(order)):
                 turned = order[:i] + order[i : j + 1][::-1] + order[j + 1 :]
+                # The margin keeps rounding from reversing the same stretch back and forth for ever.
                 if costs[turned[:-1], turned[1:]].sum() < costs[order[:-1], order[1:]].sum() - 1e-9:
                     order, improved = turned, True
     return order
 
 
 def _join(floor: FreeFloor, stops: np.ndarray) -> np.ndarray:
-    """Return the corners (N, 2) of the shortest ways through the stops, in their order."""
-    way = stops[:1]
+    """Return the corners (N, 2) of the shortest routes through the stops, in their order."""
+    route = stops[:1]
     for stop in stops[1:]:
-        leg = floor.shortest_path(way[-1], stop)
+        leg = floor.shortest_path(route[-1], stop)
         if leg is not None:
-            way = np.vstack([way, leg[1:]])
-    return way
+            route = np.vstack([route, leg[1:]])
+    return route
 
 
-def _length(way: np.ndarray) -> float:
-    return float(np.linalg.norm(np.diff(way, axis=0), axis=1).sum())
+def _length(route: np.ndarray) -> float:
+    return float(np.linalg.norm(np.diff(route, axis=0), axis=1).sum())
 
 
 def relaxed(floor: FreeFloor, corners: np.ndarray, rounds: int = 60) -> np.ndarray:
-    """Return the way through `corners` (N, 2) as points SPACING_M apart, its bends rounded where the floor allows."""
+    """Return the route through `corners` (N, 2) as points SPACING_M apart, its bends rounded where the floor allows."""
     steps = np.linalg.norm(np.diff(corners, axis=0), axis=1)
     length = np.concatenate([[0.0], np.cumsum(steps)])
     count = max(2, int(np.ceil(length[-1] / SPACING_M)) + 1)
     at = np.linspace(0.0, length[-1], count)
-    way = np.stack([np.interp(at, length, corners[:, axis]) for axis in (0, 1)], axis=1)
+    route = np.stack([np.interp(at, length, corners[:, axis]) for axis in (0, 1)], axis=1)
     for _ in range(rounds if count > 2 else 0):
-        moved = way.copy()
-        moved[1:-1] = 0.5 * way[1:-1] + 0.25 * (way[:-2] + way[2:])
-        way = np.where(floor.contains(moved)[:, None], moved, way)
-    return way
+        moved = route.copy()
+        # Laplacian smoothing; a point that would leave the free floor stays where it is.
+        moved[1:-1] = 0.5 * route[1:-1] + 0.25 * (route[:-2] + route[2:])
+        route = np.where(floor.contains(moved)[:, None], moved, route)
+    return route

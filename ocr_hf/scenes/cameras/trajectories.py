@@ -13,7 +13,7 @@ from ocr_hf.geometry.camera import check_intrinsics, check_poses, rigid_inverse
 
 FORMATS = ("tum", "matrices", "colmap")
 QUATERNION_TOLERANCE = 0.01
-"""How far a quaternion's length may be from 1 before it is taken for a mistake."""
+"""How far a quaternion's length may be from 1 before it is rejected: columns in another order are off by more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,9 @@ def _read_colmap(path: Path) -> Trajectory:
             raise ValueError(f"{where}: image '{name}' is there twice; keep one of its poses")
         (camera,) = _numbers(words[8:9], 1, where, "CAMERA_ID")
         world_to_camera = _pose(np.array(values[:4]), np.array(values[4:]), where)
+        # COLMAP stores world-to-camera, all else here is camera-to-world.
         found[name] = (rigid_inverse(world_to_camera), int(camera), where)
+    # COLMAP doesn't list images in order of time; frames extracted from a video have numbered names.
     names = tuple(sorted(found))
     poses = _stacked(path, [found[name][0] for name in names])
     cameras = path.parent / "cameras.txt"
@@ -131,6 +133,7 @@ def _colmap_camera(path: Path, wanted: int) -> tuple[np.ndarray, int, int]:
         focal, distortion = _MODELS[model]
         count = focal + 2 + distortion
         width, height, *values = _numbers(words[2:], 2 + count, where, f"WIDTH HEIGHT and {count} parameters")
+        # The renderer is a pinhole camera: ignoring distortion would shift footprints against the frames in silence.
         if any(values[focal + 2 :]):
             raise ValueError(
                 f"{where}: lens distortion is {values[focal + 2 :]}; undistort the images (colmap image_undistorter)"
@@ -177,7 +180,7 @@ def _numbers(words: list[str], count: int, where: str, expected: str) -> list[fl
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise ValueError(f"{where}: '{word}' is no finite number (a lost frame?); remove or repair the line")
+            raise ValueError(f"{where}: '{word}' is not a finite number (a lost frame?); remove or correct the line")
         values.append(value)
     return values
 

@@ -1,6 +1,8 @@
 """Floor plans: one to four rooms, the walls between them, doors to walk through, windows.
 
-Walls run along x or y. Plans are drawn on the walls' centre lines; a room's polygon is what lies between the faces.
+A slicing floor plan: the rectangle of the home is cut recursively in proportion to the rooms' areas, some small rooms
+are set into a corner of a large one (which becomes an L), and plans with a room out of proportion are rejected.
+Walls run along x or y. Plans are laid out on the walls' centre lines; a room's polygon lies between the faces.
 """
 
 from __future__ import annotations
@@ -160,31 +162,33 @@ class FloorPlan:
     cells: tuple[np.ndarray, ...] = field(repr=False, default=())
 
 
-def draw_floor_plan(rng: np.random.Generator, count: int) -> FloorPlan:
-    """Draw a plan of `count` rooms (1 to 4) in which every room can be reached from every other."""
+def sample_floor_plan(rng: np.random.Generator, count: int) -> FloorPlan:
+    """Sample a plan of `count` rooms (1 to 4) in which every room can be reached from every other."""
     if count not in HOMES:
         raise ValueError(f"rooms is {count}; procedural homes have 1 to 4 rooms")
+    # Rejection sampling: repairing bad plans instead would favour some layouts over others.
     while True:
         kinds = list(pick(rng, HOMES[count]))
-        cells = _draw_cells(rng, kinds)
+        cells = _sample_cells(rng, kinds)
         if cells is None:
             continue
         kinds, outlines = zip(*cells, strict=True)
         thickness = float(rng.uniform(0.10, 0.18))
         rooms = tuple(RoomPlan(kind, _walls(outline, thickness)) for kind, outline in cells)
-        doors = _draw_doors(rng, rooms)
+        doors = _sample_doors(rng, rooms)
         if doors is None:
             continue
-        openings = doors + _draw_entry_and_windows(rng, rooms, doors)
+        openings = doors + _sample_entry_and_windows(rng, rooms, doors)
         return FloorPlan(rooms, tuple(openings), thickness, float(rng.uniform(2.45, 2.85)), outlines)
 
 
-def _draw_cells(rng: np.random.Generator, kinds: list[str]) -> list[tuple[str, np.ndarray]] | None:
-    """Return (kind, outline on centre lines) per room, or None where the dice gave a room too narrow."""
+def _sample_cells(rng: np.random.Generator, kinds: list[str]) -> list[tuple[str, np.ndarray]] | None:
+    """Return (kind, outline on centre lines) per room, or None where a room came out too narrow."""
     areas = [rng.uniform(*NEEDS[kind].area_m2) for kind in kinds]
     aspect = rng.uniform(0.75, 1.35)
     width = np.sqrt(sum(areas) * aspect)
     home = (0.0, 0.0, float(width), float(sum(areas) / width))
+    # Which rooms become neighbours is decided by their order alone: the cuts below go through it.
     order = rng.permutation(len(kinds))
     cells = _split(rng, home, [(kinds[i], float(areas[i])) for i in order])
     for kind, outline in cells:
@@ -211,6 +215,7 @@ def _split(
         notch = _corner(rng, rect, part * stretch, part / stretch)
         large = rooms[0] if rooms[1] is small else rooms[1]
         return [(large[0], _outline(rect, notch)), (small[0], _outline(notch))]
+    # Squarified in spirit: always across the longer side, so that rooms don't become corridors.
     cut = int(rng.integers(1, len(rooms)))
     share = sum(area for _, area in rooms[:cut]) / total
     if x1 - x0 > y1 - y0:
@@ -254,6 +259,7 @@ def _walls(outline: np.ndarray, thickness: float) -> tuple[Wall, ...]:
     direction = following - outline
     direction = direction / np.abs(direction).sum(axis=1, keepdims=True)
     inward = np.stack([-direction[:, 1], direction[:, 0]], axis=1)
+    # Offsetting each corner along both its walls' normals is exact for right angles, convex or not.
     corner = outline + thickness / 2.0 * (inward + np.roll(inward, 1, axis=0))
     walls = []
     for i in range(len(outline)):
@@ -272,7 +278,7 @@ def _shared(first: Wall, second: Wall) -> tuple[float, float] | None:
     return (low, high) if high > low else None
 
 
-def _draw_doors(rng: np.random.Generator, rooms: tuple[RoomPlan, ...]) -> list[Opening] | None:
+def _sample_doors(rng: np.random.Generator, rooms: tuple[RoomPlan, ...]) -> list[Opening] | None:
     """Return openings that join all rooms, None where they cannot be joined."""
     candidates = []
     for i in range(len(rooms)):
@@ -286,9 +292,11 @@ def _draw_doors(rng: np.random.Generator, rooms: tuple[RoomPlan, ...]) -> list[O
             if spans:
                 span, wall = max(spans, key=lambda item: item[0][1] - item[0][0])
                 through = {rooms[i].kind, rooms[j].kind}
+                # Bathrooms should be leaves of the tree, living rooms its hub.
                 cost = 3.0 * ("bathroom" in through) + 2.0 * (through == {"bathroom", "kitchen"})
                 cost -= 1.5 * ("living room" in through)
                 candidates.append((cost + rng.random(), i, j, span, wall))
+    # Kruskal's algorithm: the cheapest doors that join the rooms into one, and some that close a loop.
     group = list(range(len(rooms)))
     doors: list[Opening] = []
     for _, i, j, span, wall in sorted(candidates, key=lambda item: item[0]):
@@ -309,7 +317,7 @@ def _draw_doors(rng: np.random.Generator, rooms: tuple[RoomPlan, ...]) -> list[O
     return doors if len(set(group)) == 1 else None
 
 
-def _draw_entry_and_windows(
+def _sample_entry_and_windows(
     rng: np.random.Generator, rooms: tuple[RoomPlan, ...], doors: list[Opening]
 ) -> list[Opening]:
     """Return a closed door to the outside and windows in the outer walls."""
@@ -324,14 +332,14 @@ def _draw_entry_and_windows(
         for wall, low, high in spans:
             if wanted == 0:
                 break
-            opening = _draw_opening(rng, kind, wall, low, high, index, rooms[index].kind)
+            opening = _sample_opening(rng, kind, wall, low, high, index, rooms[index].kind)
             if opening and not any(_too_close(opening, other) for other in doors + openings):
                 openings.append(opening)
                 wanted -= 1
     return openings
 
 
-def _draw_opening(rng, kind: str, wall: Wall, low: float, high: float, room: int, room_kind: str) -> Opening | None:
+def _sample_opening(rng, kind: str, wall: Wall, low: float, high: float, room: int, room_kind: str) -> Opening | None:
     if kind == "entry":
         width, z0, z1, margin = rng.uniform(0.88, 0.98), 0.0, DOOR_HEIGHT_M, 0.2
     elif room_kind == "bathroom":

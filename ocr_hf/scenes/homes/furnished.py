@@ -12,22 +12,22 @@ from pathlib import Path
 
 import numpy as np
 
-from ocr_hf.scenes.homes.blocks import overlap
 from ocr_hf.scenes.homes.furniture.furniture_model import Model
 from ocr_hf.scenes.homes.model_library import Entry, ModelLibrary, read_library
-from ocr_hf.scenes.homes.placement import Placement
+from ocr_hf.scenes.homes.placement import Placement, overlap
 from ocr_hf.scenes.homes.procedural import layout_home, scene_of
 from ocr_hf.scenes.randomness import generator
 from ocr_hf.scenes.scene import Mesh, Scene
 
 SCALE = (0.75, 1.3)
-"""How much smaller or larger than life a model may become."""
+"""Limits of a model's scale: beyond them a chair looks like a toy, or a throne."""
 STRETCH = 1.25
 """How much more a model may be scaled upwards than sideways, so that what stands on it stands at its height."""
 FREE_STANDING = frozenset({"chair", "table", "stool", "cup", "bowl", "bottle", "laptop", "headphones", "telephone"})
 """These keep the middle of their place; everything else keeps its back, to stay at its wall."""
 BEDDED = frozenset({"bed", "sofa"})
-"""Real models of these bring cushions of their own: ours are taken away, and pillows are not counted."""
+"""Real models of these bring cushions of their own, which have no labels: ours are removed, so that pillows aren't
+miscounted."""
 
 
 @lru_cache(maxsize=4)
@@ -83,6 +83,7 @@ def refurnished(
             if bedded:
                 gone |= set(children)
             break
+    # A count must be right: with unlabelled cushions in view, no question about pillows can be.
     if any(current[i].model.label in BEDDED and current[i] is not placements[i] for i in range(len(current))):
         gone |= {i for i, placement in enumerate(placements) if placement.model.label == "pillow"}
     for i, placement in enumerate(placements):
@@ -101,6 +102,7 @@ def _fitted(placement: Placement, model: Model, top_m: float | None, children: l
     if placement.model.label in FREE_STANDING and abs(np.log(size[0] / size[1]) - np.log(slot[0] / slot[1])) > 0.7:
         return None
     scale = float(min((slot / size).min(), SCALE[1]))
+    # What stands on the floor may be 15 % taller than the piece it replaces; what hangs or lies on something may not.
     if placement.on is None and placement.position[2] == 0.0:
         scale = float(min((slot[:2] / size[:2]).min(), 1.15 * slot[2] / size[2], SCALE[1]))
     if scale < SCALE[0]:

@@ -16,7 +16,6 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ocr_hf.scenes.homes.furniture.furniture_model import Model
-from ocr_hf.scenes.homes.model_names import category_of
 from ocr_hf.scenes.scene import Material, Mesh
 
 CATALOGUE = "PluginFurnitureCatalog.properties"
@@ -26,6 +25,54 @@ MAX_BYTES = 64 << 20
 """A file within a library larger than this is not read."""
 MAX_TEXTURE = 512
 """Longest side of a texture, pixels; larger ones are made smaller."""
+_NAMES = {
+    "backpack": "backpack",
+    "basket": "clothes basket|basket",
+    "bathtub": "bath|bathtub",
+    "bed": "bed|iron bed",
+    "bookshelf": "bookcase|full bookcase|shelves|vertical shelves|bookshelf",
+    "bottle": "wine bottle|beer bottle|bottle",
+    "bowl": "bowl|bowl with fruits|bowl with salad",
+    "cabinet": "television cabinet|tv stand|dresser with drawers|filing cabinet|drawers cabinet|cabinet|safe",
+    "chair": "chair|oak chair|osaka chair|chair with cushion|armchair|modern armchair|winchester armchair|plastic chair"
+    "|cafe chair|class seat",
+    "closet": "wardrobe|closet",
+    "crate": "crate",
+    "cup": "coffee cup|cup|coffee mug|plastic cup",
+    "cutting board": "chopping board|cutting board",
+    "desk": "desk|wooden desk|desk table|wooden table|wooden alder table|wooden teak table",
+    "exhaust fan": "range hood|hood",
+    "fan": "fan|rigged fan",
+    "fireplace": "fireplace",
+    "guitar": "electric guitar|guitar",
+    "headphones": "headphones",
+    "kettle": "teapot|espresso kettle|kettle",
+    "lamp": "lamp|desk lamp|little lamp",
+    "laptop": "laptop|apple ibook",
+    "microwave": "microwave",
+    "nightstand": "bedside table|nightstand",
+    "pan": "large pan|pan",
+    "piano": "upright piano|piano",
+    "printer": "inkjet printer and scanner|printer",
+    "radiator": "radiator",
+    "refrigerator": "refrigerator|large fridge|fridge",
+    "shoes": "sneakers|slippers|woman shoes|mocassin|shoes",
+    "sink": "vanity|sink",
+    "sofa": "sofa|couch|clear sofa|sofa 2 seats|sofa 3 seats|burlap sofa|winchester sofa|futon couch",
+    "stool": "stool|bar stool",
+    "stove": "stove|large stove|propane stove|cooker",
+    "suitcase": "suitcase",
+    "table": "table|coffee table|oak table|round table|black table|glass table|table with tablecloth|cafe table"
+    "|folding table",
+    "telephone": "phone|wireless phone|telephone",
+    "toilet": "toilets unit|small lavatory|toilet",
+    "trash bin": "dustbin|bullet trash can|trash bin",
+    "tv": "tv|tv 16:9|wall flat tv",
+    "washer": "washing machine|clothes washing machine|washer",
+    "whiteboard": "white board|whiteboard",
+}
+_CATEGORY = {name: label for label, names in _NAMES.items() for name in names.split("|")}
+"""Catalogue name -> question category, for the categories that may be replaced by real models."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +142,11 @@ def read_library(folder: Path | str) -> ModelLibrary:
     return ModelLibrary({label: tuple(items) for label, items in entries.items()})
 
 
+def category_of(name: str) -> str | None:
+    """Return the question category of a catalogue or file name ("Oak chair", "chair_02"), None if it has none."""
+    return _CATEGORY.get(re.sub(r"[\s_\-]*\d*$", "", name.strip().lower().replace("_", " ")).strip())
+
+
 def _catalogue(path: Path) -> list[Entry]:
     """Return the usable entries of a Sweet Home 3D library."""
     try:
@@ -105,10 +157,12 @@ def _catalogue(path: Path) -> list[Entry]:
     shared = dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
     items: dict[int, dict[str, str]] = defaultdict(dict)
     for key, number, value in re.findall(r"^(\w+)#(\d+)=(.*?)\r?$", text, re.MULTILINE):
+        # Java property files are Latin-1 with \u escapes.
         items[int(number)][key] = value.encode("latin-1").decode("unicode_escape").strip()
     found = []
     for _, item in sorted(items.items()):
         label = category_of(item.get("name", ""))
+        # An elevation above 0 marks models that hang on a wall; here they would stand on the floor.
         if (
             label is None
             or not {"model", "width", "depth", "height"} <= item.keys()
@@ -155,7 +209,7 @@ def _load(entry: Entry) -> Model | None:
     limit = MAX_FACES if entry.size is None or max(entry.size) > SMALL_M else MAX_FACES_SMALL
     if not parts or sum(len(part.faces) for part in parts) > limit:
         return None
-    # To our axes: +Z up, front towards -y.
+    # From the library's axes (+Y up, front towards +Z) to ours (+Z up, front towards -y).
     axes = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
     if entry.rotation is not None:
         axes = axes @ np.array(entry.rotation).reshape(3, 3)

@@ -20,6 +20,8 @@ def noise(name: str, falloff: float = 1.5, stretch: float = 1.0, low_cut: float 
     stretch : above 1 the noise is drawn out along u (columns): wood grain, brushed metal
     low_cut : frequencies below this many waves per side are dropped
     """
+    # Spectral synthesis: white noise shaped in Fourier space is periodic by construction, so textures tile without
+    # seams.
     white = generator(0, "texture", name).standard_normal((SIZE, SIZE))
     waves = np.fft.fftfreq(SIZE, 1.0 / SIZE)
     across, along = np.meshgrid(waves, waves * stretch, indexing="ij")
@@ -43,7 +45,8 @@ def coordinates() -> tuple[np.ndarray, np.ndarray]:
 def to_texture(tone: np.ndarray, tint: np.ndarray | None = None) -> np.ndarray:
     """Return (SIZE, SIZE, 3) uint8 from a brightness field around 1 and an optional (SIZE, SIZE, 3) tint.
 
-    Textures are bright (they multiply a material's colour), so the field is scaled to end at white.
+    Textures are bright (they multiply a material's colour), so the field is scaled to end at white; by a quantile and
+    not the maximum, because one outlier would darken the whole texture.
     """
     rgb = np.broadcast_to(tone[..., None], (SIZE, SIZE, 3)) if tint is None else tone[..., None] * tint
     rgb = rgb / np.quantile(rgb, 0.995)

@@ -110,7 +110,7 @@ def box(size: tuple[float, float, float], center: tuple[float, float, float] = (
 
 
 def block(x0: float, x1: float, y0: float, y1: float, z0: float, z1: float) -> Shape:
-    """Return the box between two corners: the easiest way to write furniture down."""
+    """Return the box between two corners, which is how furniture is easiest to describe."""
     return box((x1 - x0, y1 - y0, z1 - z0), ((x0 + x1) / 2.0, (y0 + y1) / 2.0, (z0 + z1) / 2.0))
 
 
@@ -132,6 +132,7 @@ def _rounding(arc: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     # Of the 2 arc + 2 grid lines the two middle ones bound the flat part; the others lie on the rounding.
     width = 1.0 / (2 * arc + 1)
     sign = np.sign(unit)
+    # tan spaces the grid lines by equal angles on the rounded edge, as on a cube map.
     direction = sign * np.tan((np.abs(unit) - width) / (1.0 - width) * (np.pi / 4.0))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     return sign, direction, faces
@@ -142,6 +143,7 @@ def pillow_shape(width: float, depth: float, height: float, cells: int = 8) -> S
     steps = np.linspace(-1.0, 1.0, cells + 1)
     u, v = (grid.ravel() for grid in np.meshgrid(steps, steps, indexing="ij"))
     bulge = ((1.0 - u**2) * (1.0 - v**2)) ** 0.42
+    # Sides drawn in by 6 % leave the corners pointed, as on a stuffed cover.
     pinch = 1.0 - 0.06 * (1.0 - v**2) * u**2, 1.0 - 0.06 * (1.0 - u**2) * v**2
     corner = (np.arange(cells)[:, None] * (cells + 1) + np.arange(cells)).ravel()
     quads = np.stack([corner, corner + cells + 1, corner + cells + 2, corner + 1], axis=1)
@@ -267,6 +269,8 @@ def tube(path: list[tuple[float, float, float]] | np.ndarray, radius: float, seg
     side = np.zeros(3)
     side[int(np.abs(tangent[0]).argmin())] = 1.0
     sides = np.empty_like(tangent)
+    # A parallel-transport frame: the side vector is carried along and re-orthogonalised, so the tube doesn't twist at
+    # bends as a Frenet frame would.
     for i, forward in enumerate(tangent):
         side = side - forward * (side @ forward)
         side /= math.sqrt(side @ side)
@@ -306,6 +310,7 @@ def triangulate(polygon: np.ndarray) -> np.ndarray:
             a, b, c = polygon[list(ear)]
             if _cross(b - a, c - b) <= 1e-12:
                 continue
+            # Ear clipping (Meisters 1975): a convex corner whose triangle holds no other corner can be cut off.
             others = polygon[[j for j in left if j not in ear]]
             inside = (
                 (_cross(b - a, others - a) >= 0) & (_cross(c - b, others - b) >= 0) & (_cross(a - c, others - c) >= 0)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ocr_hf.scenes.homes.floor_plan import FloorPlan, draw_floor_plan
-from ocr_hf.scenes.homes.furniture.style import draw_style
+from ocr_hf.scenes.homes.floor_plan import FloorPlan, sample_floor_plan
+from ocr_hf.scenes.homes.furniture.style import sample_style
 from ocr_hf.scenes.homes.placement import Placement
 from ocr_hf.scenes.homes.room_layout import RoomLayout
 from ocr_hf.scenes.homes.room_shell import fill_openings, hang_ceiling_lights
 from ocr_hf.scenes.homes.rooms import furnish
-from ocr_hf.scenes.homes.structure import draw_room_finish, structure_meshes
+from ocr_hf.scenes.homes.structure import sample_room_finish, structure_meshes
 from ocr_hf.scenes.randomness import generator
 from ocr_hf.scenes.scene import Light, Mesh, Room, Scene, SceneObject
 
@@ -35,11 +35,14 @@ class HomeLayout:
 
 
 def layout_home(seed: int, rooms: int | None = None) -> HomeLayout:
-    """Draw a home: its plan and where everything stands; `rooms` is 1 to 4, None lets the seed choose."""
+    """Sample a home: its plan and where everything stands; `rooms` is 1 to 4, None lets the seed choose."""
     count = int(generator(seed, "rooms").integers(1, 5)) if rooms is None else rooms
-    plan = draw_floor_plan(generator(seed, "plan", count), count)
-    style = draw_style(generator(seed, "style"))
+    # Each step has a generator of its own: a change to the furniture of one room leaves plan, style and the other rooms
+    # as they were.
+    plan = sample_floor_plan(generator(seed, "plan", count), count)
+    style = sample_style(generator(seed, "style"))
     layouts = tuple(RoomLayout(plan, i, generator(seed, "room", count, i), style) for i in range(count))
+    # Doors, windows and ceiling lights first: furniture has to make room for them.
     for layout in layouts:
         fill_openings(layout)
     for layout in layouts:
@@ -66,7 +69,7 @@ def scene_of(home: HomeLayout, name: str, source: str, placements: tuple[Placeme
         box, meshes = placement.model.placed(placement.position, placement.yaw)
         objects.append(SceneObject(i + 1, placement.model.label, box, meshes))
     finishes = [
-        draw_room_finish(generator(home.seed, "finish", i), room.kind) for i, room in enumerate(home.plan.rooms)
+        sample_room_finish(generator(home.seed, "finish", i), room.kind) for i, room in enumerate(home.plan.rooms)
     ]
     rooms = _named_rooms(home.plan)
     return Scene(

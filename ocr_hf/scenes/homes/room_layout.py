@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ocr_hf.scenes.homes.blocks import Block, overlap
 from ocr_hf.scenes.homes.floor_plan import FloorPlan, Opening, RoomPlan, Wall
 from ocr_hf.scenes.homes.furniture.furniture_model import Model, Surface
 from ocr_hf.scenes.homes.furniture.style import Style
 from ocr_hf.scenes.homes.materials import Finish
-from ocr_hf.scenes.homes.placement import Placement, yaw_at
+from ocr_hf.scenes.homes.placement import Block, Placement, overlap, yaw_at
 from ocr_hf.scenes.homes.primitives import Shape
 from ocr_hf.scenes.homes.walk_grid import HEAD_M, WalkGrid
 
@@ -30,7 +29,7 @@ class RoomLayout:
         self.plan, self.index, self.rng, self.style = plan, index, rng, style
         self.room: RoomPlan = plan.rooms[index]
         self.placements: list[Placement] = []
-        self.fixtures: list[tuple[Finish, Shape]] = []  # rugs, wall tiles: in the picture but no objects
+        self.fixtures: list[tuple[Finish, Shape]] = []  # rugs, wall tiles: visible, but never asked about
         self.low, self.high = self.room.polygon.min(axis=0), self.room.polygon.max(axis=0)
         self.openings = [opening for opening in plan.openings if index in opening.rooms]
         self._solid: list[Block] = _notch(self.room, plan.height_m)
@@ -38,6 +37,8 @@ class RoomLayout:
         doors = [opening for opening in self.openings if opening.kind != "window"]
         for opening in self.openings:
             self._kept_free.append(self._before(opening))
+        # The middle of the space before each door, farther from the wall than a walker's radius: a cell that can be
+        # free.
         entrances = [self._before(door).grown(back=-0.1) for door in doors]
         self._grid = WalkGrid(self.low, self.high, [np.array([e.x, e.y]) for e in entrances], self._solid)
 
@@ -107,11 +108,13 @@ class RoomLayout:
         where : "any", "corner", "middle" of the wall
         """
         for attempt in range(tries):
-            face = self._draw_wall(wall)
+            face = self._sample_wall(wall)
             low, high = model.size[0] / 2.0 + SIDE_GAP_M, face.length - model.size[0] / 2.0 - SIDE_GAP_M
             if high < low:
                 continue
-            s = self._draw_along(low, high, where if attempt < tries * 2 // 3 else "any")
+            # The last third of the tries takes any place: a bathroom without a toilet would be worse than one in the
+            # wrong spot.
+            s = self._sample_along(low, high, where if attempt < tries * 2 // 3 else "any")
             if taken := self.put_at(face, s, model, clear, gap, z):
                 return taken
         return None
@@ -130,6 +133,8 @@ class RoomLayout:
         x, y = wall.start + wall.along * s + wall.inward * (model.size[1] / 2.0 + gap)
         placement = Placement(model, np.array([x, y, z]), yaw_at(wall))
         body = placement.block
+        # The space before it may be space kept free for someone else (two cupboards share an aisle), that beside it may
+        # not.
         if not self.fits(body.grown(left, right)) or not self.fits(body.grown(front=front), ignore_kept_free=True):
             return None
         return self.take(placement)
@@ -147,13 +152,13 @@ class RoomLayout:
                 spans.append((float(s), float(s + step)))
         return spans
 
-    def _draw_wall(self, wall: Wall | None) -> Wall:
+    def _sample_wall(self, wall: Wall | None) -> Wall:
         if wall is not None:
             return wall
         ends = np.cumsum([face.length for face in self.room.walls])
         return self.room.walls[int(np.searchsorted(ends, self.rng.random() * ends[-1], side="right"))]
 
-    def _draw_along(self, low: float, high: float, where: str) -> float:
+    def _sample_along(self, low: float, high: float, where: str) -> float:
         if where == "corner":
             return float(low if self.rng.random() < 0.5 else high)
         if where == "middle":
@@ -202,7 +207,7 @@ class RoomLayout:
         for _ in range(tries if surfaces else 0):
             surface = surfaces[int(self.rng.integers(len(surfaces)))]
             angle = float(self.rng.uniform(0, 2 * np.pi)) if turn is None else turn
-            place = self._draw_on(surface, model, angle, at)
+            place = self._sample_on(surface, model, angle, at)
             if place is None:
                 continue
             placement = Placement(model, anchor.point(*place, surface.z + LIFT_M), anchor.yaw + angle, anchor)
@@ -210,7 +215,7 @@ class RoomLayout:
                 return self.take(placement)
         return None
 
-    def _draw_on(self, surface: Surface, model: Model, angle: float, at: str) -> tuple[float, float] | None:
+    def _sample_on(self, surface: Surface, model: Model, angle: float, at: str) -> tuple[float, float] | None:
         cos, sin = abs(np.cos(angle)), abs(np.sin(angle))
         half_x = (cos * model.size[0] + sin * model.size[1]) / 2.0
         half_y = (sin * model.size[0] + cos * model.size[1]) / 2.0

@@ -27,8 +27,8 @@ class RoomFinish:
     skirting: Finish
 
 
-def draw_room_finish(rng: np.random.Generator, kind: str) -> RoomFinish:
-    """Draw the look of a room of this kind."""
+def sample_room_finish(rng: np.random.Generator, kind: str) -> RoomFinish:
+    """Sample the finishes of a room of this kind."""
     woods = ((0.80, 0.62, 0.44), (0.70, 0.50, 0.34), (0.88, 0.78, 0.64), (0.52, 0.38, 0.28), (0.74, 0.68, 0.60))
     tiles = ((0.88, 0.87, 0.85), (0.62, 0.62, 0.62), (0.80, 0.74, 0.66), (0.45, 0.47, 0.50))
     walls = (

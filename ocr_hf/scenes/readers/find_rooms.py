@@ -1,8 +1,8 @@
-"""Rooms of a scene that doesn't name them: found from its floor and walls.
+"""The rooms of a scene whose file doesn't state them, found from its floor and walls.
 
 The floor plan is drawn on a grid whose axes follow the walls. Along every grid line the gaps between pieces of wall
 are closed, best-covered lines first, if wall covers a fair share of the line from one side of the building to the
-other: that parts rooms at doors as well as open-plan rooms at the stubs of wall between them.
+other: that separates rooms at doors, and open-plan rooms at the stubs of wall between them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COVERED = 0.18
 MIN_ROOM_M2 = 3.0
 """Smaller spaces belong to the room beside them."""
 CLOSED = ("door", "window")
-"""Objects that bound a room although they are no structure."""
+"""Objects that bound a room although they aren't structure."""
 SIMPLIFY_M = 0.08
 
 
@@ -47,9 +47,11 @@ def with_rooms(scene: Scene) -> Scene:
     flat = flat[..., :2] @ axes
     low = flat.min(axis=(0, 1)) - 3 * CELL_M
     columns, rows = (np.ptp(flat, axis=(0, 1)) / CELL_M).astype(int) + 7
-    covered = _filled(flat, low, (rows, columns))
-    walls = sum(_drawn(section @ axes, low, (rows, columns)).astype(int) for section in sections) >= 2
-    regions = _parted(covered, walls)
+    covered = _cells_under(flat, low, (rows, columns))
+    # Two of four heights: what is built in at one height only (a sill, a bar counter) isn't wall, and a wall with a
+    # window in it still counts.
+    walls = sum(_cells_on(section @ axes, low, (rows, columns)).astype(int) for section in sections) >= 2
+    regions = _rooms_between(covered, walls)
     height = max(max(float(corners[..., 2].max()) for corners in structure) - level, 2.0)
     outlines = [_outline(regions == number, low) for number in range(1, regions.max() + 1)]
     rooms = [
@@ -82,12 +84,14 @@ def _floor(structure: Sequence[np.ndarray]) -> tuple[float, np.ndarray] | None:
     top = large[large <= large[0] + SLAB_M / LAYER_M].max()
     chosen = np.abs(layer - top) <= 1
     order = np.argsort(middle[chosen])
+    # The median height by area: a mean would be pulled by the steps and ledges in the layer.
     half = np.searchsorted(np.cumsum(area[chosen][order]), 0.5 * area[chosen].sum())
     return float(middle[chosen][order][half]), corners[chosen]
 
 
 def _crossed(corners: np.ndarray) -> np.ndarray:
-    """Return the two crossing upright rectangles (4, 3, 3) that stand for a box with corners (8, 3) in a plan."""
+    """Return the two vertical diagonal planes of a box with corners (8, 3), as triangles (4, 3, 3)."""
+    # Their horizontal section is an X from corner to corner, so the box closes an opening along either axis.
     a, b = corners[[0, 1, 7, 6]], corners[[2, 3, 5, 4]]
     return np.stack([a[[0, 1, 2]], a[[0, 2, 3]], b[[0, 1, 2]], b[[0, 2, 3]]])
 
@@ -108,11 +112,12 @@ def _axes(segments: np.ndarray) -> np.ndarray:
     """Return the (2, 2) rotation, columns along the walls' main directions, nearest to x and y."""
     along = segments[:, 1] - segments[:, 0]
     length, angle = np.linalg.norm(along, axis=1), np.arctan2(along[:, 1], along[:, 0])
+    # Averaging directions modulo 90 degrees: times four, opposite and perpendicular walls point the same way.
     turn = np.angle((length * np.exp(4j * angle)).sum()) / 4.0 if length.sum() > 0.0 else 0.0
     return np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
 
 
-def _filled(triangles: np.ndarray, low: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def _cells_under(triangles: np.ndarray, low: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Return the (rows, columns) bool cells that flat triangles (F, 3, 2) cover."""
     from PIL import Image, ImageDraw
 
@@ -123,7 +128,7 @@ def _filled(triangles: np.ndarray, low: np.ndarray, shape: tuple[int, int]) -> n
     return np.array(image, dtype=bool)
 
 
-def _drawn(segments: np.ndarray, low: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def _cells_on(segments: np.ndarray, low: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Return the (rows, columns) bool cells that segments (N, 2, 2) pass through."""
     cells = np.zeros(shape, dtype=bool)
     for start, end in (segments - low) / CELL_M:
@@ -134,7 +139,7 @@ def _drawn(segments: np.ndarray, low: np.ndarray, shape: tuple[int, int]) -> np.
     return cells
 
 
-def _parted(covered: np.ndarray, walls: np.ndarray) -> np.ndarray:
+def _rooms_between(covered: np.ndarray, walls: np.ndarray) -> np.ndarray:
     """Return (rows, columns) int: the floor cells between `walls` numbered by room from 1, 0 elsewhere."""
     from scipy import ndimage
 
@@ -143,22 +148,25 @@ def _parted(covered: np.ndarray, walls: np.ndarray) -> np.ndarray:
     indoors = covered & ~outdoors
     if indoors.sum() * CELL_M**2 < MIN_ROOM_M2:  # no closed ring of walls: the whole floor
         outdoors, indoors = ~covered, covered
-    # The hollow of a wall is no room: space counts from 30 cm of width.
+    # Walls of a mesh are two faces with a hollow between them, which is no room: space counts from 30 cm of width.
     free = ndimage.binary_opening(indoors & ~walls, np.ones((6, 6), dtype=bool))
     inner = ndimage.binary_erosion(~outdoors, iterations=3)
-    closed = _closed(free, inner)
+    closed = _dividing_lines(free, inner)
     seeds, number = ndimage.label(free & ~closed)
-    grown = _grown(seeds, free)
+    # Seeds first, growth second: cells on the dividing lines belong to whichever room reaches them.
+    grown = _flooded(seeds, free)
     for room in range(1, number + 1):
         if (grown == room).sum() * CELL_M**2 < MIN_ROOM_M2:
             seeds[seeds == room] = 0
-    _, numbers = np.unique(np.append(0, _grown(seeds, free)), return_inverse=True)
+    _, numbers = np.unique(np.append(0, _flooded(seeds, free)), return_inverse=True)
     return numbers[1:].reshape(free.shape)
 
 
-def _closed(free: np.ndarray, inner: np.ndarray) -> np.ndarray:
+def _dividing_lines(free: np.ndarray, inner: np.ndarray) -> np.ndarray:
     """Return the free cells (rows, columns) on lines that part rooms."""
     closed = np.zeros_like(free)
+    # Greedy, one line a round, because each closed line shortens the runs that the next ones are judged by. 100 is far
+    # above any flat's number of doors.
     for _ in range(100):
         best_share, best = COVERED, None
         for turned in (False, True):
@@ -198,7 +206,7 @@ def _best_run(open_: np.ndarray, within: np.ndarray) -> tuple[float, int, int, i
     return float(share[best]), int(row[best]), int(start[best]), int(end[best])
 
 
-def _grown(seeds: np.ndarray, free: np.ndarray) -> np.ndarray:
+def _flooded(seeds: np.ndarray, free: np.ndarray) -> np.ndarray:
     """Return the seeds (rows, columns) int, grown step by step over all free cells that they reach."""
     from scipy import ndimage
 

@@ -1,4 +1,4 @@
-"""The sidecar that says which nodes of a mesh file are which object: instances.json."""
+"""instances.json, the sidecar that says which nodes of a mesh file form which object."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ocr_hf.scenes.scene import MAX_OBJECT_ID
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """One entry: id, the name that its nodes begin with, class name, and where known its (2, 3) low and high corner."""
+    """One entry: id, the name that its nodes begin with, class name, and its (2, 3) low and high corner where known."""
 
     id: int
     name: str
@@ -49,7 +49,7 @@ def _instance(entry: object, where: str) -> Instance:
     class_name = entry.get("cls", entry.get("class"))
     for key, value, kind in (("id", entry.get("id"), int), ("name", entry.get("name"), str), ("cls", class_name, str)):
         if not isinstance(value, kind) or isinstance(value, bool) or value == "":
-            raise ValueError(f"{where}: {key} is {value!r}; give {'a number' if kind is int else 'a text'}")
+            raise ValueError(f"{where}: {key} is {value!r}; give {'an integer' if kind is int else 'a string'}")
     if not 1 <= entry["id"] <= MAX_OBJECT_ID:
         raise ValueError(f"{where}: id is {entry['id']}; ids run from 1 to {MAX_OBJECT_ID}")
     bounds = None

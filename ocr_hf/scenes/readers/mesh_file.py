@@ -1,4 +1,4 @@
-"""Scenes from mesh files: glTF, GLB or OBJ, with a sidecar of instances or node names that tell them."""
+"""Scenes from mesh files: glTF, GLB or OBJ. A sidecar, or else the node names, says which nodes form an object."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def load_mesh_scene(
         them the format's own ("y" for glTF, "z" for OBJ)
     licence, attribution : what a card must say about the scene
     Walls, floors and the like become structure, and rooms are found from it. Boxes fit tightly, turned about +Z
-    only. Class names that no category is known for keep their own words and are reported in one warning.
+    only. Class names without a known category keep their own words and are reported in one warning.
     Raises FileNotFoundError or ValueError, naming file and node, for a missing, empty or damaged file, nodes without
     instance, instances without node, vertices that are not finite and objects without extent.
     """
@@ -58,7 +58,7 @@ def load_mesh_scene(
         table = read_instances(Path(instances))
         source = str(instances)
     meshes = _meshes_by_instance(path, nodes, table, source)
-    meshes = _upright(path, meshes, table, up, source)
+    meshes = _with_z_up(path, meshes, table, up, source)
     known = Categories.load(categories)
     objects, structure = [], []
     for item in table:
@@ -112,13 +112,14 @@ def _meshes_by_instance(
     return meshes
 
 
-def _upright(
+def _with_z_up(
     path: Path, meshes: dict[str, list[Mesh]], table: list[Instance], up: str | None, source: str
 ) -> dict[str, list[Mesh]]:
     """Return the meshes with +Z up."""
     if up not in (None, "y", "z"):
         raise ValueError(f"up is '{up}'; give 'y' or 'z', the vertical axis of {path}")
     stated = [item for item in table if item.bounds is not None]
+    # The standard says +Y for glTF, but many exporters keep the modeller's axes; boxes in the sidecar decide, no guess.
     choices = [up] if up else ["z", "y"] if stated else ["z" if path.suffix.lower() == ".obj" else "y"]
     wrong = {}
     for choice in choices:

@@ -22,16 +22,16 @@ def read_nodes(path: Path) -> list[tuple[str, Mesh]]:
     import trimesh
 
     if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{path} is no mesh file known here; give one of {', '.join(SUFFIXES)}")
+        raise ValueError(f"{path} is not a known mesh format; give one of {', '.join(SUFFIXES)}")
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there; give the path of a mesh file")
+        raise FileNotFoundError(f"{path} does not exist; give the path of a mesh file")
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty; get the whole file")
     check_references(path)
     options = {"split_objects": True} if path.suffix.lower() == ".obj" else {}
     try:
         scene = trimesh.load_scene(path, process=False, **options)
-    except Exception as error:  # trimesh passes on whatever its parsers stumble over
+    except Exception as error:  # trimesh lets its parsers' own exceptions through, of any type
         raise ValueError(f"{path} can't be read ({type(error).__name__}: {error}); export it again") from error
     groups = _obj_groups(path) if path.suffix.lower() == ".obj" else []
     textures: dict[bytes, np.ndarray] = {}
@@ -40,7 +40,7 @@ def read_nodes(path: Path) -> list[tuple[str, Mesh]]:
     for node in sorted(map(str, scene.graph.nodes_geometry), key=_natural):
         matrix, name = scene.graph[node]
         geometry = scene.geometry[name]
-        # trimesh names a part of an OBJ group "<group>_<material>"; who the part belongs to is the group.
+        # trimesh names a part of an OBJ group "<group>_<material>"; the part belongs to the group.
         owner = next((group for group in groups if node.startswith(f"{group}_")), node)
         if isinstance(geometry, trimesh.Trimesh) and len(geometry.faces):
             nodes.append((owner, _mesh(geometry, np.asarray(matrix), textures)))
@@ -64,6 +64,7 @@ def _obj_groups(path: Path) -> list[str]:
 def _mesh(geometry, matrix: np.ndarray, textures: dict[bytes, np.ndarray]) -> Mesh:
     """Return a trimesh geometry, moved by `matrix` (4, 4), as ours; equal textures are one array."""
     faces = np.array(geometry.faces, dtype=np.int32)
+    # A mirroring node (Blender's negative scale) turns triangles inside out; swapping the order turns them back.
     if np.linalg.det(matrix[:3, :3]) < 0.0:
         faces = faces[:, ::-1].copy()
     vertices = np.asarray(geometry.vertices, dtype=np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
@@ -91,6 +92,7 @@ def _material(material, textures: dict[bytes, np.ndarray]) -> Material:
     if isinstance(material, trimesh.visual.material.PBRMaterial):
         image, factor, emissive = material.baseColorTexture, material.baseColorFactor, material.emissiveFactor
         color = (1.0, 1.0, 1.0) if factor is None else _srgb(_unit(factor))
+        # A texture of emission lights only parts of a surface (a screen's picture), which one number can't say.
         emission = 0.0 if emissive is None or material.emissiveTexture is not None else float(np.max(emissive))
     else:
         image = getattr(material, "image", None)

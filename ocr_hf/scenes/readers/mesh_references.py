@@ -1,4 +1,4 @@
-"""What other files a mesh file names, checked before anything is opened."""
+"""The files that a mesh file refers to, checked before any of them is opened."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def check_references(path: Path) -> None:
     not make us read anything else. Without this check missing textures would silently turn white.
     """
     for name in _references(path):
+        # At least two characters before the colon: `C:` is a drive letter, not a URL scheme.
         if re.match(r"^[a-zA-Z][a-zA-Z0-9+.-]+:", name):
             raise ValueError(f"{path} refers to '{name}'; put the file beside the mesh and refer to it by its name")
         target = (path.parent / name).resolve()
@@ -65,6 +66,7 @@ def gltf_header(path: Path) -> dict:
             size = path.stat().st_size
             if total > size:
                 raise ValueError(f"{path} is cut off: it says {total} bytes but has {size}; get the whole file")
+            # The length comes from the file: believed, a forged header would make us allocate 4 GiB.
             if length > min(MAX_JSON_BYTES, size):
                 raise ValueError(f"{path} says its JSON part has {length} bytes of {size}; the file is damaged")
             text = file.read(length)

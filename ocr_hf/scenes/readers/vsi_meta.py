@@ -45,8 +45,8 @@ def scene_from_record(name: str, record: Mapping[str, Any]) -> Scene:
     """Return one metadata record as a scene.
 
     The official answers go by `object_counts`, which in twelve categories is not the number of boxes. Of more boxes the
-    first ones are the instances (a printer's second box is the same printer); an instance without a box gets an empty
-    one, which is counted but never measured.
+    first ones are the instances (a printer's second box is the same printer); an instance without a box gets an
+    empty one, which is counted but never measured.
     """
     unknown = OrientedBox(np.zeros(3), np.zeros(3), np.eye(3))
     objects: list[SceneObject] = []

@@ -43,6 +43,7 @@ def light_points(surfaces: Surfaces) -> LightPoints:
     part = np.repeat(surfaces.part.astype(np.int64), 3)
     vertex = surfaces.faces.reshape(-1).astype(np.int64)
     # First one point per place and direction, at the mean of what meets there; then one per small cell.
+    # Never across parts: two meshes that touch (a cup on a table) are lit on their own.
     point, _ = _numbered(part, vertex, _direction_code(normal, 4))
     place = _mean((corners + inward).reshape(-1, 3), point)
     normal = _mean(normal, point)
@@ -88,6 +89,8 @@ def hemisphere(normal: np.ndarray, count: int) -> Iterator[np.ndarray]:
     for turn, height in zip(*spiral(count), strict=True):
         radius = np.sqrt(1.0 - height)
         along, across, up = np.array([radius * np.cos(turn), radius * np.sin(turn), np.sqrt(height)], np.float32)
+        # Malley's method: a uniform spiral on the disc, lifted onto the hemisphere, is cosine-weighted (Pharr, Jakob
+        # and Humphreys, Physically Based Rendering, 13.6.3). Each ray then has the same weight.
         yield first * along + second * across + normal * up
 
 

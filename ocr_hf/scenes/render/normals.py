@@ -25,6 +25,8 @@ def corner_normals(corners: np.ndarray, faces: np.ndarray, part: np.ndarray) -> 
     A corner's normal is the mean, weighted by the angle at the corner, of the triangles that meet there at less
     than CREASE_DEG to its own.
     """
+    # Angle-weighted vertex normals (Thuermer and Wuethrich 1998), restricted to a smoothing group: weights by area
+    # would let one large triangle tilt the normal of a rounded edge.
     flat = np.repeat(face_normals(corners), 3, axis=0)
     weight = _angles(corners).reshape(-1)
     meeting = faces.reshape(-1).astype(np.int64) * (int(part.max()) + 1) + np.repeat(part, 3)
@@ -58,4 +60,5 @@ def _angles(corners: np.ndarray) -> np.ndarray:
     ahead = np.roll(corners, -1, axis=1) - corners
     behind = np.roll(corners, 1, axis=1) - corners
     across = np.linalg.norm(np.cross(ahead, behind), axis=2)
+    # atan2 is exact for slivers where acos of a dot product loses all digits; 1e-6 keeps weights above zero.
     return np.arctan2(across, np.einsum("fij,fij->fi", ahead, behind)).astype(np.float32) + np.float32(1e-6)

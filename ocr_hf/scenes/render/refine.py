@@ -17,7 +17,7 @@ ROUNDS = 3
 STEP = 0.18
 """An edge is cut if the light at its ends differs by more than this share of typical light."""
 NEAR_M, RAYS = 0.5, 24
-"""Niches are probed with so many rays of this length."""
+"""Niches are probed with RAYS rays of length NEAR_M."""
 MAX_NEW_FACES = 150_000
 
 
@@ -35,14 +35,17 @@ def refine(surfaces: Surfaces, caster: RayCaster, lamps: list[Light]) -> Surface
         keep = changed & large & (active.edge_lengths().max(axis=1) > MIN_EDGE_M)
         if not keep.any():
             break
+        # Only triangles that the last round cut: the others' light was compared already.
         points = light_points(surfaces.with_triangles(active[keep]))
         light = lamp_light(shadow, points, lamps, more=0).mean(axis=1)
         lit = light[light > 0.0]
         typical = typical or (float(np.median(lit)) if len(lit) else 1.0)
+        # x / (x + typical) compresses as the eye does: a step in the dark counts as much as one in the light.
         shade = (_openness(caster, points) + light / (light + np.float32(typical)))[points.of_corner[0]]
         uneven = np.abs(shade - shade[:, [1, 2, 0]]) > STEP
         uneven &= active[keep].edge_lengths() > MIN_EDGE_M
         keys = np.unique(active.edge_keys()[keep][uneven])
+        # A cut edge has two triangles beside it and adds one to each.
         if not len(keys) or len(active.faces) + 2 * len(keys) > budget:
             break
         active, changed = cut_edges(active, keys)

@@ -92,6 +92,8 @@ class Renderer:
         self._edge_samples = edge_samples
         surfaces = gather_surfaces(scene)
         lamps = lamps_of(scene, surfaces.origin)
+        # Two casters: refinement cuts triangles, so face numbers change; cutting moves no surface, so the first one's
+        # answers hold for it.
         surfaces = refine(surfaces, RayCaster(surfaces.vertices, surfaces.faces, threads), lamps)
         self._origin = surfaces.origin
         self._atlas = TextureAtlas(surfaces.texture)
@@ -134,10 +136,14 @@ class Renderer:
         rays = camera.rays(pose[:3, :3], origin)
         hits = self._caster.cast(rays)
         frame = self._shaded(rays, hits, camera.pixel).reshape(*shape, 3)
+        # A miss has face 2**32 - 1; the appended entry of `_part` and, through part = -1, the last of `_instance` stand
+        # for it.
         face = np.minimum(hits.face, np.uint32(len(self._texture)))
         part = np.take(self._part, face)
         depth = np.where(part < 0, np.float32(0.0), hits.distance).reshape(shape)
         if self._edge_samples > 1:
+            # Adaptive antialiasing: supersampling all pixels would cost as many times more, and edges are a few per
+            # cent.
             rows, columns = np.nonzero(_edges(frame, depth, part.reshape(shape), hits.normal.reshape(*shape, 3)))
             if len(rows):
                 rays = camera.rays_within(pose[:3, :3], origin, rows, columns, self._edge_samples - 1)
@@ -175,6 +181,7 @@ class Renderer:
         normal = np.ascontiguousarray(normal.T)
         facing = direction[0] * normal[0] + direction[1] * normal[1] + direction[2] * normal[2]
         square = direction[0] * direction[0] + direction[1] * direction[1] + direction[2] * direction[2]
+        # facing > 0: the ray runs along the normal, so it sees the back, whose rows come second.
         row = np.take(self._corners, primitive + count * (facing > 0.0), axis=0).T.copy()
         first, second = np.ascontiguousarray(barycentric.T)
         values = row[0:5] + row[5:10] * first + row[10:15] * second
@@ -192,6 +199,7 @@ class Renderer:
         if missed.any():
             colors[:, missed] = _sky(direction[:, missed], square[missed])
         np.minimum(colors, np.float32(255.0), out=colors)
+        # The cast truncates; adding a half first rounds.
         colors += np.float32(0.5)
         return colors.astype(np.uint8).T
 
@@ -255,6 +263,7 @@ def _edges(frame: np.ndarray, depth: np.ndarray, part: np.ndarray, normal: np.nd
         b = (slice(None),) * axis + (slice(1, None),)
         change = np.any([np.maximum(p[a], p[b]) - np.minimum(p[a], p[b]) > EDGE_CONTRAST for p in planes], axis=0)
         jump = part[a] != part[b]
+        # 5 % of the distance: a slanted floor changes less from row to row, an object before a wall more.
         jump |= np.abs(depth[a] - depth[b]) > np.float32(0.05) * np.minimum(depth[a], depth[b])
         jump |= np.einsum("ijk,ijk->ij", normal[a], normal[b]) < np.float32(0.95)
         change &= jump

@@ -1,8 +1,8 @@
 """Baked light: how bright every corner of every triangle is, computed once per scene.
 
-From each light point (see light_points.py) a fixed set of rays looks at the hemisphere above the surface. What they
-miss is sky, what they hit passes light on; lamps are tested for shadow. A few rounds of that carry lamp light and sky
-light around corners, colour the shade and darken niches (ambient occlusion).
+Radiosity by gathering. From each light point (see light_points.py) a fixed set of rays samples the hemisphere above the
+surface: a ray that escapes sees the sky, one that hits receives the light leaving that surface; lamps are tested for
+shadow. A few iterations carry lamp and sky light around corners, colour shadows and darken niches (ambient occlusion).
 
 The rays are the same for all points and scenes: no noise, no flicker, the same bytes always.
 """
@@ -43,6 +43,7 @@ def bake(surfaces: Surfaces, atlas: TextureAtlas, caster: RayCaster, lamps: list
     rays : directions in which each light point looks
     """
     points = light_points(surfaces)
+    # Rays are cast once and only their hits kept: every further bounce is then a table look-up.
     visible = np.zeros(2 * len(surfaces.faces), dtype=np.int64)
     seen, hidden = _look_around(caster, points.place, points.normal, visible, rays)
     backs = _seen_from_behind(surfaces, visible)
@@ -95,6 +96,8 @@ def _look_around(
 
 def _seen_from_behind(surfaces: Surfaces, visible: np.ndarray) -> np.ndarray:
     """Return (F,) bool: triangles of meshes whose backs are looked at (curtains, single-sheet walls, wrong order)."""
+    # Decided by mesh, not by triangle, and with a threshold: a few rays slip through cracks of any closed mesh, and
+    # lighting all backs would double the work.
     parts = np.stack([np.bincount(surfaces.part, weights=side) for side in visible.reshape(-1, 2).T])
     return (parts[1] > 0.05 * parts.sum(axis=0))[surfaces.part]
 
@@ -102,10 +105,12 @@ def _seen_from_behind(surfaces: Surfaces, visible: np.ndarray) -> np.ndarray:
 def _albedo(surfaces: Surfaces, atlas: TextureAtlas) -> np.ndarray:
     """Return the mean linear reflectance (F, 3) float32 of each triangle."""
     index = atlas.index[surfaces.part]
+    # One look-up at the mip level in which the triangle is about one texel gives its mean colour.
     texels = (surfaces.uv[:, 1:] - surfaces.uv[:, :1]) * atlas.size(index)[:, None, :]
     area = np.abs(texels[:, 0, 0] * texels[:, 1, 1] - texels[:, 0, 1] * texels[:, 1, 0])
     scale = np.float32(0.5) * np.log2(np.maximum(area, np.float32(1.0)))
     texture = atlas.sample(index, np.ascontiguousarray(surfaces.uv.mean(axis=1).T), scale).T
+    # White paint reflects about 85 %; with 1.0 the light in a white room would never fade from bounce to bounce.
     return np.minimum((surfaces.color.mean(axis=1) * texture / 255.0) ** GAMMA, 0.85).astype(np.float32)
 
 
@@ -137,6 +142,7 @@ def _filled(light: np.ndarray, points: LightPoints, hidden: np.ndarray) -> np.nd
     light, known = light.copy(), hidden == 0.0
     corner = points.of_corner.reshape(-1, 3)
     corner = corner[~known[corner].all(axis=1)]
+    # Four rounds reach the few rings of points that lie behind a picture or in a gap.
     for _ in range(4):
         weight = known[corner].astype(np.float64)
         total = np.einsum("fc,fcx->fx", weight, light[corner])
@@ -154,6 +160,7 @@ def _typical(light: np.ndarray, visible: np.ndarray, points: LightPoints, albedo
 
     White surroundings count as brighter and dark ones as darker than they are lit, as a camera's exposure does.
     """
+    # The mean of square roots, squared at the end: one bright window weighs less than in a plain mean.
     brightness = np.sqrt(light.mean(axis=1))[points.of_corner].mean(axis=2)
     brightness *= np.power(albedo.mean(axis=1) / np.float32(0.45), np.float32(0.25))
     seen = visible if visible.any() else np.ones_like(visible)
@@ -166,6 +173,7 @@ def _gain(light: np.ndarray, typical: float, emission: np.ndarray, points: Light
     brightness = shown.mean(axis=1, keepdims=True)
     # Reinhard's curve with a white point (2002, equation 4), on brightness, so that colours keep their hue.
     shown *= (1.0 + brightness / WHITE**2) / (1.0 + brightness)
+    # Gains multiply sRGB values, hence the power of 1 / GAMMA below: (g * c^2.2)^(1/2.2) = g^(1/2.2) * c.
     gain = np.maximum(shown, 0.0)[points.of_corner]
     gain += emission[None, :, None, None]
     return np.power(gain, np.float32(1.0 / GAMMA))

@@ -72,6 +72,7 @@ def gather_surfaces(scene: Scene) -> Surfaces:
     if not sum(map(len, corners)):
         raise ValueError(f"scene '{scene.name}' has no triangles to render; give its objects or structure meshes")
     corners, attributes, part = np.concatenate(corners), np.concatenate(attributes), np.concatenate(part)
+    # Rounded to a millimetre, so that a scene moved by whole millimetres keeps its float32 vertices, hence its pixels.
     origin = np.round((corners.min(axis=(0, 1)) + corners.max(axis=(0, 1))) / 2.0, 3)
     vertices, faces = _welded((corners - origin).astype(np.float32))
     surfaces = Surfaces(
@@ -107,10 +108,12 @@ def _corner_values(mesh: Mesh, where: str) -> tuple[np.ndarray, np.ndarray]:
         if array is not None and np.shape(array) != (len(vertices), columns):
             raise ValueError(f"{where}: {name} has shape {np.shape(array)}; give ({len(vertices)}, {columns})")
     if mesh.uv is not None:
+        # Exporters write NaN for unmapped vertices; colour there is a matter of looks and no reason to refuse a scene.
         attributes[:, :2] = np.nan_to_num(mesh.uv, posinf=0.0, neginf=0.0)
     if mesh.vertex_colors is not None:
         attributes[:, 2:] *= np.asarray(mesh.vertex_colors, dtype=np.float32) / 255.0
     corners = vertices[faces]
+    # A triangle without area has no normal.
     sound = triangle_areas(corners) > 1e-12
     return corners[sound], attributes[faces[sound]]
 

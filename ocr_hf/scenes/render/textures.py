@@ -66,6 +66,7 @@ class TextureAtlas:
         scale : (N,) float32, log2 of how many texels of the finest level one sample spans
         Returns (3, N) float32 in [0, 255].
         """
+        # Nearest level, not trilinear: half the look-ups, and with two levels per octave the switch doesn't show.
         level = np.rint(np.maximum(scale, 0.0) * np.float32(LEVELS_PER_OCTAVE)).astype(np.int32)
         level += self.first_level[index]
         np.minimum(level, self.last_level[index], out=level)
@@ -76,7 +77,8 @@ class TextureAtlas:
         row *= width
         row += column
         row += self._offset[level]
-        # Bilinear weights in 1/256 that sum to 256: red and blue travel in one product.
+        # Fixed point: bilinear weights in 1/256 that sum to 256. Red and blue lie 16 bits apart, so one product of a
+        # 32-bit word weighs both without one carrying into the other.
         right_low = (x * y) >> 8
         left_low = y - right_low
         right_top = x - right_low

@@ -68,6 +68,7 @@ class Parts:
         kept = self._shapes.setdefault(finish, [])
         for shape in shapes:
             self._count += 1
+            # Golden-ratio steps spread the offsets evenly: two boards of one table never show the same grain.
             offset = np.float32((0.381966 * self._count % 1.0, 0.618034 * self._count % 1.0))
             kept.append(shape._replace(uv=shape.uv / np.float32(finish.tile_m) + offset))
 

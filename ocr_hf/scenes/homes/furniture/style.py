@@ -1,4 +1,4 @@
-"""The taste of one home: which woods, cloths and metals its furniture shares."""
+"""The style of one home: which woods, cloths and metals its furniture shares."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ class Style:
     accents: tuple[Color, ...]
 
 
-def draw_style(rng: np.random.Generator) -> Style:
-    """Draw the taste of one home."""
+def sample_style(rng: np.random.Generator) -> Style:
+    """Sample the style of one home."""
     cloth_kind = pick(rng, ("fabric", "fabric", "leather"))
     order = rng.permutation(len(CLOTHS))
     return Style(

@@ -45,6 +45,7 @@ def chairs_around(room: RoomLayout, table: Placement, chair: Model, sides: dict[
             jitter = float(room.rng.uniform(-0.12, 0.12))
             lean = (abs(np.sin(jitter)) * chair.size[0]) / 2.0
             gap = chair.size[1] / 2.0 + lean + float(room.rng.uniform(0.02, 0.10))
+            # count equal parts of the side, a chair in the middle of each.
             along = -1.0 + (2.0 * i + 1.0) / count
             offset = {
                 "front": (along * half_x, -half_y - gap), "back": (along * half_x, half_y + gap),

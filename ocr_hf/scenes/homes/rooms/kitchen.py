@@ -145,6 +145,7 @@ def _fill_run(
         taken.append(name)
     left = units[len(taken) :] if taken else []
     spare = high - low - sum(fixed.get(unit, 0.0) for unit in taken)
+    # Two worktops of less than 0.55 m are worth less than one wide one.
     while taken.count("counter") > 1 and spare / taken.count("counter") < 0.55:
         taken.remove("counter")
     count = sum(unit == "counter" for unit in taken)
