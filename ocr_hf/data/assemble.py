@@ -34,7 +34,8 @@ from ocr_hf.data.staging import IDENTITY, Staging, identity
 from ocr_hf.data.statistics import Statistics
 
 ROW_GROUP = 100
-"""Rows, about: a reader of the first row fetches one group; rows of a clip share one, where they compress well."""
+"""Approximate rows of a row group: streaming the first row fetches one group. A clip's rows stay in one group, where
+their equal columns compress to almost nothing."""
 METADATA = {"pairs": "metadata.parquet", "recipes": "vanilla/metadata.parquet"}
 _LIBRARIES = ("av", "datasets", "numpy", "open3d", "pyarrow", "pycocotools")
 
@@ -54,6 +55,7 @@ def assemble(config: BuildConfig, scenes: tuple[ScenePlan, ...], staging: Stagin
             raise ValueError(f"{len(missing)} clips aren't built, the first is {missing[0].id}; continue with --resume")
         _write_folder(config, scenes, staging)
     manifest = json.loads((staging.root / MANIFEST).read_text(encoding="utf-8"))
+    # Order matters: the manifest is there, so a build killed from here on is only cleaned and renamed (is_assembled).
     shutil.rmtree(staging.parts, ignore_errors=True)
     (staging.root / IDENTITY).unlink(missing_ok=True)
     os.replace(staging.root, staging.out)

@@ -18,6 +18,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     `path` before is untouched. A killed process can leave a temporary file: hidden, named *.tmp.
     """
     path = Path(path)
+    # In the same folder: os.replace is atomic only within one file system. The process id keeps workers apart.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary

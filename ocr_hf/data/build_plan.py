@@ -58,6 +58,7 @@ def split_of(name: str, config: BuildConfig) -> str:
     A scene stays in its split however many others are built, so training data and a test set that were built
     with the same shares never meet.
     """
+    # A uniform hash of the name instead of a shuffled list: adding scenes moves none of the others.
     place = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little") / 2.0**64
     if place < config.test:
         return "test"
@@ -66,6 +67,8 @@ def split_of(name: str, config: BuildConfig) -> str:
 
 def jobs(scenes: tuple[ScenePlan, ...], num_proc: int) -> list[ScenePlan]:
     """Return pieces of work for `num_proc` workers: scenes, cut into runs of clips where scenes are fewer."""
+    # Ceiling division. Baking a scene's light is shared by its clips, so a scene is cut up only where workers would
+    # idle.
     pieces = -(-num_proc // max(len(scenes), 1))
     out = []
     for scene in scenes:

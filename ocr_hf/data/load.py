@@ -56,6 +56,7 @@ def load(
     elif os.path.isabs(source) or source.startswith(".") or source.count("/") != 1:
         raise FormatError(f"{source}: no such folder, and no ORG/NAME of the Hub; build one with `ocr-hf build`")
     else:
+        # The branch is resolved to a commit here, so manifest, metadata and videos are of one commit.
         manifest, revision = _hub_manifest(source, revision)
         check_version(manifest, f"{source}@{revision}")
         if streaming:
@@ -98,7 +99,7 @@ def _hub_manifest(repo: str, revision: str | None) -> tuple[dict[str, Any], str]
     try:
         path = hf_hub_download(repo, MANIFEST, repo_type="dataset", revision=revision)
     except EntryNotFoundError as error:
-        raise FormatError(f"{repo} holds no {MANIFEST}; it is no ocr-vsi data set") from error
+        raise FormatError(f"{repo} holds no {MANIFEST}; it is not an ocr-vsi data set") from error
     return json.loads(Path(path).read_text(encoding="utf-8")), Path(path).parent.name
 
 

@@ -1,6 +1,6 @@
-"""Making the clips of one scene: render, ask, perturb, write. The one function that every way of building runs.
+"""Making the clips of one scene: render, question, perturb, write. Every way of building runs this one function.
 
-It depends only on (config, plan): not on the process, the order or what was built before.
+Its result depends only on (config, plan): not on the process, the order or what was built before.
 """
 
 from __future__ import annotations
@@ -35,24 +35,25 @@ def build_scene(config: BuildConfig, plan: ScenePlan, staging: Staging) -> Itera
     """Make the clips of a scene that aren't finished yet; yield the record of every clip, finished ones too.
 
     Raises ValueError where the user's scene can't be read and OSError where the disk is full. A clip that shows no
-    object or allows no question, and a drawn scene that fails, are recorded as skipped, with the reason.
+    object or allows no question, and a generated scene that fails, are recorded as skipped, with the reason.
     """
     missing = [clip for clip in plan.clips if not staging.is_done(clip)]
-    studio = _open_studio(config, plan) if missing else None
+    opened = _open_renderer(config, plan) if missing else None
     for clip in plan.clips:
         if clip in missing:
             try:
-                if isinstance(studio, SkippedClip):
-                    raise studio
-                rows, told = _build_clip(config, plan, clip, *studio, staging)
+                if isinstance(opened, SkippedClip):
+                    raise opened
+                rows, details = _build_clip(config, plan, clip, *opened, staging)
             except SkippedClip as reason:
-                rows, told = [], {"skipped": str(reason)}
-            staging.finish(clip, rows, told)
+                rows, details = [], {"skipped": str(reason)}
+            staging.finish(clip, rows, details)
         yield staging.record(clip)
 
 
-def _open_studio(config: BuildConfig, plan: ScenePlan) -> tuple[Scene, Renderer] | SkippedClip:
-    """Return the scene and its renderer; the reason where a scene is a test scene, or one that no user gave fails."""
+def _open_renderer(config: BuildConfig, plan: ScenePlan) -> tuple[Scene, Renderer] | SkippedClip:
+    """Return the scene and its renderer, or the reason to skip it: it is a test scene, or its generation failed."""
+    # By name, before the file is opened: nothing of a VSI-Bench scene may enter training data.
     excluded = why_excluded(config.path[plan.index]) if config.source == "mesh" else None
     if excluded is not None:
         return SkippedClip(f"not for training: {excluded}")
@@ -60,6 +61,7 @@ def _open_studio(config: BuildConfig, plan: ScenePlan) -> tuple[Scene, Renderer]
         scene = open_scene(config, plan)
         return scene, Renderer(scene)
     except ValueError as error:
+        # A scene that the user gave must not go missing in silence, but one unlucky seed must not end a long build.
         if config.source == "mesh":
             raise
         return SkippedClip(f"the scene can't be made: {error}")
@@ -68,11 +70,11 @@ def _open_studio(config: BuildConfig, plan: ScenePlan) -> tuple[Scene, Renderer]
 def _build_clip(
     config: BuildConfig, plan: ScenePlan, clip: ClipPlan, scene: Scene, renderer: Renderer, staging: Staging
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Return (rows, what the clip's marker tells) after the videos were written."""
+    """Write the clip's videos; return (its rows, what its marker records)."""
     recording = record(renderer, _find_path(config, clip, scene), config)
     if not visible_objects(recording.footprints, config.ocr_map.min_visible):
         raise SkippedClip("no object is visible")
-    asked = _ask(config, clip, scene, recording)
+    generated = _questions(config, clip, scene, recording)
     folder = staging.root / plan.split
     vanilla = folder / clip.file("vanilla")
     vanilla.parent.mkdir(parents=True, exist_ok=True)
@@ -80,18 +82,18 @@ def _build_clip(
     noise = NoisyCopies(config.ocr_map, recording, scene, clip, folder)
     shared = _clip_columns(clip, scene, recording)
     rows = []
-    for number, question in enumerate(asked.questions[:MAX_QUESTIONS]):
+    for number, question in enumerate(generated.questions[:MAX_QUESTIONS]):
         row_id = clip.index * MAX_QUESTIONS + number
         rows.append({"id": row_id, **_question_columns(question), **shared, **noise.columns(row_id, question)})
-    told = {
+    details = {
         "skipped": None,
         "scene": _describe(scene, plan),
         "clip_seconds": len(recording.frames) / recording.fps,
-        "left_out": dict(sorted(asked.skipped.items())),
+        "left_out": dict(sorted(generated.skipped.items())),
         "vanilla_psnr_db": stored_psnr(vanilla, recording.frames),
         **noise.statistics(),
     }
-    return rows, told
+    return rows, details
 
 
 def _find_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath:
@@ -103,16 +105,16 @@ def _find_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath:
         raise SkippedClip(f"no camera path: {error}") from error
 
 
-def _ask(config: BuildConfig, clip: ClipPlan, scene: Scene, recording: Recording) -> Generated:
+def _questions(config: BuildConfig, clip: ClipPlan, scene: Scene, recording: Recording) -> Generated:
     # The n-th clips of all scenes share a seed, so that their letters even out over the scenes (questions.options).
     seed = stable_key("questions", config.seed, clip.index % config.clips_per_scene) % 2**31
     try:
-        asked = generate_questions(scene, recording.footprints, recording.fps, seed, config.question_config)
+        generated = generate_questions(scene, recording.footprints, recording.fps, seed, config.question_config)
     except ValueError as error:
         raise SkippedClip(f"no questions: {error}") from error
-    if not asked.questions:
+    if not generated.questions:
         raise SkippedClip("no question can be asked")
-    return asked
+    return generated
 
 
 def _clip_columns(clip: ClipPlan, scene: Scene, recording: Recording) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class NoisyCopies:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         write_mp4(path, self._noisy(object_ids, noise_id), recording.fps)
+        # Measured on the first copy only: decoding every stored copy again would cost as much as encoding it.
         if number == 0:
             pixels = sum(int(recording.footprints.region(object_ids, [i]).sum()) for i in range(len(recording.frames)))
             self._statistics = {

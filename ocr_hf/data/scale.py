@@ -7,7 +7,7 @@
     LocalPipelineExecutor([AssembleFolder(config, out)], tasks=1, logging_dir="logs/folder", depends=clips).run()
 
 `out` must lie on a file system that all machines share. The bytes don't depend on the executor or the number of
-tasks; a relaunch skips finished clips, and `ocr-hf build --resume` can finish what an executor began.
+tasks; a relaunch skips finished clips, and `ocr-hf build --resume` can finish what an executor started.
 """
 
 from __future__ import annotations

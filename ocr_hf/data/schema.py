@@ -122,7 +122,7 @@ def check_version(manifest: Mapping[str, Any], where: str) -> None:
     """Raise FormatError if a manifest was written by a newer format than this code knows."""
     version = manifest.get("format_version")
     if not isinstance(version, int) or version < 1:
-        raise FormatError(f"{where}: format_version is {version!r}; it is no {MANIFEST} of an ocr-vsi data set")
+        raise FormatError(f"{where}: format_version is {version!r}; it is not a {MANIFEST} of an ocr-vsi data set")
     if version > FORMAT_VERSION:
         raise FormatError(
             f"{where} has format version {version}, this ocr-hf reads up to {FORMAT_VERSION}; upgrade with "
@@ -138,8 +138,8 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise FormatError(f"{path} is no JSON ({error}); build the data set again") from error
+        raise FormatError(f"{path} is not JSON ({error}); build the data set again") from error
     if not isinstance(manifest, dict):
-        raise FormatError(f"{path} holds a {type(manifest).__name__}, no object; build the data set again")
+        raise FormatError(f"{path} holds a {type(manifest).__name__}, not an object; build the data set again")
     check_version(manifest, str(path))
     return manifest

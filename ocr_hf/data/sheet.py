@@ -12,8 +12,7 @@ import numpy as np
 
 from ocr_hf.data.atomic import replacing
 from ocr_hf.data.load import StoredClip, clips, load, scenes
-from ocr_hf.data.sheet_map import draw_map
-from ocr_hf.data.sheet_style import INK, MUTED, NOISY, PAPER, Labels, color_of
+from ocr_hf.data.sheet_map import INK, MUTED, NOISY, PAPER, Labels, color_of, draw_map
 from ocr_hf.geometry.boxes import EDGES, OrientedBox
 from ocr_hf.geometry.camera import NEAR_M, rigid_inverse, transform
 
@@ -66,29 +65,30 @@ def draw_sheet(shown: list[StoredClip], rooms: Mapping[str, list[np.ndarray]], c
     return figure
 
 
-def telling_frames(clip: StoredClip, count: int) -> np.ndarray:
-    """Return one frame number of each of `count` equal stretches of the clip: where most of it is perturbed."""
+def informative_frames(clip: StoredClip, count: int) -> np.ndarray:
+    """Return the frame with the most perturbed pixels of each of `count` equal stretches of the clip."""
     total = len(clip.camera_to_world)
     noise = sum((clip.footprints.areas(i) for i in clip.noisy_objects), np.zeros(total, dtype=np.int64))
     stretches = np.array_split(np.arange(total), min(count, total))
+    # Sorted from the middle outwards: argmax takes the first of equals, so frames without noise are spread evenly.
     middles = [stretch[np.argsort(np.abs(stretch - stretch.mean()), kind="stable")] for stretch in stretches]
     return np.array([stretch[np.argmax(noise[stretch])] for stretch in middles])
 
 
 def _draw_clip(block: Any, clip: StoredClip, rooms: list[np.ndarray], columns: int, shape: float) -> None:
     width, height = columns * COLUMN_INCHES + MAP_INCHES + 0.3, 2 * COLUMN_INCHES * shape + 1.9
-    numbers = telling_frames(clip, columns)
+    numbers = informative_frames(clip, columns)
     vanilla, noisy = clip.frames(numbers), clip.frames(numbers, noisy=True)
     row = clip.rows[0]
     block.text(0.12 / width, 1 - 0.30 / height, clip.id, size=14, weight="bold", color=INK, va="center")
     facts = (
         f"{len(clip.camera_to_world)} frames at {clip.fps:g}/s     {row['mode']} noise, strength {row['strength']:g}: "
     )
-    told = block.text(0.12 / width, 1 - 0.58 / height, facts, size=10, color=MUTED, va="center")
+    facts_text = block.text(0.12 / width, 1 - 0.58 / height, facts, size=10, color=MUTED, va="center")
     names = ", ".join(clip.labels[i] for i in clip.noisy_objects) or "nothing"
     page = block.add_axes((0, 0, 1, 1))
     page.set_axis_off()
-    page.annotate(names, (1, 0.5), xycoords=told, size=10, color=NOISY, va="center")
+    page.annotate(names, (1, 0.5), xycoords=facts_text, size=10, color=NOISY, va="center")
     cell = COLUMN_INCHES * shape
     for k, number in enumerate(numbers):
         left, wide = (0.1 + k * COLUMN_INCHES) / width, (COLUMN_INCHES - 0.06) / width
@@ -142,6 +142,7 @@ def _draw_boxes(axes: Any, clip: StoredClip, number: int) -> None:
     )
     unit = clip.footprints.width / 392
     labels = Labels(6.6 * unit, 22 * unit)
+    # The time stamp's place is taken first, so that no label covers it.
     labels.place(clip.footprints.width - 22 * unit, clip.footprints.height - 10 * unit, "12.5 s")
     for object_id in seen[:MAX_BOXES]:
         chosen = object_id in clip.noisy_objects

@@ -1,7 +1,7 @@
-"""A build in progress: `OUT.incomplete`, where every finished clip leaves a marker, so that work can be taken up.
+"""A build in progress: `OUT.incomplete`, where every finished clip leaves a marker, so that it can be resumed.
 
 A clip's files are written atomically, its marker last; a killed build loses the clips in progress and nothing else.
-Nobody holds the folder open: any number of processes, on any number of machines, may finish clips in it.
+There is no lock and no coordinator: any number of processes, on any number of machines, may finish clips in it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Staging:
         write_json(self._marker(clip), {**record, "id": clip.id, "rows": len(rows)})
 
     def record(self, clip: ClipPlan) -> dict[str, Any]:
-        """Return what `finish` was told of a clip."""
+        """Return the record that `finish` stored of a clip."""
         return json.loads(self._marker(clip).read_text(encoding="utf-8"))
 
     def rows(self, clip: ClipPlan) -> pa.Table:
@@ -94,13 +94,13 @@ def is_complete(config: BuildConfig, out: Path) -> bool:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
     if not (out / MANIFEST).is_file():
-        raise FolderExistsError(f"{out} exists and is no ocr-vsi data set; choose another --out")
+        raise FolderExistsError(f"{out} exists and is not an ocr-vsi data set; choose another --out")
     _compare(read_manifest(out), identity(config), out)
     return True
 
 
 def open_staging(config: BuildConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> Staging:
-    """Return the staging folder for a build into `out`, made or taken up.
+    """Return the staging folder for a build into `out`, new or resumed.
 
     resume : continue an interrupted build of the same config
     overwrite : throw away what an earlier build left at `out`
@@ -122,7 +122,7 @@ def open_staging(config: BuildConfig, out: Path, *, resume: bool = False, overwr
             )
         _compare(json.loads(begun.read_text(encoding="utf-8")), wanted, staging.root)
     elif staging.root.exists() and any(not item.name.startswith(".") for item in staging.root.iterdir()):
-        raise FolderExistsError(f"{staging.root} exists and is no unfinished build; move it away")
+        raise FolderExistsError(f"{staging.root} exists and is not an unfinished build; move it away")
     else:
         staging.parts.mkdir(parents=True, exist_ok=True)
         write_json(staging.root / IDENTITY, wanted)
@@ -130,6 +130,7 @@ def open_staging(config: BuildConfig, out: Path, *, resume: bool = False, overwr
 
 
 def _compare(found: Mapping[str, Any], wanted: Mapping[str, Any], where: Path) -> None:
+    # Another version of the package may render other bytes: half a build of each would be neither.
     for name in ("format_version", "ocr_hf", "inputs"):
         if found.get(name) != wanted[name]:
             raise FolderExistsError(

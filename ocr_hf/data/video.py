@@ -5,7 +5,7 @@ PyAV does all of it, so neither torchcodec nor FFmpeg's shared libraries are nee
 
 Files are H.264 in yuv420p because every browser and player shows that. It halves the resolution of colour and is
 lossy: pixels outside a perturbed region are bit-identical as arrays, while in the decoded noisy file they differ by
-what the codec loses. docs/data.md has the measured PSNR.
+the codec's loss. docs/data.md has the measured PSNR.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 CRF = 14
-"""x264's quality (0 lossless ... 51). At 14 what is lost is mostly the resolution of colour; see docs/data.md."""
+"""x264's quality (0 lossless ... 51). At 14 the loss is mostly the halved resolution of colour; see docs/data.md."""
 KEYFRAME_EVERY = 16
 _X264 = {
     "crf": str(CRF),
@@ -46,7 +46,7 @@ _X264 = {
     "x264-params": "cpu-independent=1",
 }
 _DRAFT = {"crf": "17", "preset": "superfast", "threads": "2"}
-"""What a draft changes: four times faster, and the loss is seen when frames are compared, not when they play."""
+"""Changes of a draft: four times faster; the loss is visible when frames are compared, not when they play."""
 _MUXER = {"movflags": "+faststart", "fflags": "+bitexact"}
 _BT601, _BT709, _LIMITED_RANGE = 6, 1, 1
 """FFmpeg's codes. The matrix is BT.601 and says so: readers that ignore the tag assume just that one."""
@@ -129,5 +129,6 @@ def stored_psnr(
         difference = stored.astype(np.int32) - frames[start : start + chunk]
         if region is not None:
             difference = difference[~region(numbers)]
+        # In integers: float sums would depend on the size of the chunks.
         error, count = error + int(np.square(difference).sum(dtype=np.int64)), count + difference.size
     return min(10.0 * float(np.log10(255.0**2 * count / error)), 100.0) if error else 100.0

@@ -72,5 +72,7 @@ def _start_worker() -> None:
 
 
 def _follow_parent() -> None:
+    # A parent killed with SIGKILL can't tell its workers; without this they would go on, and write into the folder of
+    # the build that was started next.
     parent_process().join()
     os._exit(1)

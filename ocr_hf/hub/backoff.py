@@ -1,4 +1,4 @@
-"""Asking again when the Hub is busy, in trouble, or the line broke."""
+"""Retrying requests when the Hub is busy or failing, or the connection broke."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ RETRIED = (429, 500, 502, 503, 504)
 T = TypeVar("T")
 
 
-def patiently(call: Callable[[], T]) -> T:
-    """Return `call()`, asking again after each of WAITS_S while the failure may pass; then raise what it raised last.
+def with_retries(call: Callable[[], T]) -> T:
+    """Return `call()`, retrying after each of WAITS_S while the failure may be temporary; then raise the last failure.
 
-    The call must be one that does no harm when its first answer was lost. Where the Hub says how long to wait
-    (RateLimit or Retry-After), that is how long.
+    The call must be safe to repeat after its first answer was lost. Where the Hub says how long to wait (RateLimit or
+    Retry-After headers), that is how long.
     """
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError
@@ -29,7 +29,7 @@ def patiently(call: Callable[[], T]) -> T:
         except HfHubHTTPError as error:
             if wait_s is None or status_of(error) not in RETRIED:
                 raise
-            time.sleep(_asked_wait_s(error) or wait_s)
+            time.sleep(_requested_wait_s(error) or wait_s)
         except httpx2.TransportError:
             if wait_s is None:
                 raise
@@ -37,7 +37,7 @@ def patiently(call: Callable[[], T]) -> T:
     raise AssertionError("unreachable: the last round returns or raises")
 
 
-def _asked_wait_s(error: Exception) -> float | None:
+def _requested_wait_s(error: Exception) -> float | None:
     from huggingface_hub.utils import parse_ratelimit_headers
 
     headers = error.response.headers  # type: ignore[attr-defined]

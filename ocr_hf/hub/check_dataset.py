@@ -1,4 +1,4 @@
-"""What an ocr-vsi folder must be before it is published: complete, of this format, and ours to publish."""
+"""Checks of an ocr-vsi folder before it is published: complete, in this format, and free to publish."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ def _check_table(file: LocalFile, paths: set[str], scenes: dict[str, set[str]]) 
             yield f"{file.path}: the column {field.name} is {found}, it must be {field.type}; build it again"
             return
     columns = ["dataset", "scene_name", *(name for name in wanted.names if name.endswith("_file_name"))]
+    # partitioning=None: pyarrow would take a folder named `a=b` for a column.
     rows = pq.read_table(file.source, columns=columns, partitioning=None).to_pydict()
     split = next((part for part in file.path.split("/") if part in _SPLITS), "")
     for scene in set(rows["scene_name"]):

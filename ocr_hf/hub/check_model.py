@@ -1,4 +1,4 @@
-"""What a model folder must be before it is published: whole, safetensors only, loadable by its id alone."""
+"""Checks of a model folder before it is published: complete, safetensors only, loadable by its id alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ocr_hf.hub.hub_errors import first_of
 from ocr_hf.hub.local_files import LocalFile
 
 TRAINING_STATE = {"training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scaler.pt"}
-"""Pickles that a Trainer leaves beside the weights. Nobody needs them to use the model: they stay at home."""
+"""Pickles that a Trainer leaves beside the weights. Nobody needs them to use the model, so they aren't pushed."""
 _STATE_FOLDERS = ("checkpoint-", "runs", "global_step", "_start")
 _PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill", ".mar", ".t7")
 _OTHER_WEIGHTS = (".h5", ".msgpack", ".npy", ".npz", ".onnx", ".gguf", ".tflite", ".pb")
@@ -80,7 +80,7 @@ def is_pickle(path: Path) -> bool:
 
 
 def _is_old_pickle(path: Path) -> bool:
-    """Protocols 0 and 1 have no mark: such a file is one whose opcodes decode up to STOP and call something."""
+    """Whether a file is a pickle of protocol 0 or 1. They have no magic number, so its opcodes are decoded."""
     if path.suffix in (".json", ".md", ".txt", ".yaml", ".jinja", ".safetensors") or path.stat().st_size > 1 << 20:
         return False
     try:
@@ -96,16 +96,16 @@ def safetensors_header(path: Path) -> dict[str, Any]:
     with open(path, "rb") as stream:
         length = struct.unpack("<Q", stream.read(8).ljust(8, b"\0"))[0]
         if not 2 <= length <= min(size - 8, MAX_HEADER_BYTES):
-            raise ValueError("is no safetensors file; save the weights again")
+            raise ValueError("is not a safetensors file; save the weights again")
         try:
             header = json.loads(stream.read(length))
         except ValueError as error:
-            raise ValueError("is no safetensors file (its header is no JSON); save the weights again") from error
+            raise ValueError("is not a safetensors file (its header is not JSON); save the weights again") from error
     tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
     end = max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
     if size != 8 + length + end:
         raise ValueError(
-            f"holds {size - 8 - length} bytes of weights but its header names {end}; it was cut or altered"
+            f"holds {size - 8 - length} bytes of weights but its header names {end}; it was truncated or altered"
         )
     return tensors
 

@@ -1,4 +1,4 @@
-"""What a Space or metric folder must be before it is published: it starts, and it is found."""
+"""Checks of a Space or metric folder before it is published: it will start, and it will be found."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_space(files: Iterable[LocalFile], metadata: dict[str, Any]) -> Iterato
     if sdk == "gradio" and "requirements.txt" not in by_path:
         yield "requirements.txt is missing; list there what the app imports"
     if len(str(metadata.get("short_description", ""))) > 60:
-        yield "README.md: short_description is longer than 60 characters; the Hub shows no more, shorten it"
+        yield "README.md: short_description is longer than 60 characters; shorten it, the Hub shows no more"
     for path, file in by_path.items():
         if path.endswith(".py"):
             try:

@@ -1,4 +1,4 @@
-"""Fetching a repository: one pinned commit, every byte checked, whole or not at all."""
+"""Fetching a repository: one pinned commit, every byte checked, all of it or nothing."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_hf.data.atomic import write_json
-from ocr_hf.hub.backoff import patiently
+from ocr_hf.hub.backoff import with_retries
 from ocr_hf.hub.hub_errors import HubError, RefusedError, explained
-from ocr_hf.hub.local_files import PULL_RECORD, path_problem
+from ocr_hf.hub.local_files import PULL_RECORD, Tree, file_matches, path_problem, repo_tree
 from ocr_hf.hub.push_plan import REPO_TYPES, Kind
-from ocr_hf.hub.tree import Tree, file_matches, repo_tree
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 SPARE_BYTES = 64 << 20
-"""Left free on the disk, so that a pull doesn't fill it to the brim."""
+"""Left free on the disk, so that a pull doesn't fill it up."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,8 @@ def pull(
     action = f"pull {repo}"
     repo_type = REPO_TYPES[kind]
     with explained(action):
-        commit = patiently(lambda: api.repo_info(repo, revision=revision, repo_type=repo_type)).sha
+        # Resolved once: a branch that moves during the download would otherwise mix files of two commits.
+        commit = with_retries(lambda: api.repo_info(repo, revision=revision, repo_type=repo_type)).sha
         tree = repo_tree(api, repo, repo_type, commit)
     wanted, left_out = _select(kind, repo, tree, without)
     done = Pulled(out, commit, tuple(sorted(wanted)), sum(size for _, size in wanted.values()), left_out)
@@ -86,12 +86,13 @@ def pull(
 
 
 def _select(kind: Kind, repo: str, tree: Tree, without: Sequence[str]) -> tuple[Tree, tuple[str, ...]]:
-    """(what to fetch, what to leave); raises RefusedError for names that are unsafe whatever the content."""
+    """Return (what to fetch, paths left out); raise RefusedError for names that are unsafe whatever the content."""
     wanted = {path: entry for path, entry in tree.items() if not any(fnmatch(path, pattern) for pattern in without)}
     wanted.pop(".gitattributes", None)
     findings = [f"{path!r} {problem}" for path in sorted(wanted) if (problem := path_problem(path))]
     folded: dict[str, str] = {}
     for path in sorted(wanted):
+        # On file systems that ignore case the second file would overwrite the first, after its checksum was checked.
         if (other := folded.setdefault(path.lower(), path)) != path:
             findings.append(f"{other!r} and {path!r} are one file on some systems")
     if kind == "model":
@@ -132,7 +133,7 @@ def _fetch(api: HfApi, repo: str, repo_type: str, commit: str, staging: Path, pa
 
     # Brackets are wildcards in the client's patterns; every wanted path is named, so nothing else comes along.
     patterns = [path.replace("[", "[[]") for path in paths]
-    patiently(
+    with_retries(
         lambda: snapshot_download(
             repo,
             repo_type=repo_type,
@@ -165,7 +166,7 @@ def _check_content(kind: Kind, repo: str, staging: Path, wanted: Tree) -> None:
 def _wrong(folder: Path, wanted: Tree) -> dict[str, str]:
     """Path -> what is wrong with it."""
     return {
-        path: "does not match its checksum: it was altered on the way or on the Hub"
+        path: "does not match its checksum: it was altered in transit or on the Hub"
         for path, (checksum, size) in wanted.items()
         if not file_matches(folder / path, checksum, size)
     }
@@ -176,7 +177,7 @@ def _sentences(wrong: dict[str, str]) -> list[str]:
 
 
 def _remove_strangers(staging: Path, wanted: Tree) -> None:
-    """Files of another commit, left by a pull that broke before the branch moved on."""
+    """Remove files of another commit, left by a pull that was interrupted before the branch moved on."""
     for path in sorted(staging.rglob("*"), reverse=True):
         if path.is_file() and path.relative_to(staging).as_posix() not in wanted:
             path.unlink()

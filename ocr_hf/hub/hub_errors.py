@@ -1,4 +1,4 @@
-"""What can go wrong with the Hub, in one sentence each."""
+"""Errors of the Hub, each explained in one sentence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 class RefusedError(ValueError):
     """A folder or repository that must not be pushed or pulled; nothing was sent or kept.
 
-    findings : one sentence per thing to mend, each naming its file
+    findings : one sentence per problem, each naming its file
     """
 
     def __init__(self, what: str, findings: Sequence[str]):
@@ -19,7 +19,7 @@ class RefusedError(ValueError):
 
 
 class HubError(OSError):
-    """The Hub, or the way to it, said no."""
+    """The Hub refused a request or could not be reached."""
 
 
 class ConflictError(HubError):
@@ -27,7 +27,7 @@ class ConflictError(HubError):
 
 
 def first_of(items: Sequence[str]) -> str:
-    """Return the first item and how many more there are: an error that lists thousands is not read."""
+    """Return the first item and how many more there are: nobody reads an error that lists thousands."""
     return items[0] if len(items) == 1 else f"{items[0]} and {len(items) - 1} more"
 
 
@@ -54,7 +54,7 @@ def explained(action: str) -> Iterator[None]:
         raise HubError(
             f"{action}: the connection failed ({str(error) or type(error).__name__}); run the same command again"
         ) from error
-    except RuntimeError as error:  # the client wraps what befell one file of an upload
+    except RuntimeError as error:  # the client wraps the failure of one file of an upload
         if error.__cause__ is None or not str(error).startswith("Error while uploading"):
             raise
         with explained(f"{action}: {str(error).rstrip('.')}"):
@@ -87,14 +87,16 @@ def _explain(error: Exception) -> str:
         return f"the file is not in the repository ({said})"
     if status == 401 and "credentials" in f"{said} {error}":
         return "the token is wrong or has expired; log in with `hf auth login` or set HF_TOKEN"
+    # The Hub answers 401 or 404 for a private repository, so as not to reveal that it exists; the client turns both
+    # into RepositoryNotFoundError. A wrong token has to be told apart first.
     if isinstance(error, RepositoryNotFoundError) or status == 404:
-        return "there is no such repository, or it is private and your token doesn't see it"
+        return "there is no such repository, or it is private and your token has no access to it"
     if status == 401:
         return "you are not logged in; run `hf auth login` or set HF_TOKEN to a token that may write"
     if status == 403:
         return f"your token may not do this ({said}); use one with write access to the namespace"
     if status == 429:
-        return "the Hub asks to slow down and kept asking; wait some minutes and run the same command again"
+        return "the Hub's rate limit outlasted every retry; wait a few minutes and run the same command again"
     if status is not None and status >= 500:
-        return f"the Hub is in trouble (HTTP {status}) and stayed so; run the same command again later"
+        return f"the Hub failed on every retry (HTTP {status}); run the same command again later"
     return f"HTTP {status}: {said}"

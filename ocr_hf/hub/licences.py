@@ -1,4 +1,4 @@
-"""Whose frames may be published. Recipes that read the user's own copy of a scan always may."""
+"""Which sources' frames may be published. Recipes, which read the user's own copy of a scan, always may."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RESTRICTED = {
     "matterport3d": "the Matterport3D Terms of Use allow no redistribution",
     "hm3d": "the HM3D licence allows no redistribution",
 }
-"""Source of a scan -> why its frames stay on the machine of who agreed to its terms."""
+"""Source of a scan -> why its frames must not leave the machine of whoever agreed to its terms."""
 
 
 def restriction(source: str, scene: str = "") -> str | None:
@@ -23,6 +23,7 @@ def restriction(source: str, scene: str = "") -> str | None:
     scene : the scene's name; a scan keeps its own when its mesh is built as a mesh file
     """
     name = re.sub(r"[^a-z0-9]", "", source.lower().replace("+", "p"))
+    # Longest first among equals (scannetpp before scannet), or ScanNet++ would be given ScanNet's reason.
     if known := next((key for key in sorted(RESTRICTED, reverse=True) if name.startswith(key)), None):
         return RESTRICTED[known]
     if re.match(r"scene\d{4}_\d{2}", scene):

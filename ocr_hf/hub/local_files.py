@@ -1,22 +1,32 @@
-"""Which files of a folder would be pushed, and which paths a repository may contain."""
+"""Files on both sides: those of a folder to push, those of a revision on the Hub, and the paths that are allowed."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocr_hf.hub.backoff import with_retries
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 IGNORED_FOLDERS = {".git", ".cache", "__pycache__", ".ipynb_checkpoints", ".pytest_cache", ".ruff_cache"}
 IGNORED_SUFFIXES = (".tmp", ".incomplete", ".lock", ".pyc")
 PULL_RECORD = ".pulled.json"
-"""Written by `ocr-hf pull`: which commit a folder is. It stays on the machine."""
+"""Written by `ocr-hf pull`: the commit that a folder was pulled from. Never pushed."""
 IGNORED_NAMES = {".DS_Store", "Thumbs.db", PULL_RECORD}
 
 MAX_FILES = 25_000
 """The Hub takes no more large files in a commit, and a push is one commit."""
 MAX_FILES_PER_FOLDER = 10_000
 """The Hub's limit."""
+
+Tree = dict[str, tuple[str, int]]
+"""Path -> (SHA-256 of a large file or git's SHA-1 of a small one, size in bytes)."""
 
 _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
@@ -31,7 +41,7 @@ class LocalFile:
 
 
 def list_files(folder: Path) -> tuple[tuple[LocalFile, ...], tuple[str, ...]]:
-    """Return (files to push in order of their paths, findings); caches and unfinished files are passed over.
+    """Return (files to push in order of their paths, findings); caches and unfinished files are skipped.
 
     A link that leads out of the folder is a finding: it could publish anything on the machine.
     Raises NotADirectoryError where there is no folder.
@@ -57,7 +67,7 @@ def list_files(folder: Path) -> tuple[tuple[LocalFile, ...], tuple[str, ...]]:
 
 
 def path_problem(path: str) -> str | None:
-    """What forbids a path in a repository, None if nothing: it must stay below its folder on every system."""
+    """Return why a repository must not hold a path, None if it may: it must stay below its folder on every system."""
     parts = path.split("/")
     if path.startswith("/") or re.match(r"[A-Za-z]:", path):
         return "is an absolute path"
@@ -84,3 +94,27 @@ def _crowds(files: list[LocalFile]) -> list[str]:
         if count > MAX_FILES_PER_FOLDER:
             found.append(f"{parent} holds {count} files, the Hub takes {MAX_FILES_PER_FOLDER} a folder; spread them")
     return found
+
+
+def repo_tree(api: HfApi, repo: str, repo_type: str, revision: str) -> Tree:
+    """Return every file of a revision."""
+    from huggingface_hub.hf_api import RepoFile
+
+    entries = with_retries(
+        lambda: list(api.list_repo_tree(repo, recursive=True, revision=revision, repo_type=repo_type))
+    )
+    files = [entry for entry in entries if isinstance(entry, RepoFile)]
+    return {file.path: (file.lfs.sha256 if file.lfs else file.blob_id, file.size) for file in files}
+
+
+def file_matches(path: Path, checksum: str, size: int) -> bool:
+    """Whether a local file is the one that a tree's checksum and size describe."""
+    if not path.is_file() or path.stat().st_size != size:
+        return False
+    # The Hub states SHA-256 for LFS and Xet files. Others are git blobs: SHA-1 over the word blob, the size and the
+    # content.
+    digest = hashlib.sha256() if len(checksum) == 64 else hashlib.sha1(b"blob %d\0" % size)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest() == checksum

@@ -1,4 +1,4 @@
-"""What a push would do, checked before anything is sent."""
+"""The plan of a push: which files, checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ocr_hf.hub.secrets import find_secrets
 Kind = Literal["dataset", "model", "metric", "space"]
 KINDS: tuple[Kind, ...] = ("dataset", "model", "metric", "space")
 REPO_TYPES = {"dataset": "dataset", "model": "model", "metric": "space", "space": "space"}
-"""What we call it -> what the Hub calls it: a metric of `evaluate` is a Space."""
+"""Our kind -> the Hub's repository type: a metric of `evaluate` is a Space."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class PushPlan:
     """A checked push.
 
     files : what will be in the repository afterwards; with a Space that imports `ocr_hf`, the package too
-    left_out : paths that stay at home, a trainer's own state
+    left_out : paths that aren't pushed: a trainer's own state
     sdk : of a Space, None otherwise
     """
 
@@ -52,14 +52,14 @@ class PushPlan:
 def plan_push(kind: Kind, folder: Path, repo: str, own_token: str | None = None) -> PushPlan:
     """Return what a push of a folder would send; raise RefusedError, with all reasons, for one that must not be sent.
 
-    Nothing is asked of the Hub. `own_token` is looked for in the files like any other secret.
+    Makes no request to the Hub. `own_token` is looked for in the files like any other secret.
     """
     folder = Path(folder)
     if kind not in KINDS:
         raise ValueError(f"'{kind}' can't be pushed; choose one of {', '.join(KINDS)}")
     namespace, _, name = repo.partition("/")
     if not namespace or not name or "/" in name:
-        raise ValueError(f"'{repo}' is no repository name; give it as ORG/NAME, as in my-lab/ocr-vsi")
+        raise ValueError(f"'{repo}' is not a repository name; give it as ORG/NAME, as in my-lab/ocr-vsi")
     found, findings = list_files(folder)
     left_out: tuple[str, ...] = ()
     if kind == "model":
@@ -84,6 +84,8 @@ def _checks(kind: Kind, folder: Path, files: tuple[LocalFile, ...], metadata: di
         from ocr_hf.cards.check import check_dataset_card
         from ocr_hf.hub.check_dataset import check_dataset
 
+        # The card is compared with the manifest only where the folder is sound: a broken folder would add a finding for
+        # every number.
         found = list(check_dataset(folder, files, metadata))
         yield from found or check_dataset_card(folder)
     elif kind == "model":

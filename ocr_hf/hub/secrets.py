@@ -19,7 +19,7 @@ PATTERNS = {
 }
 NAMES = (".env", ".env.*", "*.pem", "*.p12", "id_rsa", "id_ed25519", ".netrc", ".pypirc", "*.kdbx", "credentials")
 MEDIA = (".mp4", ".png", ".jpg", ".jpeg", ".webm", ".safetensors", ".glb", ".npz")
-"""Compressed or random bytes: a match there is chance, and reading gigabytes of weights for it is slow."""
+"""Compressed or random bytes: a match in them is a coincidence, and searching gigabytes of weights is slow."""
 
 _BLOCK = 1 << 20
 _OVERLAP = 256
@@ -49,6 +49,8 @@ def _find_in(file: LocalFile, patterns: dict[str, re.Pattern[bytes]]) -> Iterato
             text = tail + block
             for what in list(unseen):
                 if match := unseen[what].search(text):
+                    # One finding per file and kind: it is reason enough to refuse, and the rest of the file is read
+                    # faster.
                     del unseen[what]
                     where = position - len(tail) + match.start()
                     yield f"{file.path}, byte {where}: this looks like {what}; remove it and revoke it"

@@ -1,7 +1,7 @@
-"""The package beside the app: a Space that imports `ocr_hf` is pushed with the files of the package that runs here.
+"""The package beside the app: a Space that imports `ocr_hf` is pushed together with the package installed here.
 
-Spaces install what requirements.txt names from a package index, where a checkout isn't. Copying also pins: the Space
-runs the code that was tested with it.
+A Space installs requirements.txt from a package index, on which a checkout isn't. Copying also pins: the Space runs
+the code that was tested with it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ocr_hf.hub.local_files import LocalFile
 
 PACKAGE = "ocr_hf"
 SUFFIXES = (".py", ".md", ".txt", ".json", ".yaml", ".jinja")
-"""Code, and the data files that pyproject.toml lists; caches and compiled files stay at home."""
+"""Code, and the data files that pyproject.toml lists; caches and compiled files aren't copied."""
 
 
 def with_package(files: tuple[LocalFile, ...]) -> tuple[LocalFile, ...]:
@@ -45,7 +45,7 @@ def _import_package(files: Iterable[LocalFile]) -> bool:
 def _imports(path: Path) -> bool:
     try:
         tree = ast.parse(path.read_bytes())
-    except SyntaxError:  # the check of the Space's files says so
+    except SyntaxError:  # reported by the check of the Space's files
         return False
     names: list[str] = []
     for node in ast.walk(tree):

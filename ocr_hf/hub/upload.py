@@ -1,4 +1,4 @@
-"""Sending a checked folder to the Hub: resumable uploads, one atomic commit, nobody else's commit lost."""
+"""Sending a checked folder to the Hub: resumable uploads, one atomic commit, no commit of others lost."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ocr_hf.hub.backoff import patiently
+from ocr_hf.hub.backoff import with_retries
 from ocr_hf.hub.check_model import is_training_state
 from ocr_hf.hub.hub_errors import ConflictError, HubError, explained, first_of, status_of
-from ocr_hf.hub.local_files import LocalFile
+from ocr_hf.hub.local_files import LocalFile, Tree, file_matches, repo_tree
 from ocr_hf.hub.push_plan import PushPlan
-from ocr_hf.hub.tree import Tree, file_matches, repo_tree
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
@@ -55,12 +54,12 @@ def push(
     tag : name for the new commit
     mirror : delete files of the repository that the folder doesn't hold. A data set needs this where such files
         would be loaded along with the new ones; without it that is refused.
-    notify : told in words what happens
+    notify : called with a sentence about each step
 
     Large files are sent first and a broken push resumes: what the Hub has is not sent again. The commit comes last and
-    names its parent, so it is made on the state that was looked at or not at all; where somebody else committed
-    other files meanwhile, it is made on top of theirs.
-    Raises HubError for what the Hub or the line refuses, ConflictError if others changed the same files.
+    names its parent, so it is made on exactly the state that was inspected; where somebody else has since committed
+    other files, it is made on top of theirs.
+    Raises HubError where the Hub refuses or the connection fails, ConflictError if others changed the same files.
     """
     with explained(f"push to {plan.repo}"):
         _open_repo(plan, api, private, revision)
@@ -105,7 +104,7 @@ def _tree(plan: PushPlan, api: HfApi, revision: str) -> Tree:
 
 
 def _head(plan: PushPlan, api: HfApi, revision: str) -> str:
-    return patiently(lambda: api.repo_info(plan.repo, revision=revision, repo_type=plan.repo_type)).sha
+    return with_retries(lambda: api.repo_info(plan.repo, revision=revision, repo_type=plan.repo_type)).sha
 
 
 def _open_repo(plan: PushPlan, api: HfApi, private: bool, revision: str) -> None:
@@ -113,18 +112,19 @@ def _open_repo(plan: PushPlan, api: HfApi, private: bool, revision: str) -> None
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
-        patiently(lambda: api.auth_check(plan.repo, repo_type=plan.repo_type, write=True))
+        with_retries(lambda: api.auth_check(plan.repo, repo_type=plan.repo_type, write=True))
     except RepositoryNotFoundError:
-        patiently(
+        with_retries(
             lambda: api.create_repo(
                 plan.repo, repo_type=plan.repo_type, private=private or None, exist_ok=True, space_sdk=plan.sdk
             )
         )
     if revision != "main":
-        patiently(lambda: api.create_branch(plan.repo, branch=revision, repo_type=plan.repo_type, exist_ok=True))
+        with_retries(lambda: api.create_branch(plan.repo, branch=revision, repo_type=plan.repo_type, exist_ok=True))
 
 
 def _to_delete(plan: PushPlan, before: Tree, mirror: bool) -> tuple[str, ...]:
+    # The Hub writes .gitattributes itself when large files are uploaded.
     others = sorted(set(before) - {file.path for file in plan.files} - {".gitattributes"})
     if mirror:
         return tuple(others)
@@ -155,6 +155,8 @@ def _upload(plan: PushPlan, api: HfApi, revision: str) -> list[CommitOperationAd
 
     operations = [CommitOperationAdd(file.path, str(file.source)) for file in plan.files]
     if plan.files:
+        # Large files go first and are found by their hash: what an interrupted push has sent is not sent again. The
+        # operations stay in memory because the commit may have to be repeated.
         api.preupload_lfs_files(plan.repo, operations, repo_type=plan.repo_type, revision=revision, free_memory=False)
     return operations
 
@@ -178,7 +180,7 @@ def _commit(
         deletions = [CommitOperationDelete(path) for path in gone if path in now]
         try:
             # An attempt whose answer was lost may have succeeded: asking again with the same parent can't commit twice.
-            done = patiently(
+            done = with_retries(
                 lambda parent=parent, deletions=deletions: api.create_commit(
                     plan.repo,
                     [*operations, *deletions],
@@ -190,6 +192,7 @@ def _commit(
             )
             return done.oid
         except HfHubHTTPError as error:
+            # 412 Precondition Failed: the branch moved on since `parent`. Optimistic locking, as in compare-and-swap.
             if status_of(error) != 412:
                 raise
         parent = _head(plan, api, revision)
@@ -229,15 +232,15 @@ def _tag(plan: PushPlan, api: HfApi, tag: str, commit: str) -> None:
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        patiently(lambda: api.create_tag(plan.repo, tag=tag, revision=commit, repo_type=plan.repo_type))
+        with_retries(lambda: api.create_tag(plan.repo, tag=tag, revision=commit, repo_type=plan.repo_type))
     except HfHubHTTPError as error:
-        # Either the answer to the first attempt was lost, or it was there before.
+        # 409: the tag exists. Either the answer to a first attempt was lost, or it existed before.
         if status_of(error) != 409 or _tags(plan, api).get(tag) != commit:
             raise
 
 
 def _tags(plan: PushPlan, api: HfApi) -> dict[str, str]:
-    refs = patiently(lambda: api.list_repo_refs(plan.repo, repo_type=plan.repo_type))
+    refs = with_retries(lambda: api.list_repo_refs(plan.repo, repo_type=plan.repo_type))
     return {ref.name: ref.target_commit for ref in refs.tags}
 
 

@@ -1,4 +1,4 @@
-"""Frames into lossless video files, with PyAV: no torch, so it is safe in forked workers."""
+"""Lossless video files of frames, with PyAV: no torch, so it is safe in forked workers."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def encode_lossless(frames: UInt8[np.ndarray, "t h w 3"], fps: float | int) -> b
         raise ValueError(f"can't encode {len(frames)} frames at {fps} frames per second; both must be above 0")
     file = io.BytesIO()
     rate = Fraction(fps).limit_denominator(10_000)
+    # qp 0 in RGB is lossless; one thread and no CPU-dependent code paths make the bytes the same everywhere.
     options = {"qp": "0", "preset": "ultrafast", "bf": "0", "threads": "1", "x264-params": "cpu-independent=1"}
     with av.open(file, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libx264rgb", rate=rate, options=options)

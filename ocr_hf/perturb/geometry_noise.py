@@ -15,7 +15,7 @@ from ocr_hf.perturb.keys import generator, stable_key
 from ocr_hf.perturb.noise import region_noise
 
 CELLS_PER_DIAGONAL = 64
-"""Surface points in one cubic cell of this share of the box's diagonal move together. Ours."""
+"""Surface points in one cubic cell, whose side is this fraction of the box's diagonal, move together. Our choice."""
 
 
 def geometry_region(
@@ -41,7 +41,7 @@ def geometry_region(
     perturbations to the 3D geometry"; cells and fill are ours.
 
     frames : (T, H, W, 3) uint8
-    depth : (T, H, W) metres or None; a pixel without depth is put on the front face of its object's box
+    depth : (T, H, W) metres or None; a pixel without depth is placed on the front face of its object's box
     boxes : object id -> box; footprints : of these frames; object_ids : what to perturb
     camera_to_world : (T, 4, 4); intrinsics : (3, 3), pixels of `frames`
     strength : in box diagonals, 0 = identity
@@ -70,7 +70,8 @@ def geometry_region(
     for object_id in sorted(set(object_ids)):
         if object_id not in boxes:
             raise KeyError(f"object {object_id} has no box; geometry noise needs the box of every object it moves")
-        shift = Displacement.draw(boxes[object_id], strength, stable_key("displacement", key, object_id))
+        shift = Displacement.sample(boxes[object_id], strength, stable_key("displacement", key, object_id))
+        # By object, so that perturbing a second one leaves the first one's noise as it was.
         fill_key = stable_key("fill", key, object_id)
         for row, index in enumerate(indices):
             inside = footprints.mask(object_id, row)
@@ -100,7 +101,7 @@ class Displacement:
     table: np.ndarray
 
     @classmethod
-    def draw(cls, box: OrientedBox, strength: float, key: int) -> Displacement:
+    def sample(cls, box: OrientedBox, strength: float, key: int) -> Displacement:
         """Return displacements ~ N(0, (strength x diagonal)^2) per axis for every cell of the box."""
         cell = max(box.diagonal, 1e-3) / CELLS_PER_DIAGONAL
         shape = (*(np.floor(box.size / cell).astype(np.int64) + 1), 3)
@@ -124,6 +125,8 @@ def front_face_depth(rays: Float[np.ndarray, "n 3"], box_in_camera: OrientedBox)
     """
     origin = box_in_camera.to_local(np.zeros(3))
     directions = rays @ box_in_camera.rotation
+    # The slab method (Kay and Kajiya 1986): a ray is in the box where it is between all three pairs of planes. A ray
+    # parallel to a pair divides by zero, which gives infinities that min and max treat correctly.
     with np.errstate(divide="ignore", invalid="ignore"):
         bounds = (np.array([-0.5, 0.5])[:, None, None] * box_in_camera.size - origin) / directions
     enter = np.nanmax(bounds.min(axis=0), axis=-1)
@@ -144,7 +147,7 @@ def _splat(
     fill_key: int,
     frame_index: int,
 ) -> None:
-    """Redraw one object in one frame, in place in `out`."""
+    """Render one displaced object into one frame, in place in `out`."""
     height, width = inside.shape
     where = np.flatnonzero(inside)
     in_camera = shift.box.moved(rigid_inverse(pose))
@@ -170,5 +173,7 @@ def _splat(
     # Far to near: where several points fall on one pixel the assignment below keeps the last, nearest one.
     order = np.argsort(-z[kept], kind="stable")
     noise = region_noise(where.size, fill_key, frame_index)
+    # Noise first, points on top: what no point reaches keeps it, and no pixel of the original object is left by
+    # accident.
     out[where] = (np.clip(noise, 0.0, 1.0) * np.float32(255.0) + np.float32(0.5)).astype(np.uint8)
     out[target[order]] = source[where[kept[order]]]

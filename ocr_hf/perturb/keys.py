@@ -31,6 +31,7 @@ def generator(key: int, index: int = 0, stream: int = 0) -> np.random.Generator:
     """Return the generator number (`index`, `stream`) of a key.
 
     Philox is counter-based: the generators of one key are independent, so frame 7's noise is the same whether or
-    not frames 0-6 were asked for. Building one takes microseconds.
+    not frames 0-6 were generated. Building one takes microseconds.
     """
+    # The index is the counter's highest word: streams are 2^192 numbers apart and can't run into each other.
     return np.random.Generator(np.random.Philox(key=key & (2**128 - 1), counter=[0, 0, stream, index]))

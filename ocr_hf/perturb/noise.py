@@ -27,7 +27,7 @@ def gaussian_region(
     frames : (T, H, W, 3) uint8 RGB
     region : (T, H, W) bool
     strength : 0 ... 1
-    key : which noise (see `keys.stable_key`)
+    key : selects the noise (see `keys.stable_key`)
     frame_indices : the clip's frame number of each frame, default 0 ... T-1; a frame's noise depends on key, frame
         number and its own region only, so a subset of a clip gets the noise it has in the whole clip
     Raises ValueError for another strength or where sizes disagree.
@@ -48,10 +48,13 @@ def diffuse_frames(
 def region_noise(count: int, key: int, frame_index: int) -> Float[np.ndarray, "n 3"]:
     """Return the (count, 3) float32 N(0, 1) noise of a frame's region pixels, in row-major pixel order.
 
-    A value is one of the 65,536 equally likely quantiles of the normal law (|e| < 4.33): six times as fast as exact
-    draws, and no level of an 8-bit pixel is off by more than 2 in 100,000.
+    A value is one of 65,536 equally likely quantiles of the normal distribution (|e| < 4.33), looked up by 16 random
+    bits. That is six times as fast as exact normal samples, and no level of an 8-bit pixel has a probability that is
+    off by more than 2 in 100,000.
     """
     words = generator(key, frame_index).bit_generator.random_raw((3 * count + 3) // 4)
+    # Four 16-bit indices out of each 64-bit word. Little-endian by name, so that big-endian machines make the same
+    # noise.
     indices = words.astype("<u8", copy=False).view("<u2")[: 3 * count]
     return _normal_quantiles().take(indices).reshape(count, 3)
 

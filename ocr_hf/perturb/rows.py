@@ -1,4 +1,4 @@
-"""Rows of an ocr-vsi data set as the perturbation reads them."""
+"""Reading the rows of an ocr-vsi data set for the perturbation."""
 
 from __future__ import annotations
 

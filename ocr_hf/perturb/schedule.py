@@ -32,6 +32,7 @@ def diffusion_timestep(strength: float | int) -> int:
     """Return t = round(1000 strength), at most 999; 0.5 is NoisyRollout's t0 = 500. t = 0 means: no noise."""
     if not 0.0 <= strength <= 1.0:
         raise ValueError(f"strength is {strength}; gaussian noise takes 0 (none) to 1 (t = 999 of the schedule)")
+    # The schedule has steps 0 to 999: strength 1 is the last one.
     return min(round(strength * DIFFUSION_STEPS), DIFFUSION_STEPS - 1)
 
 

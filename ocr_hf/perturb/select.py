@@ -19,7 +19,7 @@ def visible_objects(footprints: Footprints, min_visible: float | int = 0.0) -> t
 
 
 def candidates(policy: str, visible: Iterable[int], queried: Iterable[int]) -> tuple[int, ...]:
-    """Return the ids, ascending, that a policy draws from.
+    """Return the ids, ascending, that a policy samples from.
 
     visible : every visible object
     queried : the visible ones among the objects that the question names
@@ -39,10 +39,11 @@ def candidates(policy: str, visible: Iterable[int], queried: Iterable[int]) -> t
 
 
 def draw(objects: tuple[int, ...], count: int, seed: int, row_id: int | str, step: int) -> tuple[int, ...]:
-    """Return `count` of the objects (all of them if there are fewer), ascending, drawn uniformly.
+    """Return `count` of the objects (all of them if there are fewer), ascending, sampled uniformly without
+    replacement.
 
-    The draw is a pure function of its arguments. For one (seed, row, step) a smaller count gives a subset.
+    The sample is a pure function of its arguments. For one (seed, row, step) a smaller count gives a subset.
     """
-    random = generator(stable_key("select", seed, row_id, step))
-    order = random.permutation(len(objects))[: max(count, 0)]
+    rng = generator(stable_key("select", seed, row_id, step))
+    order = rng.permutation(len(objects))[: max(count, 0)]
     return tuple(sorted(objects[i] for i in order))

@@ -12,8 +12,8 @@ from PIL import Image
 from ocr_hf.data.dataset_card import render_card
 from ocr_hf.data.load import clips, load
 from ocr_hf.data.schema import MEANING, read_manifest
-from ocr_hf.data.sheet import box_segments, telling_frames, write_sheet
-from ocr_hf.data.sheet_style import NOISY
+from ocr_hf.data.sheet import box_segments, informative_frames, write_sheet
+from ocr_hf.data.sheet_map import NOISY
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.camera import intrinsics_from_fov, look_at, project
 
@@ -36,9 +36,9 @@ def test_box_edges_are_the_projected_corners_and_are_cut_at_the_camera() -> None
 def test_shown_frames_are_the_most_perturbed_of_each_stretch(built: Path) -> None:
     clip = next(clips(load(built, split="train", streaming=True)))
     noise = sum(clip.footprints.areas(i) for i in clip.noisy_objects)
-    numbers = telling_frames(clip, 2)
+    numbers = informative_frames(clip, 2)
     assert [noise[n] for n in numbers] == [noise[:2].max(), noise[2:].max()]
-    assert telling_frames(clip, 9).tolist() == [0, 1, 2, 3]
+    assert informative_frames(clip, 9).tolist() == [0, 1, 2, 3]
 
 
 def test_sheet_is_a_picture_with_both_rows(built: Path, tmp_path: Path) -> None:

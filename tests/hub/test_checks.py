@@ -148,7 +148,7 @@ def break_metadata(folder):
         (break_split, "a scene belongs to one"),
         (break_table, "can't be read"),
         (break_card, "README.md is missing"),
-        (break_yaml, r"README.md, line \d+: the metadata is no valid YAML"),
+        (break_yaml, r"README.md, line \d+: the metadata is not valid YAML"),
         (break_metadata, "lacks pretty_name"),
     ],
 )
@@ -236,7 +236,7 @@ def make_adapter_with_local_base(folder):
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (cut_weights, "it was cut or altered"),
+        (cut_weights, "it was truncated or altered"),
         (swap_weights, "where they are not"),
         (lose_shard, "model-00002-of-00002.safetensors, which is missing"),
         (add_code, "modeling.py is code"),

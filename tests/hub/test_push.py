@@ -93,7 +93,9 @@ def test_busy_and_broken_hubs_are_asked_again_as_they_wish(hub_api, local_hub, t
     assert waits == [37.0, 12.0, 1.0, 2.0]
 
 
-@pytest.mark.parametrize(("status", "words"), [(503, "in trouble"), (429, "slow down"), (507, "in trouble")])
+@pytest.mark.parametrize(
+    ("status", "words"), [(503, "failed on every retry"), (429, "rate limit"), (507, "failed on every retry")]
+)
 def test_a_hub_that_stays_broken_is_left_as_it_was(status, words, hub_api, local_hub, tmp_path, waits):
     plan, api = plan_of(make_model(tmp_path / "thing"), "model"), hub_api()
     local_hub.fail("POST .*/commit/main", "status", status=status, times=-1)

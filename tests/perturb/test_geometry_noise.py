@@ -50,7 +50,7 @@ def test_no_strength_no_object_and_next_to_no_strength_are_the_identity(depth):
 
 def test_displacements_have_the_stated_spread_per_axis():
     box = OrientedBox(np.zeros(3), np.array([0.8, 0.6, 1.2]), np.eye(3))
-    table = Displacement.draw(box, 0.1, 5).table.reshape(-1, 3)
+    table = Displacement.sample(box, 0.1, 5).table.reshape(-1, 3)
     sigma = 0.1 * box.diagonal
     np.testing.assert_allclose(table.std(axis=0), sigma, rtol=0.03)
     np.testing.assert_allclose(table.mean(axis=0), 0.0, atol=4 * sigma / np.sqrt(len(table)))
@@ -105,7 +105,7 @@ def test_splatting_agrees_with_a_plain_loop_over_points(seed):
     clip, strength = box_clip(num_frames=2, height=42, width=56), 0.05
     noisy = perturb(clip, (1,), strength, key=seed)
     box = clip.boxes[1]
-    shift = Displacement.draw(box, strength, stable_key("displacement", seed, 1))
+    shift = Displacement.sample(box, strength, stable_key("displacement", seed, 1))
     for frame, pose in enumerate(clip.poses):
         inside = clip.instances[frame] == 1
         nearest = np.full(inside.shape, np.inf)

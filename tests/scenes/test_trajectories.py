@@ -118,7 +118,7 @@ def test_unusable_colmap_cameras_are_refused(tmp_path, cameras, message):
     [
         ("tum", "# nothing\n", "path.txt holds no pose"),
         ("tum", "0 0 0 0 0 0 0 1\n1 0 0 0 0 0 0\n", "line 2: 7 values"),
-        ("tum", "0 0 0 0 0 0 0 1\n\n1 nan 0 0 0 0 0 1\n", "line 3: 'nan' is no finite number"),
+        ("tum", "0 0 0 0 0 0 0 1\n\n1 nan 0 0 0 0 0 1\n", "line 3: 'nan' is not a finite number"),
         ("tum", "0 0 0 0 0 0 0 1\n0 0 0 0 0 0 0 1\n", "line 2: timestamp 0.0 does not follow 0.0"),
         ("tum", "0 0 0 0 1 0 0 1\n", "line 1: the quaternion's length is 1.414"),
         ("matrices", "1 0 0 0\n0 1 0 0\n0 0 1 0\n", "line 1: a matrix begins but only 3"),
