@@ -1,1 +1,1 @@
-"""Model cards rendered from measured files: a number gets into a card with its source, or not at all."""
+"""Model cards rendered from measured files: every number in a card has a source file, or it isn't printed."""

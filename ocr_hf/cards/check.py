@@ -1,4 +1,4 @@
-"""Is a card what its sources say? The check before every push."""
+"""Comparing a card with its source files: the check before every push."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ def check_model_card(folder: Path) -> Iterator[str]:
         changed = [file for file, sha in digests(folder, inputs).items() if record.get("files", {}).get(file) != sha]
         if changed:
             yield f"{changed[0]} changed since the card was rendered; render it again with `ocr-hf card`"
+        # Rendered anew instead of parsed: whatever the card prints must be exactly what the sources give, without a
+        # second grammar for cards.
         card = render_model_card(folder, inputs)
     except (CardError, ValueError) as error:
         yield f"README.md: {error}"
@@ -67,7 +69,7 @@ def _unsourced(readme: str, rendered: str) -> Iterator[str]:
             extra -= set(found)
             yield (
                 f"README.md, line {number}: no source file gives {', '.join(found)}; render the card from measured "
-                "files with `ocr-hf card`, or write what is no result as `code`"
+                "files with `ocr-hf card`, or write a number that is not a result as `code`"
             )
 
 

@@ -1,4 +1,4 @@
-"""Copying what was measured into a model's folder, after a look at whether it was measured on this model."""
+"""Copying measured files into a model's folder, after checking that they were measured on this model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ocr_hf.data.schema import MANIFEST, FormatError, read_manifest
 from ocr_hf.models.usage import FILE as USAGE
 
 SAME_QUESTIONS = ("data_revision", "split", "limit", "frames", "prompt", "max_new_tokens")
-"""Of results.json: models are compared where these are equal."""
+"""Settings of results.json that must be equal for two models to be compared."""
 
 
 def _is_hub_id(name: Any) -> bool:
@@ -49,22 +49,23 @@ def gather(
     isn't known.
     """
     with tempfile.TemporaryDirectory(prefix=".card-", dir=folder) as staging:
-        box = _Box(folder, Path(staging))
-        kept_results = tuple(_keep_results(box, repo, Path(item)) for item in evaluations)
-        stages = tuple(_keep_stage(box, place, number) for number, place in enumerate(_stages(folder, training), 1))
-        kept_data = tuple(_keep_manifest(box, Path(item), number) for number, item in enumerate(data, 1))
+        target = _Folder(folder, Path(staging))
+        kept_results = tuple(_keep_results(target, repo, Path(item)) for item in evaluations)
+        stages = tuple(_keep_stage(target, place, number) for number, place in enumerate(_stages(folder, training), 1))
+        kept_data = tuple(_keep_manifest(target, Path(item), number) for number, item in enumerate(data, 1))
         own = Path(evaluations[0]) if evaluations else None
-        compared = tuple(_keep_comparison(box, own, Path(item)) for item in comparisons)
-        configs = [_settings(box.read(file)) for file, _ in stages if file.endswith(RESOLVED)]
+        compared = tuple(_keep_comparison(target, own, Path(item)) for item in comparisons)
+        configs = [_settings(target.read(file)) for file, _ in stages if file.endswith(RESOLVED)]
+        # Only now, when everything new was found and checked, does the old go.
         shutil.rmtree(folder / SOURCES, ignore_errors=True)
-        if (box.staging / SOURCES).is_dir():
-            os.replace(box.staging / SOURCES, folder / SOURCES)
+        if (target.staging / SOURCES).is_dir():
+            os.replace(target.staging / SOURCES, folder / SOURCES)
     base, base_revision = _base_model(folder, configs)
     adapter = (folder / "adapter_config.json").is_file()
     if adapter and base is None:
-        raise CardError(f"the adapter in {folder} names no base model of the Hub; others could not load it")
+        raise CardError(f"the adapter in {folder} names no base model of the Hub; name one, or others can't load it")
     if licence is None and base is not None:
-        raise CardError(f"the base model {base} has a licence of its own; say with --licence what these weights carry")
+        raise CardError(f"the base model {base} has a licence of its own; give that of these weights with --licence")
     datasets = dict.fromkeys(config.get("data", {}).get("dataset") for config in configs)
     return CardInputs(
         repo=repo,
@@ -83,7 +84,7 @@ def gather(
 
 
 @dataclass(frozen=True)
-class _Box:
+class _Folder:
     """The model's folder, and where its new sources are gathered."""
 
     folder: Path
@@ -118,15 +119,15 @@ def _results(place: Path) -> tuple[Path, dict[str, Any]]:
     return path, json.loads(path.read_text(encoding="utf-8")).get("settings", {})
 
 
-def _keep_results(box: _Box, repo: str, place: Path) -> str:
+def _keep_results(target: _Folder, repo: str, place: Path) -> str:
     path, settings = _results(place)
-    _check_same_model(box.folder, repo, settings, path)
+    _check_same_model(target.folder, repo, settings, path)
     name = re.sub(r"[^\w.-]+", "-", f"{Path(str(settings.get('data'))).name}-{settings.get('split')}").strip("-")
-    return box.keep(path, f"{SOURCES}/{name}/{RESULTS}")
+    return target.keep(path, f"{SOURCES}/{name}/{RESULTS}")
 
 
 def _check_same_model(folder: Path, repo: str, settings: dict[str, Any], path: Path) -> None:
-    """A folder was evaluated if its hash is in the results; a repository if its name is."""
+    """Raise CardError unless the results are of this model: by its hash for a folder, by its name for a repository."""
     from ocr_hf.vsi_bench.provenance import model_revision
 
     measured = str(settings.get("model_revision"))
@@ -138,7 +139,7 @@ def _check_same_model(folder: Path, repo: str, settings: dict[str, Any], path: P
         raise CardError(f"{path} was measured on {settings.get('model')}, the card is for {repo}; evaluate this model")
 
 
-def _keep_comparison(box: _Box, own: Path | None, place: Path) -> str:
+def _keep_comparison(target: _Folder, own: Path | None, place: Path) -> str:
     path, settings = _results(place)
     if own is None:
         raise CardError(f"{place} can't be compared with anything; name this model's own results first")
@@ -149,12 +150,12 @@ def _keep_comparison(box: _Box, own: Path | None, place: Path) -> str:
                 f"{path} was measured with {name} = {settings.get(name)}, this model with {own_settings.get(name)}; "
                 "only equal settings can be compared, evaluate again"
             )
-    name = re.sub(r"[^\w.-]+", "-", _told_apart(path.parent.resolve(), own_path.parent.resolve())).strip("-.")
-    return box.keep(path, f"{SOURCES}/compared/{name or 'other'}/{RESULTS}")
+    name = re.sub(r"[^\w.-]+", "-", _distinct_part(path.parent.resolve(), own_path.parent.resolve())).strip("-.")
+    return target.keep(path, f"{SOURCES}/compared/{name or 'other'}/{RESULTS}")
 
 
-def _told_apart(path: Path, other: Path) -> str:
-    """The last part of a path in which it differs from another: `sft` of results/sft/rooms and results/ours/rooms."""
+def _distinct_part(path: Path, other: Path) -> str:
+    """Return the last differing part of a path: `sft` for results/sft/rooms beside results/ours/rooms."""
     pairs = zip(reversed(path.parts), reversed(other.parts), strict=False)
     return next((mine for mine, theirs in pairs if mine != theirs), path.name)
 
@@ -172,29 +173,29 @@ def _stages(folder: Path, training: Sequence[Path]) -> list[Path]:
     return places
 
 
-def _keep_stage(box: _Box, place: Path, number: int) -> tuple[str, str | None]:
-    target = f"{SOURCES}/training-{number}"
+def _keep_stage(target: _Folder, place: Path, number: int) -> tuple[str, str | None]:
+    kept = f"{SOURCES}/training-{number}"
     if (place / TRAINING).is_file():
-        log = box.keep(place / LOG, f"{target}/{LOG}") if (place / LOG).is_file() else None
-        return box.keep(place / TRAINING, f"{target}/{TRAINING}"), log
+        log = target.keep(place / LOG, f"{kept}/{LOG}") if (place / LOG).is_file() else None
+        return target.keep(place / TRAINING, f"{kept}/{TRAINING}"), log
     if not (place / RESOLVED).is_file():
         raise CardError(f"{place} holds no {RESOLVED} and no {TRAINING}; give the output folder of a training run")
     config = RESOLVED  # a run's own folder has it already
-    if place.resolve() != box.folder.resolve():
-        config = box.keep(place / RESOLVED, f"{target}/{RESOLVED}")
+    if place.resolve() != target.folder.resolve():
+        config = target.keep(place / RESOLVED, f"{kept}/{RESOLVED}")
     states = [*place.glob(f"checkpoint-*/{STATE}"), *place.glob(STATE)]
     if not states:
         return config, None
     newest = max(states, key=lambda path: json.loads(path.read_text(encoding="utf-8")).get("global_step", 0))
-    return config, box.keep(newest, f"{target}/{STATE}")
+    return config, target.keep(newest, f"{kept}/{STATE}")
 
 
-def _keep_manifest(box: _Box, place: Path, number: int) -> str:
+def _keep_manifest(target: _Folder, place: Path, number: int) -> str:
     try:
         read_manifest(place)
     except FormatError as error:
         raise CardError(str(error)) from error
-    return box.keep(place / MANIFEST, f"{SOURCES}/data-{number}/{MANIFEST}")
+    return target.keep(place / MANIFEST, f"{SOURCES}/data-{number}/{MANIFEST}")
 
 
 def _base_model(folder: Path, configs: list[dict[str, Any]]) -> tuple[str | None, str | None]:

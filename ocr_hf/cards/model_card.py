@@ -42,7 +42,7 @@ def write_model_card(
     evaluations : folders written by `ocr-hf eval` for exactly these weights
     training : output folders of earlier stages (SFT); the model's own folder counts as the last
     data : folders of data sets that it was trained on
-    comparisons : as `evaluations`, of other models asked the same
+    comparisons : as `evaluations`, of other models on the same questions
     licence : of the weights; needed where the base model is from the Hub
     revision : branch or tag that the snippet names
     Raises CardError for sources that are missing, unreadable or of another model.

@@ -1,4 +1,4 @@
-"""Which numbers a card's text states."""
+"""Finding the numbers that a card's text states."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def stated_numbers(card: str) -> set[str]:
     Metadata, code, comments and addresses state no results, and a word that begins with a letter is a name
     ("Qwen2.5-VL-3B").
     """
+    # "2D" and "3D" are words here (see _NOT_PROSE), not results.
     prose = _NOT_PROSE.sub(" ", _FRONT_MATTER.sub("", card))
     words = _BETWEEN_WORDS.split(prose)
     return {number.replace(",", "") for word in words if not word[:1].isalpha() for number in _NUMBER.findall(word)}

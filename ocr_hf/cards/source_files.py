@@ -1,4 +1,4 @@
-"""Which measured files a model card rests on; they lie inside the model's folder under `sources/`."""
+"""The measured files that a model card rests on; they are in the model's folder under `sources/`."""
 
 from __future__ import annotations
 
@@ -74,4 +74,4 @@ def inputs_from_json(values: dict[str, Any]) -> CardInputs:
         lists = {name: tuple(values[name]) for name in ("datasets", "evaluations", "comparisons", "data")}
         return CardInputs(**{**values, **lists, "stages": tuple(map(tuple, values["stages"]))})
     except (KeyError, TypeError) as error:
-        raise CardError(f"{RECORD} is no card's record ({error}); render the card with `ocr-hf card`") from error
+        raise CardError(f"{RECORD} is not a card's record ({error}); render the card with `ocr-hf card`") from error

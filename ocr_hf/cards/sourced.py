@@ -12,7 +12,7 @@ import jinja2
 
 
 class CardError(ValueError):
-    """A card that can't be rendered, or isn't what its sources say."""
+    """A card that can't be rendered, or that differs from its sources."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,8 @@ class Renderer:
             return self.show(value)
         if isinstance(value, Shown | Literal | jinja2.Undefined):
             return value  # an undefined one raises when it is printed
+        # Jinja calls this for everything that it prints. A bare number has lost its source on the way, so it is an
+        # error, and text may pass only if no digit can hide in it.
         if isinstance(value, str) and not any(character.isdigit() for character in value):
             return value
         raise CardError(f"{value!r} has no source file; a card shows only what was measured")

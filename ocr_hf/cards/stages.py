@@ -1,4 +1,4 @@
-"""Stages of training as the card shows them: settings and how it went, from the files that a run leaves.
+"""Stages of training as the card shows them: settings and curves, from the files that a run leaves.
 
 Two kinds: runs of the TRL trainers (`resolved_config.yaml`, `trainer_state.json`), and of the recipe
 `ocr_vsi_tiny` (`training.json`, `log.jsonl`).
@@ -135,7 +135,7 @@ def _curves(entries: Iterable[Sourced]) -> list[dict[str, Any]]:
 
 
 def last_part(figure: Any, hub_ids: tuple[str, ...] = ()) -> Any:
-    """A figure, or the last part of a path, of which nobody needs to know where it was."""
+    """Return a figure; of a local path only the last part, since the rest says nothing to others."""
     if isinstance(figure, Figure) and isinstance(figure.value, str) and figure.value not in hub_ids:
         name = figure.value.replace("\\", "/").rstrip("/").rpartition("/")[2]
         return figure if name == figure.value else Literal(name)

@@ -1,4 +1,4 @@
-"""What the template of a model card shows, as values that know their source file."""
+"""The values that the template of a model card shows, each with its source file."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _data_names(inputs: CardInputs, given: Sourced, renderer: Renderer) -> Any:
 
 
 def snippet(results: list[Sourced], configs: list[Sourced], usage: Sourced | None) -> dict[str, Any]:
-    """Prompt, frames and length of answer: as the model was evaluated, else as it wants to be asked or was trained."""
+    """Prompt, frames and answer length: as the model was evaluated, else as `ocr_hf.json` says or as it was trained."""
     row = {"question_type": "object_counting", "question": "How many chair(s) are in this room?"}
     style = frames = longest = size = None
     if results:
