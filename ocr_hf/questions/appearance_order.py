@@ -55,6 +55,8 @@ class AppearanceOrder:
         rule = inventory.config.visibility
         if rule is not None:
             order = sorted(range(NUM_CATEGORIES), key=lambda i: seconds[i])
+            # A model sees 16 frames, not the video: two categories that come into view between the same two samples
+            # have no order for it.
             frames = [first_sampled_frame(inventory.share(arguments[i]), rule) for i in order]
             if any(later <= earlier for earlier, later in pairwise(frames)):
                 return "the sampled frames show another order"

@@ -1,4 +1,4 @@
-"""What a clip shows well enough to ask about, and from when."""
+"""Which objects a clip shows well enough to ask about, and from when."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from enum import Enum
 import numpy as np
 
 from ocr_hf.questions.question import VisibilityRule
+from ocr_hf.video.read import uniform_indices
 
 MIN_APPEARANCE_PIXELS = 0.001
 """Share of a frame from which a category counts as having appeared (ours: VSI-Bench's threshold isn't published)."""
@@ -24,11 +25,6 @@ class Shown(Enum):
     NOT = "not shown"
 
 
-def sampled_frames(num_frames: int, count: int) -> np.ndarray:
-    """Return the indices of the `count` frames that a model sees of a clip (as data.video.uniform_indices)."""
-    return np.linspace(0, num_frames - 1, min(count, num_frames), dtype=np.int64)
-
-
 def shown(share: np.ndarray, rule: VisibilityRule) -> Shown:
     """Return how much a clip shows of an object that has the share (T,) of each frame's pixels.
 
@@ -36,7 +32,7 @@ def shown(share: np.ndarray, rule: VisibilityRule) -> Shown:
     """
     if share.max(initial=0.0) <= rule.glimpse_pixels:
         return Shown.NOT
-    seen = share[sampled_frames(len(share), rule.num_frames)] >= rule.min_pixels
+    seen = share[uniform_indices(len(share), rule.num_frames)] >= rule.min_pixels
     return Shown.CLEARLY if seen.sum() >= rule.min_frames else Shown.BARELY
 
 
@@ -44,6 +40,7 @@ def first_appearance_s(share: np.ndarray, fps: float) -> float | None:
     """Return when something with this share (T,) of the frames has appeared, in seconds; None if never or gradually."""
     if share.max(initial=0.0) < MIN_APPEARANCE_PIXELS:
         return None
+    # argmax of booleans: the first True.
     appeared = int(np.argmax(share >= MIN_APPEARANCE_PIXELS))
     glimpsed = int(np.argmax(share > GLIMPSE_PIXELS))
     return None if (appeared - glimpsed) / fps >= CREEP_S else appeared / fps
@@ -51,5 +48,5 @@ def first_appearance_s(share: np.ndarray, fps: float) -> float | None:
 
 def first_sampled_frame(share: np.ndarray, rule: VisibilityRule) -> int:
     """Return which of the sampled frames is the first to show something clearly, or their number if none does."""
-    seen = share[sampled_frames(len(share), rule.num_frames)] >= rule.min_pixels
+    seen = share[uniform_indices(len(share), rule.num_frames)] >= rule.min_pixels
     return int(np.argmax(seen)) if seen.any() else len(seen)

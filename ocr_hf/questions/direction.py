@@ -67,6 +67,7 @@ class Direction:
             distance = inventory.gap(*pair).distance_m
             if not MIN_PAIR_DISTANCE_M - EPSILON <= distance <= MAX_PAIR_DISTANCE_M + EPSILON:
                 return "two of the objects are too close together or too far apart"
+        # Directions live in the floor plane: facing straight up has none.
         if np.hypot(*_offset(inventory, standing, facing)) < EPSILON:
             return "one object is right above the other"
         angle = _angles(inventory, arguments, inventory.only(asked).box.center[None])[0]
@@ -84,9 +85,12 @@ class Direction:
     def _corners_elsewhere(self, inventory: Inventory, arguments: tuple[str, ...], option: str) -> int:
         angles = _angles(inventory, arguments, inventory.only(arguments[2]).box.corners())
         if self.level == "easy":
+            # The easy level's sectors leave out the back, which corners of the box may well reach into; what must be
+            # clear is left or right, so whole half planes count.
             low, high = (0.0, 180.0) if option == "left" else (180.0, 360.0)
         else:
             low, high = next(sector[1:] for sector in SECTORS[self.level] if sector[0] == option)
+        # Distance on the circle from the sector's middle: no special case where a sector crosses 0 degrees.
         from_middle = np.abs((angles - (low + high) / 2.0 + 180.0) % 360.0 - 180.0)
         return int((from_middle > (high - low) / 2.0 + EPSILON).sum())
 

@@ -1,4 +1,4 @@
-"""Which scans must stay out of training data because VSI-Bench tests on them."""
+"""The scans that must stay out of training data because VSI-Bench tests on them."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def why_excluded(scan: str | Path, visits: Mapping[str, str] | None = None) -> s
     Excluded are the 288 scans themselves and every other scan of the same room: ScanNet's sceneNNNN_* share NNNN,
     ARKitScenes' videos a visit.
     """
+    # Every part of a path: a scan is recognised by its folder even if the mesh in it is called mesh.glb.
     for part in Path(scan).parts:
         scannet = _SCANNET.match(part)
         name = scannet.group() if scannet else re.split(r"[._]", part, maxsplit=1)[0]

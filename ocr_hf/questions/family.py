@@ -59,7 +59,7 @@ def shuffled(items: Sequence[T], rng: np.random.Generator) -> list[T]:
 
 
 MAX_LISTED = 5000
-"""Subsets are listed and shuffled up to this many, and drawn one by one beyond."""
+"""Up to this many subsets are listed and shuffled; of more, single ones are sampled."""
 
 
 def random_subsets(items: Sequence[T], size: int, rng: np.random.Generator) -> Iterator[tuple[T, ...]]:

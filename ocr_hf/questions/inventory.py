@@ -1,4 +1,4 @@
-"""What questions may name in a scene, and the distances between it."""
+"""What questions may name in a scene, and the distances between these objects."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAMELESS = frozenset(
     + ("unknown", "unlabeled", "unlabelled", "unannotated", "misc", "miscellaneous", "other", "others", "remove")
     + ("otherfurniture", "otherprop", "otherstructure", "other furniture", "other prop", "other structure")
 )
-"""Labels of data sets that say what a thing is not; a question can't name them."""
+"""Catch-all labels of data sets, which don't identify an object; a question can't name them."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9 '/&-]*")
 
 
@@ -71,6 +71,8 @@ class Inventory:
         self.categories: dict[str, tuple[SceneObject, ...]] = {}
         self.rejected: dict[str, str] = {}
         for label in sorted({item.label for item in scene.objects}):
+            # What the clip doesn't show at all doesn't exist for its questions: two of three chairs in view are "two
+            # chairs".
             present = [item for item in scene.objects if item.label == label and self.shown[item.id] != Shown.NOT]
             self.categories[label] = tuple(sorted(present, key=lambda item: item.id))
             reason = self._reject(label, present)
@@ -158,6 +160,7 @@ class Inventory:
         """Row of each object id, distances (N, N) and closest points (N, N, 3): [i, j] on i towards j, and on j."""
         boxes = [item.box for item in self.objects]
         count = len(boxes)
+        # All pairs at once: vectorised, sixty objects take milliseconds, and most question types need most pairs.
         i, j = np.triu_indices(count, k=1)
         points_i, points_j, distance = closest_points([boxes[k] for k in i], [boxes[k] for k in j])
         matrix, own, other = np.zeros((count, count)), np.zeros((count, count, 3)), np.zeros((count, count, 3))

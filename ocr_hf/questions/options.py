@@ -3,9 +3,9 @@
 VSI-Bench puts each answer on the letter used least so far, which needs one counter over the whole data set. Ours are
 made scene by scene on any number of workers, so each scene deals its letters itself: for each question type from a
 shuffled deck that holds every letter once, and from a fresh one when it is used up. In a scene the letters of a type
-differ by at most one. So that the cards left in the last decks even out over scenes as well, numbered scenes
-(procedural_000012, _000013, ...) cut one shared deck at successive places. The result is a function of seed and scene
-name alone, and a letter says nothing about the answer.
+differ by at most one. So that incomplete last decks even out over scenes as well, numbered scenes
+(procedural_000012, _000013, ...) start at successive cards of one shared deck. The result is a function of seed and
+scene name alone, and a letter says nothing about the answer.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class LetterDealer:
     def __init__(self, seed: int, scene_name: str) -> None:
         self._seed = seed
         self._rng = generator(seed, "options", scene_name)
+        # procedural_000012 -> series "procedural_#", number 12.
         self._series = re.sub(r"\d+", "#", scene_name)
         self._number = int("".join(re.findall(r"\d", scene_name)) or "0")
         self._dealt: Counter[tuple[str, int]] = Counter()
@@ -35,6 +36,8 @@ class LetterDealer:
         """Return the next letter's number."""
         deck, card = divmod(self._dealt[question_type, count], count)
         self._dealt[question_type, count] += 1
+        # A group of `count` consecutive scenes shares one shuffled deck, and each scene starts at another card of it:
+        # over the group every letter comes up equally often, without any counter shared between workers.
         group, cut = divmod(self._number, count)
         what_for = (self._series, f"{group}", question_type, count, deck)
         return int(np.roll(generator(self._seed, "letters", *what_for).permutation(count), cut)[card])

@@ -17,7 +17,7 @@ MIN_DISTANCE_M = 0.15
 MIN_DIFFERENCE_M = 0.15
 """The nearest option must be this far away and all four must differ by this much (VSI-Bench's own margins)."""
 ROUNDS = 4
-"""Times that each target is offered with another draw of options (ours; the cap per scene is reached long before)."""
+"""Sets of options sampled for each target (ours; the limit per scene is reached long before)."""
 
 
 class RelativeDistance:
@@ -32,20 +32,21 @@ class RelativeDistance:
     def candidates(self, inventory: Inventory, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
         seen: set[tuple[str, frozenset[str]]] = set()
         for target in (label for _ in range(ROUNDS) for label in shuffled(inventory.unique, rng)):
-            options = self._draw(inventory, target, rng)
+            options = self._sample(inventory, target, rng)
             if (target, frozenset(options)) not in seen:
                 seen.add((target, frozenset(options)))
                 yield (target, *options)
 
-    def _draw(self, inventory: Inventory, target: str, rng: np.random.Generator) -> list[str]:
-        """Return up to four categories in random order, each far enough from those drawn before."""
-        drawn: dict[str, float] = {}
+    def _sample(self, inventory: Inventory, target: str, rng: np.random.Generator) -> list[str]:
+        """Return up to four categories in random order, each far enough from those chosen before."""
+        # Greedy, with the margins built in: four random categories would nearly always fail the check below.
+        chosen: dict[str, float] = {}
         for label in shuffled([label for label in inventory.askable if label != target], rng):
             distance = inventory.gap(target, label).distance_m
-            apart = all(abs(distance - other) > MIN_DIFFERENCE_M + EPSILON for other in drawn.values())
-            if distance >= MIN_DISTANCE_M - EPSILON and apart and len(drawn) < NUM_OPTIONS:
-                drawn[label] = distance
-        return list(drawn)
+            apart = all(abs(distance - other) > MIN_DIFFERENCE_M + EPSILON for other in chosen.values())
+            if distance >= MIN_DISTANCE_M - EPSILON and apart and len(chosen) < NUM_OPTIONS:
+                chosen[label] = distance
+        return list(chosen)
 
     def check(self, inventory: Inventory, arguments: tuple[str, ...]) -> str | None:
         target, *options = arguments
@@ -66,9 +67,9 @@ class RelativeDistance:
         return min(options, key=lambda label: inventory.gap(target, label).distance_m)
 
     def ask(self, inventory: Inventory, arguments: tuple[str, ...], desk: Desk) -> Question:
-        target, *drawn = arguments
+        target, *chosen = arguments
         answer, words = self.solve(inventory, arguments), desk.wording
-        options, letter = desk.dealer.deal(self.question_type, answer, [label for label in drawn if label != answer])
+        options, letter = desk.dealer.deal(self.question_type, answer, [label for label in chosen if label != answer])
         # VSI-Bench names the options in the question in the order of their letters.
         labels = [option[3:] for option in options]
         gaps = {label: inventory.gap(target, label) for label in labels}

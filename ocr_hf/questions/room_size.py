@@ -97,6 +97,7 @@ def _shares_shown(inventory: Inventory) -> dict[int, float | None]:
     shares: dict[int, float | None] = {}
     for room, states in inside.items():
         share = np.mean([state == Shown.CLEARLY for state in states]) if states else None
+        # Any share below MIN_SHARE_SHOWN would do: it marks the room as shown in part.
         shares[room] = 0.01 if share == 0.0 and Shown.BARELY in states else share
     return shares
 
@@ -108,6 +109,7 @@ def _rooms_shown(inventory: Inventory) -> list[Room]:
 
 def _area(inventory: Inventory) -> float | None:
     rooms, scene = _rooms_shown(inventory), inventory.scene
+    # With all rooms shown the stated area wins over the polygons' sum: scans state it, and their outlines are rough.
     if len(rooms) == len(scene.rooms) and scene.floor_area_m2 is not None:
         return scene.floor_area_m2
     return float(sum(_polygon(room).area for room in rooms)) if rooms else None

@@ -1,4 +1,4 @@
-"""A robot that follows route instructions on a floor: what `route_planning` plans with and checks options with.
+"""A simulated robot that follows route instructions on a floor: `route_planning` plans and checks options with it.
 
 The official routes were written by people; the rules here are ours. A turn is a quarter or half turn on the spot, and
 people say "turn left" for whatever lies more to the left than ahead or behind. So the robot turns to face the thing
@@ -23,7 +23,7 @@ between: its own radius and 0.3 m, which lets it reach what stands on a low tabl
 SECTOR_DEG = 45.0
 STEP_M = 0.05
 STRETCH = 24
-"""Steps that are looked at together (for speed only)."""
+"""Steps that are tested together (for speed only)."""
 MAX_DRIVE_M = 20.0
 TURNS = {"Turn Left": 90.0, "Turn Right": -90.0, "Turn Back": 180.0}
 """An official option's words -> exact turn in degrees, counter-clockwise."""
@@ -100,6 +100,7 @@ def drive(world: Map, pose: Pose, label: str) -> tuple[Pose, bool]:
     for start in range(0, int(MAX_DRIVE_M / STEP_M), STRETCH):
         stretch = pose.position + np.arange(start, start + STRETCH)[:, None] * step
         free = world.floor.contains(stretch)
+        # The robot is allowed to be where it stands: after a missed waypoint that may be the last free cell's edge.
         free[0] |= start == 0
         way = stretch if free.all() else stretch[: int(np.argmin(free))]
         arrived = np.flatnonzero(world.reaches(way, label))
@@ -115,6 +116,8 @@ def approach(world: Map, pose: Pose, turn_deg: float, label: str, sector_deg: fl
     """Turn and go to `label` as the module's docstring says; return the new pose and whether it was reached."""
     turned = pose.turned(turn_deg)
     aside = turned.bearing(world.centres[label])
+    # The sensible reading first. If it leads nowhere, the literal one: an option counts as wrong only if neither
+    # arrives.
     if abs(aside) <= sector_deg:
         end, reached = drive(world, turned.turned(aside), label)
         if reached:
@@ -126,7 +129,7 @@ def follow(world: Map, start: Pose, waypoints: Sequence[str], turns: Sequence[st
     """Follow a route: before going to each waypoint, make the turn (None: go on ahead).
 
     Returns the poses, the first being `start`, and whether the robot ends at the last waypoint. A robot that misses a
-    waypoint goes on from where its way ended, as one that doesn't know better.
+    waypoint goes on from where it stopped, as it can't know that it went wrong.
     """
     poses, reached = [start], False
     for label, turn in zip(waypoints, turns, strict=True):

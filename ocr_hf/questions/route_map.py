@@ -1,4 +1,4 @@
-"""The map that a route is planned on, from a scene."""
+"""The map of a scene on which routes are planned."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ocr_hf.scenes.scene import Scene
 WALL_CUT_M = 1.0
 """Height above the floor at which walls are looked for: above skirting and low furniture, below most openings' tops."""
 REACHABLE_BOTTOM_M = 1.8
-"""What hangs higher than this above the floor (ceiling lights) is nothing to drive to."""
+"""What hangs higher than this above the floor (ceiling lights) can't be driven to."""
 PLACES = 48
 """Places around a thing that are looked at for the robot to begin at."""
 

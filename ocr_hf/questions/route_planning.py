@@ -25,7 +25,7 @@ CLEAR_DEG = 30.0
 MIN_LEG_M = 0.8
 """Each drive must be at least this long to be a drive (ours)."""
 MAX_DETOUR = 3.0
-"""A route may be this many times as long as the shortest way (ours): longer ones are no sensible way to go."""
+"""A route may be this many times as long as the shortest path (ours): nobody would describe a longer one."""
 OBSTACLE_M = 0.5
 """Objects this near to the way are what the robot has to get past."""
 NUM_OPTIONS = {1: 3, 2: 4, 3: 4}
@@ -68,7 +68,7 @@ class RoutePlanning:
 
     Arguments: (start, facing, waypoint, ..., goal); if the first waypoint is what the robot faces, it first goes there
     without a turn. Each wrong option is followed on the same floor and must not end at the goal; which of them are
-    offered is drawn evenly, because taking those nearest to the right one would give it away.
+    offered is sampled uniformly, because offering those most like the right one would give it away.
     queried_objects: all that is named. context_objects: what stands along the way.
     """
 
@@ -84,8 +84,9 @@ class RoutePlanning:
         shorter = []
         for start, facing in shuffled(pairs, rng)[:MAX_STARTS]:
             wanted = int(rng.choice(len(SHARES), p=SHARES)) + 1
-            arguments = _draw(world, start, facing, wanted, labels, rng)
+            arguments = _sample(world, start, facing, wanted, labels, rng)
             turns = len(arguments) - 2 - (facing in arguments[2:])
+            # Routes that came out shorter are held back until the end, or one-turn routes would crowd out the rest.
             if turns == wanted:
                 yield arguments
             elif turns > 0:
@@ -201,17 +202,17 @@ def fill_in(plan: Plan, turns: tuple[str, ...]) -> list[str | None]:
 
 
 def _turn(bearing: float) -> str | None:
-    """Return the turn that people would say for this bearing, None if they would differ or say none."""
+    """Return the turn that people would name for this bearing; None where they would disagree, or name none."""
     for turn, exact in TURNS.items():
         if abs(180.0 - (180.0 - (bearing - exact)) % 360.0) <= CLEAR_DEG:
             return turn
     return None
 
 
-def _draw(
+def _sample(
     world: Map, start: str, facing: str, turns: int, labels: list[str], rng: np.random.Generator
 ) -> tuple[str, ...]:
-    """Return the names of a route that starts like this and has `turns` turns, or fewer if it leads nowhere further."""
+    """Return the names of a route with this start and `turns` turns, or fewer where nothing further can be reached."""
     pose = begin(world, start, facing)
     if pose is None:
         return (start, facing)
@@ -226,6 +227,8 @@ def _extend(
     world: Map, pose: Pose, named: tuple[str, ...], turns: int, labels: list[str], rng: np.random.Generator
 ) -> tuple[str, ...]:
     """Return `named` and up to `turns` further things that can be gone to one after the other; the longest found."""
+    # Depth-first search with at most BRANCHES successors a node: routes of three turns are rare enough that greedy
+    # choice misses most of them.
     best = named
     if turns == 0:
         return best

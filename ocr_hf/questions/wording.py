@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Wording:
-    """Chooses between phrasings by lot and wraps the result."""
+    """Chooses between phrasings at random and wraps the result."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng

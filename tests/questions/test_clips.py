@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_hf.data.video import uniform_indices
 from ocr_hf.geometry.footprints import Footprints
-from ocr_hf.questions.clip_visibility import Shown, first_appearance_s, sampled_frames, shown
+from ocr_hf.questions.clip_visibility import Shown, first_appearance_s, shown
 from ocr_hf.questions.generate import FAMILIES, generate_questions
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import PARITY, QuestionConfig, VisibilityRule
@@ -55,11 +54,6 @@ def look(
 )
 def test_an_object_is_shown_by_enough_pixels_in_two_sampled_frames(pixels: list[int], expected: Shown) -> None:
     assert shown(np.array(pixels) / 10_000, VisibilityRule()) == expected
-
-
-@given(st.integers(1, 400), st.integers(1, 64))
-def test_the_sampled_frames_are_those_the_model_sees(frames: int, count: int) -> None:
-    assert sampled_frames(frames, count).tolist() == uniform_indices(frames, count).tolist()
 
 
 def test_nothing_is_asked_about_what_the_clip_does_not_show_well() -> None:
