@@ -379,7 +379,7 @@ def test_a_space_that_imports_the_package_is_pushed_with_it(root, tmp_path):
     plan = plan_push("space", folder, "org/ocr_demo")
     paths = [file.path for file in plan.files]
     own = [path.relative_to(root).as_posix() for path in (root / "ocr_hf").rglob("*.py")]
-    assert set(own) <= set(paths) and {"ocr_hf/data/dataset_card.md", "ocr_hf/vsi_bench/published.json"} <= set(paths)
+    assert set(own) <= set(paths) and {"ocr_hf/data/card.md", "ocr_hf/vsi_bench/published.json"} <= set(paths)
     assert paths == sorted(paths) and not [path for path in paths if "__pycache__" in path]
     assert {file.path for file in plan.added} == {path for path in paths if path.startswith("ocr_hf/")}
     assert not plan_push("metric", root / "spaces" / "vsi_bench", "org/vsi_bench").added  # it imports nothing of it
