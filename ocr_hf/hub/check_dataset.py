@@ -9,7 +9,7 @@ from typing import Any
 from ocr_hf.data.schema import CONFIGS, FormatError, read_manifest, stored_features
 from ocr_hf.hub.hub_errors import first_of
 from ocr_hf.hub.licences import restriction
-from ocr_hf.hub.local_files import LocalFile
+from ocr_hf.hub.repo_files import LocalFile
 
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".avi", ".mov")
 _SPLITS = ("train", "validation", "test")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_hf.hub.hub_errors import first_of
-from ocr_hf.hub.local_files import LocalFile
+from ocr_hf.hub.repo_files import LocalFile
 
 TRAINING_STATE = {"training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scaler.pt"}
 """Pickles that a Trainer leaves beside the weights. Nobody needs them to use the model, so they aren't pushed."""

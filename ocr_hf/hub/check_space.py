@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ocr_hf.hub.local_files import LocalFile
+from ocr_hf.hub.repo_files import LocalFile
 
 SDKS = ("gradio", "docker", "static")
 

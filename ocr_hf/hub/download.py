@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from ocr_hf.data.atomic import write_json
 from ocr_hf.hub.backoff import with_retries
 from ocr_hf.hub.hub_errors import HubError, RefusedError, explained
-from ocr_hf.hub.local_files import PULL_RECORD, Tree, file_matches, path_problem, repo_tree
 from ocr_hf.hub.push_plan import REPO_TYPES, Kind
+from ocr_hf.hub.repo_files import PULL_RECORD, Tree, file_matches, path_problem, repo_tree
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

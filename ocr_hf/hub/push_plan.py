@@ -9,7 +9,7 @@ from typing import Literal
 
 from ocr_hf.hub.card_metadata import read_metadata
 from ocr_hf.hub.hub_errors import RefusedError
-from ocr_hf.hub.local_files import LocalFile, list_files
+from ocr_hf.hub.repo_files import LocalFile, list_files
 from ocr_hf.hub.secrets import find_secrets
 
 Kind = Literal["dataset", "model", "metric", "space"]

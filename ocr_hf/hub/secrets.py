@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 
-from ocr_hf.hub.local_files import LocalFile
+from ocr_hf.hub.repo_files import LocalFile
 
 PATTERNS = {
     "a Hugging Face token": rb"\bhf_[A-Za-z0-9]{30,}",

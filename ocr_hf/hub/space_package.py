@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterable
 from pathlib import Path
 
-from ocr_hf.hub.local_files import LocalFile
+from ocr_hf.hub.repo_files import LocalFile
 
 PACKAGE = "ocr_hf"
 SUFFIXES = (".py", ".md", ".txt", ".json", ".yaml", ".jinja")

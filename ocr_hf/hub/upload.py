@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ocr_hf.hub.backoff import with_retries
 from ocr_hf.hub.check_model import is_training_state
 from ocr_hf.hub.hub_errors import ConflictError, HubError, explained, first_of, status_of
-from ocr_hf.hub.local_files import LocalFile, Tree, file_matches, repo_tree
 from ocr_hf.hub.push_plan import PushPlan
+from ocr_hf.hub.repo_files import LocalFile, Tree, file_matches, repo_tree
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi

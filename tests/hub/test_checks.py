@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from ocr_hf.hub.check_model import is_pickle, safetensors_header
 from ocr_hf.hub.hub_errors import RefusedError
 from ocr_hf.hub.licences import restriction
-from ocr_hf.hub.local_files import path_problem
 from ocr_hf.hub.push_plan import plan_push
+from ocr_hf.hub.repo_files import path_problem
 from tests.hub.folders import make_dataset, make_metric, make_model
 
 
@@ -265,7 +265,7 @@ def test_all_reasons_are_given_at_once(folder_of):
 def test_a_header_longer_than_the_file_is_no_safetensors(tmp_path):
     path = tmp_path / "x.safetensors"
     path.write_bytes(struct.pack("<Q", 1 << 60) + b"{}")
-    with pytest.raises(ValueError, match="no safetensors file"):
+    with pytest.raises(ValueError, match="not a safetensors file"):
         safetensors_header(path)
 
 
