@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_hf.models.adapters import adapter_base, apply_adapter
 from ocr_hf.models.errors import ModelLoadError, why_unreachable
+from ocr_hf.models.families import family_of, trainable_family
 from ocr_hf.models.media import check_video_processor
+from ocr_hf.registry import load_plugins
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, ProcessorMixin
-
-FAMILIES = ("qwen2_5_vl", "qwen3_vl")
-"""Model types whose video path is tested here."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +38,6 @@ def load_model(
     dtype: str = "auto",
     device: str | torch.device | None = None,
     attn_implementation: str | None = None,
-    families: Sequence[str] | None = FAMILIES,
     merge_adapter: bool = True,
 ) -> LoadedModel:
     """Load a model for inference by Hub id or folder; a folder or repository with a LoRA adapter loads its base too.
@@ -48,18 +45,17 @@ def load_model(
     revision : branch, tag or commit of the Hub repository
     dtype : "auto", "float32", "bfloat16" or "float16"
     device : None = CUDA where there is one, else CPU
-    families : model types to accept; None = every image-and-text-to-text model, as evaluation does
     merge_adapter : add a LoRA adapter to its base's weights, or keep it beside them (a `PeftModel`)
-    Raises ModelLoadError in one sentence for a missing model, weights that are not safetensors, a model family that
-    is not supported, and a processor without video.
+    Raises ModelLoadError in one sentence for a missing model, weights that are not safetensors, a model that takes no
+    images and text, and a processor without video.
     """
     import torch
     from transformers import AutoModelForImageTextToText
 
     source = str(source)
     base, base_revision = adapter_base(source, revision) or (source, revision)
-    check_config(base, base_revision, families)
-    processor = load_processor(base, base_revision)
+    config = check_config(base, base_revision)
+    processor = load_processor(base, base_revision, config)
     arguments: dict[str, Any] = {"attn_implementation": attn_implementation} if attn_implementation else {}
     try:
         model = AutoModelForImageTextToText.from_pretrained(
@@ -77,8 +73,12 @@ def load_model(
     return LoadedModel(model, processor, source, revision)
 
 
-def load_processor(source: str | Path, revision: str | None = None) -> ProcessorMixin:
-    """Load a model's processor, padding on the left; raise ModelLoadError where there is none or it lacks video."""
+def load_processor(source: str | Path, revision: str | None = None, config: Any = None) -> ProcessorMixin:
+    """Load a model's processor, padding on the left.
+
+    config : the model's configuration, with which the processor must agree; None = don't check
+    Raises ModelLoadError where there is none, it lacks video, or one of the family's checks finds something.
+    """
     from transformers import AutoProcessor
 
     try:
@@ -95,13 +95,22 @@ def load_processor(source: str | Path, revision: str | None = None) -> Processor
         check_video_processor(processor)
     except ValueError as error:
         raise ModelLoadError(f"'{source}': {error}") from None
+    for check in family_of(config).checks if config is not None else ():
+        wrong = check(config, processor)
+        if wrong is not None:
+            raise ModelLoadError(f"'{source}': {wrong}")
     return processor
 
 
-def check_config(source: str | Path, revision: str | None = None, families: Sequence[str] | None = FAMILIES) -> Any:
-    """Return a model's configuration; raise ModelLoadError where it is missing or of a family that is not supported."""
-    from transformers import AutoConfig
-    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+def check_config(source: str | Path, revision: str | None = None, training: bool = False) -> Any:
+    """Return a model's configuration.
+
+    training : it is to be trained, which only some families can be
+    Raises ModelLoadError where it is missing, or of a type that can't be loaded or trained.
+    """
+    from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, AutoConfig
+
+    load_plugins()  # they may register model types with transformers
 
     try:
         config = AutoConfig.from_pretrained(str(source), revision=revision, trust_remote_code=False)
@@ -111,16 +120,16 @@ def check_config(source: str | Path, revision: str | None = None, families: Sequ
             or f"there is no model at '{source}' ({_first_line(error)}); give a Hub id, as in "
             "'Qwen/Qwen2.5-VL-3B-Instruct', or a folder with a config.json"
         ) from error
-    if families is None and config.model_type not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
+    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         raise ModelLoadError(
             f"'{source}' is a model of type '{config.model_type}', which transformers does not load for image and text "
             "to text; use a video language model"
         )
-    if families is not None and config.model_type not in families:
-        raise ModelLoadError(
-            f"'{source}' is a model of type '{config.model_type}', whose video input is not supported; "
-            f"use one of {', '.join(families)}"
-        )
+    if training:
+        try:
+            trainable_family(config)
+        except ValueError as error:
+            raise ModelLoadError(f"'{source}': {error}") from None
     return config
 
 

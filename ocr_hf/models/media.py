@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ocr_hf.models.families import processing_of
+
 if TYPE_CHECKING:
     import torch
     from transformers import ProcessorMixin
@@ -136,7 +138,7 @@ def encode_video(
         do_sample_frames=False,
         return_metadata=True,
         return_tensors="pt",
-        **_size(video_processor, len(frames), min_pixels, max_pixels),
+        **_size(processor, len(frames), min_pixels, max_pixels),
     )
     grid = encoded["video_grid_thw"]
     return VideoInputs(
@@ -157,13 +159,14 @@ def check_video_processor(processor: Any) -> None:
         )
 
 
-def _size(video_processor: Any, num_frames: int, min_pixels: int | None, max_pixels: int | None) -> dict[str, Any]:
-    """The processor's size arguments for bounds per frame; Qwen3-VL's own bounds are on the whole video."""
+def _size(processor: Any, num_frames: int, min_pixels: int | None, max_pixels: int | None) -> dict[str, Any]:
+    """The processor's size arguments for bounds per frame, whatever its own bounds are on."""
+    video_processor = processor.video_processor
     # Left open, transformers changes its mind about a second bound between versions; the bound per frame is ours
     chosen = {"cap_pixels_per_frame": False} if getattr(video_processor, "cap_pixels_per_frame", True) is None else {}
     if min_pixels is None and max_pixels is None:
         return chosen
-    frames = num_frames if "Qwen3" in type(video_processor).__name__ else 1
+    frames = num_frames if processing_of(processor).pixel_bound == "video" else 1
     size = dict(video_processor.size)
     shortest = min_pixels * frames if min_pixels is not None else size["shortest_edge"]
     longest = max_pixels * frames if max_pixels is not None else size["longest_edge"]
@@ -177,10 +180,10 @@ def _size(video_processor: Any, num_frames: int, min_pixels: int | None, max_pix
 def count_tokens(
     processor: ProcessorMixin, num_frames: int, height: int, width: int, max_pixels: int | None = None
 ) -> int:
-    """Return how many video tokens a clip of that size costs in Qwen2.5-VL, without its pixels."""
+    """Return how many video tokens a clip of that size costs, without its pixels."""
     video_processor = processor.video_processor
     patches = video_processor.get_num_of_video_patches(
-        num_frames, height, width, _size(video_processor, num_frames, None, max_pixels)
+        num_frames, height, width, _size(processor, num_frames, None, max_pixels)
     )
     return patches // video_processor.merge_size**2
 
@@ -253,7 +256,7 @@ def video_arguments(processor: ProcessorMixin, videos: Sequence[VideoInputs]) ->
     import torch
 
     arguments = {"video_grid_thw": torch.cat([video.video_grid_thw for video in videos])}
-    if "second_per_grid_ts" in processor.model_input_names:
+    if processing_of(processor).seconds_per_grid:
         arguments["second_per_grid_ts"] = torch.tensor([video.seconds_per_grid for video in videos])
     return arguments
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
+from ocr_hf.models.families import family_of
 from ocr_hf.models.media import VideoInputs, model_inputs, token_types, video_arguments
 
 if TYPE_CHECKING:
@@ -87,7 +88,5 @@ def _positions(
     if not shown:
         return text.expand(4, -1, -1)
     types = token_types(ids, processor)
-    seen, _ = model.model.get_rope_index(
-        ids, mm_token_type_ids=types, attention_mask=mask, **video_arguments(processor, shown)
-    )
-    return torch.cat([text, seen])
+    video = {"mm_token_type_ids": types, **video_arguments(processor, shown)}
+    return torch.cat([text, family_of(model.config).positions(model, ids, mask, video)])

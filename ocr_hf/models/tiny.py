@@ -1,4 +1,4 @@
-"""Small Qwen2.5-VL and Qwen3-VL models with random weights, built offline and complete with processors.
+"""Small video language models with random weights, built offline and complete with processors.
 
 They are real models of their families: `AutoModelForImageTextToText` and `AutoProcessor` load them without this
 package, and every code path of a 3B model runs on them on a CPU.
@@ -12,14 +12,14 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ocr_hf.models.tokenizer import SPECIAL_TOKENS, build_tokenizer
+from ocr_hf.models.families import MODEL_FAMILIES, TinyParts
+from ocr_hf.models.tokenizer import build_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
 
-FAMILIES = ("qwen2_5_vl", "qwen3_vl")
 MAX_PIXELS = 112 * 112
 """Pixels of one frame after resizing: 16 video tokens for two frames."""
 
@@ -69,6 +69,12 @@ You are a helpful assistant.<|im_end|>
 {% endif %}"""
 """Renders what Qwen2.5-VL's template renders for the same messages."""
 
+
+def tiny_families() -> tuple[str, ...]:
+    """Return the model families of which a small one can be built."""
+    return tuple(name for name, family in MODEL_FAMILIES.items() if family.tiny is not None)
+
+
 def build_tiny(
     out: str | Path,
     size: str | TinySize = "1M",
@@ -80,7 +86,7 @@ def build_tiny(
     """Write a small video language model with random weights to a folder and return the folder.
 
     size : a key of PRESETS or widths of your own
-    family : "qwen2_5_vl" or "qwen3_vl"
+    family : one of `tiny_families()`
     reference : a folder with a real Qwen2.5-VL's config.json, tokenizer and chat template; the model then keeps its
         tokenizer, its vocabulary and every setting but the widths and depths
     context : longest sequence in tokens; seed : of the random weights
@@ -89,10 +95,8 @@ def build_tiny(
     """
     if isinstance(size, str) and size not in PRESETS:
         raise ValueError(f"there is no size '{size}'; choose one of {', '.join(PRESETS)}")
-    if family not in FAMILIES:
-        raise ValueError(f"there is no tiny model of the family '{family}'; choose one of {', '.join(FAMILIES)}")
-    if reference is not None and family != "qwen2_5_vl":
-        raise ValueError(f"a reference folder goes with the family qwen2_5_vl, not '{family}'; leave one of them out")
+    if reference is not None and not _parts(family).takes_reference:
+        raise ValueError(f"a reference folder does not go with the family '{family}'; leave one of them out")
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"'{out}' exists and is not an empty folder; name a new one or remove it first")
@@ -120,117 +124,26 @@ def make_tiny(
     import torch
     import transformers
 
-    processor = _processor(size, family, reference, context)
-    config = _config(size, family, reference, context, processor.tokenizer)
+    parts = _parts(family)
+    if reference is None:
+        tokenizer = build_tokenizer(size.vocabulary, context, size.phrases)
+        template = CHAT_TEMPLATE.replace("VIDEO", parts.video_block)
+    else:
+        reference = Path(reference)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(reference, padding_side="left")
+        template = json.loads((reference / "chat_template.json").read_text())["chat_template"]
+    processor = parts.processor(size, tokenizer, template, parts.patch)
+    config = parts.config(size, context, tokenizer, reference)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = transformers.AutoModelForImageTextToText.from_config(config, dtype=torch.float32)
-    tokenizer = processor.tokenizer
     model.generation_config.eos_token_id = [tokenizer.convert_tokens_to_ids(t) for t in ("<|im_end|>", "<|endoftext|>")]
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     return model, processor
 
 
-def _processor(size: TinySize, family: str, reference: str | Path | None, context: int) -> ProcessorMixin:
-    import transformers
-
-    if reference is None:
-        tokenizer = build_tokenizer(size.vocabulary, context, size.phrases)
-        video = "<|vision_start|><|video_pad|><|vision_end|>" if family == "qwen2_5_vl" else "<|video_pad|>"
-        template = CHAT_TEMPLATE.replace("VIDEO", video)
-    else:
-        reference = Path(reference)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(reference, padding_side="left")
-        template = json.loads((reference / "chat_template.json").read_text())["chat_template"]
-    patch = 14 if family == "qwen2_5_vl" else 16
-    smallest = (2 * patch) ** 2
-    image = transformers.Qwen2VLImageProcessor(
-        patch_size=patch,
-        temporal_patch_size=size.temporal_patch,
-        size={"shortest_edge": smallest, "longest_edge": size.max_pixels},
-    )
-    if family == "qwen2_5_vl":
-        video = transformers.Qwen2VLVideoProcessor(
-            patch_size=patch,
-            temporal_patch_size=size.temporal_patch,
-            size={"shortest_edge": smallest, "longest_edge": size.max_pixels},
-            cap_pixels_per_frame=False,
-            do_sample_frames=False,
-        )
-        return transformers.Qwen2_5_VLProcessor(image, tokenizer, video, chat_template=template)
-    video = transformers.Qwen3VLVideoProcessor(
-        patch_size=patch,
-        temporal_patch_size=size.temporal_patch,
-        # Qwen3-VL's bound is on the pixels of the whole video
-        size={"shortest_edge": smallest, "longest_edge": 16 * size.max_pixels},
-        do_sample_frames=False,
-    )
-    return transformers.Qwen3VLProcessor(image, tokenizer, video, chat_template=template)
-
-
-def _config(size: TinySize, family: str, reference: str | Path | None, context: int, tokenizer: Any) -> Any:
-    import transformers
-
-    channels = size.hidden // size.heads
-    if size.hidden % size.heads or channels % 16:
-        raise ValueError(
-            f"a width of {size.hidden} gives {size.heads} heads of {size.hidden / size.heads:g} channels; "
-            "M-RoPE needs a multiple of 16"
-        )
-    section = [channels // 8, channels * 3 // 16, channels * 3 // 16]
-    text = {
-        "hidden_size": size.hidden,
-        "intermediate_size": size.mlp,
-        "num_hidden_layers": size.layers,
-        "num_attention_heads": size.heads,
-        "num_key_value_heads": size.kv_heads,
-        "max_position_embeddings": context,
-        "head_dim": channels,
-    }
-    vision = {
-        "depth": size.vision_layers,
-        "hidden_size": size.vision_hidden,
-        "intermediate_size": 2 * size.vision_hidden,
-        "num_heads": size.vision_heads,
-        "out_hidden_size": size.hidden,
-        "temporal_patch_size": size.temporal_patch,
-    }
-    if family == "qwen2_5_vl":
-        text.pop("head_dim")
-        # transformers defaults to 4 positions a second, the published models have 2
-        whole = range(size.vision_layers) if size.whole_frames else [size.vision_layers - 1]
-        vision |= {"fullatt_block_indexes": list(whole), "window_size": 56, "tokens_per_second": 2}
-        rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": section}
-        kind = transformers.Qwen2_5_VLConfig
-    else:
-        vision |= {"deepstack_visual_indexes": [0], "num_position_embeddings": 64, "patch_size": 16}
-        rope = {"rope_type": "default", "rope_theta": 5e6, "mrope_section": section, "mrope_interleaved": True}
-        kind = transformers.Qwen3VLConfig
-    if reference is not None:
-        config = kind.from_pretrained(reference)
-        for part, changes in ((config.text_config, text), (config.vision_config, vision)):
-            for name, value in changes.items():
-                setattr(part, name, value)
-        config.text_config.layer_types = ["full_attention"] * size.layers
-        config.text_config.rope_parameters = {**config.text_config.rope_parameters, "mrope_section": section}
-        return config
-    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS}
-    # A width of 64 learns nothing within minutes from the deviation of 0.02 that suits a width of 2048
-    wide = {"initializer_range": round(size.hidden**-0.5 / 2, 4)}
-    return kind(
-        text_config={
-            **text,
-            **wide,
-            "vocab_size": len(tokenizer),
-            "rope_parameters": rope,
-            "bos_token_id": ids["<|im_start|>"],
-            "eos_token_id": ids["<|im_end|>"],
-            "pad_token_id": ids["<|endoftext|>"],
-        },
-        vision_config={**vision, **wide},
-        tie_word_embeddings=True,
-        image_token_id=ids["<|image_pad|>"],
-        video_token_id=ids["<|video_pad|>"],
-        vision_start_token_id=ids["<|vision_start|>"],
-        vision_end_token_id=ids["<|vision_end|>"],
-    )
+def _parts(family: str) -> TinyParts:
+    parts = MODEL_FAMILIES.find(family, "family").tiny
+    if parts is None:
+        raise ValueError(f"the family '{family}' has no tiny model; choose one of {', '.join(tiny_families())}")
+    return parts

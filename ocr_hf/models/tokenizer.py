@@ -84,9 +84,7 @@ def _corpus() -> Iterator[str]:
     yield from (", ".join(letters) for letters in permutations("ABCD"))
 
 
-def build_tokenizer(
-    vocabulary: int = 1024, max_length: int = 4096, phrases: Sequence[str] = ()
-) -> Qwen2Tokenizer:
+def build_tokenizer(vocabulary: int = 1024, max_length: int = 4096, phrases: Sequence[str] = ()) -> Qwen2Tokenizer:
     """Train a Qwen2 tokenizer with its own small vocabulary; no network, always the same result.
 
     vocabulary : largest number of tokens in all (the sentences above fill about 950), at least 274: 256 bytes, Qwen's

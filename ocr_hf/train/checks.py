@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ocr_hf.models.families import ModelFamily, unwrapped_layers
 from ocr_hf.train.config import OCRGRPOConfig
 from ocr_hf.train.rollouts import Strategy
 
@@ -78,3 +79,11 @@ def is_sharded(accelerator: Any) -> bool:
     state = accelerator.state
     deepspeed = getattr(state, "deepspeed_plugin", None)
     return getattr(state, "fsdp_plugin", None) is not None or (deepspeed is not None and deepspeed.zero_stage == 3)
+
+
+def check_sharding(accelerator: Any, family: ModelFamily) -> None:
+    """Raise ValueError where FSDP is told to wrap the layers of another model family."""
+    plugin = getattr(accelerator.state, "fsdp_plugin", None)
+    wrong = unwrapped_layers(family, plugin.transformer_cls_names_to_wrap or ()) if plugin is not None else None
+    if wrong is not None:
+        raise ValueError(wrong)

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from ocr_hf.models.families import family_of
+
 
 def left_padded(prompts: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (ids, mask) (B, longest) of prompts padded on the left."""
@@ -54,7 +56,7 @@ def suppress_media_tokens(model_config: Any, generation_kwargs: dict[str, Any], 
     features and tokens that do not match. Both of TRL's places are set: `generation_config` is used here,
     `generation_kwargs` by what TRL derives from it.
     """
-    tokens = {getattr(model_config, name, None) for name in ("image_token_id", "video_token_id")} - {None}
+    tokens = family_of(model_config).unsampled_tokens(model_config)
     if not tokens:
         return
     tokens |= set(generation_kwargs.get("suppress_tokens") or [])

@@ -60,8 +60,8 @@ def training_rows(data: DataArguments, args: Any, model: ModelConfig, completion
         raise ValueError("no data set is named; set dataset to a folder made by `ocr-hf build` or to a Hub id")
     if not model.model_name_or_path:
         raise ValueError("no model is named; set model_name_or_path to a folder or a Hub id")
-    config = check_config(model.model_name_or_path, model.model_revision)
-    processor = load_processor(model.model_name_or_path, model.model_revision)
+    config = check_config(model.model_name_or_path, model.model_revision, training=True)
+    processor = load_processor(model.model_name_or_path, model.model_revision, config)
     context = config.get_text_config().max_position_embeddings
     found = []
     for split in (data.split, data.eval_split):

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from trl import SFTTrainer
 
+from ocr_hf.models.families import trainable_family
 from ocr_hf.models.media import prompt_ids, token_types, video_arguments, with_video, without_video
+from ocr_hf.train import checks
 from ocr_hf.train.checkpoints import WholeCheckpoints
 from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, BadRow, ClipLoader, encode_clip, row_name
 from ocr_hf.train.config import OCRSFTConfig
@@ -105,4 +107,6 @@ class OCRSFTTrainer(WholeCheckpoints, SFTTrainer):
             **kwargs,
         )
         base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        family = trainable_family(base.config)
+        checks.check_sharding(self.accelerator, family)
         freeze_vision(base, args.freeze_vision)

@@ -18,6 +18,7 @@ from trl import GRPOTrainer
 from trl.extras.profiling import profiling_context
 from trl.models import unwrap_model_for_generation
 
+from ocr_hf.models.families import family_of, trainable_family
 from ocr_hf.models.media import check_video_processor, prompt_ids, with_video, without_video
 from ocr_hf.train import checks
 from ocr_hf.train.batches import drop_rows, mask_rows, split_by_group
@@ -70,11 +71,16 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         self._scored: Sequence[MediaId] | None = None
         self._roles: Sequence[str] | None = None
         super().__init__(model, reward_funcs, args, train_dataset, **kwargs)
+        family = family_of(self._model_config)
         if self.has_video:
             check_video_processor(self.processing_class)
+            trainable_family(self._model_config)
+            checks.check_sharding(self.accelerator, family)
         frozen = freeze_vision(self.base_of(self.model), args.freeze_vision)
-        # A sharded tower has its parameters only inside the model's own forward, so it cannot be run apart from it
-        encode_once = not checks.is_sharded(self.accelerator) if args.encode_once is None else args.encode_once
+        encode_once = args.encode_once
+        if encode_once is None:
+            # A sharded tower has its parameters only inside the model's own forward, so it cannot be run apart from it
+            encode_once = self.has_video and family.tower.features_last and not checks.is_sharded(self.accelerator)
         # Evaluation may run between sampling and the last update on what was sampled, so it has videos of its own
         self.videos = {mode: VideoStore(self.processing_class, encode_once, frozen) for mode in ("train", "eval")}
         self._planner = RolloutPlanner(self.strategy, args.score_under, args.on_bad_row == "skip")

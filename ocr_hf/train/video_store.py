@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from ocr_hf.models.families import family_of
 from ocr_hf.models.media import VideoInputs, token_types, video_arguments
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class VideoStore:
 
         The key names the model too: the reference model of a full fine-tune has a tower of its own.
         """
+        family = family_of(model.config)
         # A tower that trains changes with every step and its features carry a graph, so they serve one call only
         features = self._features if self.frozen else {}
         missing = [media_id for media_id in dict.fromkeys(media_ids) if (id(model), media_id) not in features]
@@ -85,33 +87,15 @@ class VideoStore:
             pixels = torch.cat([self.videos[media_id].pixel_values_videos for media_id in missing]).to(device)
             grid = torch.cat([self.videos[media_id].video_grid_thw for media_id in missing]).to(device)
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-                output = model.get_video_features(pixels, grid, return_dict=True)
+                parts = family.video_features(model, pixels, grid)
             self.encoded += len(missing)
-            for row, media_id in enumerate(missing):
-                features[id(model), media_id] = _row_of(output, row)
-        return _stack(type(output) if missing else None, [features[id(model), media_id] for media_id in media_ids])
-
-
-def _row_of(output: Any, row: int) -> dict[str, Any]:
-    """One video's part of the tower's output: its tokens and, in Qwen3-VL, one tensor per deep-stack level."""
-    part = {"kind": type(output), "pooler_output": output.pooler_output[row]}
-    if getattr(output, "deepstack_features", None) is not None:
-        part["deepstack_features"] = [level[row] for level in output.deepstack_features]
-    return part
-
-
-def _stack(kind: Any, parts: list[dict[str, Any]]) -> Any:
-    kind = kind or parts[0]["kind"]
-    output = kind(pooler_output=[part["pooler_output"] for part in parts])
-    if "deepstack_features" in parts[0]:
-        levels = range(len(parts[0]["deepstack_features"]))
-        output["deepstack_features"] = [[part["deepstack_features"][level] for part in parts] for level in levels]
-    return output
+            features |= {(id(model), media_id): part for media_id, part in zip(missing, parts, strict=True)}
+        return family.joined_features([features[id(model), media_id] for media_id in media_ids])
 
 
 def freeze_vision(model: nn.Module, freeze: bool) -> bool:
     """Freeze the vision tower if asked to; return whether nothing of it trains."""
-    tower = getattr(getattr(model, "model", None), "visual", None)
+    tower = family_of(model.config).vision_tower(model)
     if tower is None:
         return True
     if freeze:

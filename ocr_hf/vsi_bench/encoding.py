@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ocr_hf.models.load_model import FAMILIES
+from ocr_hf.models.families import family_of
 from ocr_hf.models.media import VideoInputs, encode_video, prompt_ids, with_video
 from ocr_hf.models.shared_prefix import generation_inputs
 
@@ -38,7 +38,7 @@ class Encoder(Protocol):
 
 def encoder_for(loaded: LoadedModel, min_pixels: int | None, max_pixels: int | None) -> Encoder:
     """Return the encoder for a model; raise ValueError for bounds on pixels that its processor can't be given."""
-    if loaded.model.config.model_type in FAMILIES:
+    if family_of(loaded.model.config).processing is not None:
         return GridEncoder(loaded.model, loaded.processor, min_pixels, max_pixels)
     if min_pixels is not None or max_pixels is not None:
         raise ValueError(

@@ -58,7 +58,7 @@ def run_evaluation(
     if config.on_bad_video == "stop":
         check_videos(benchmark, rows)
     loaded = load_model(
-        config.model, config.revision, dtype=config.dtype, device=config.device or processes.device, families=None
+        config.model, config.revision, dtype=config.dtype, device=config.device or processes.device
     )
     facts = {"data_revision": benchmark.revision, **describe_model(loaded)}
     _open_run(out, config, facts, processes)

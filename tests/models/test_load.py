@@ -56,7 +56,7 @@ def test_pickled_weights_are_not_read(folder, tmp_path):
 
 def test_other_families_are_named(tmp_path):
     BertConfig().save_pretrained(tmp_path)
-    with pytest.raises(ModelLoadError, match="type 'bert', whose video input is not supported; use one of qwen2_5_vl"):
+    with pytest.raises(ModelLoadError, match="type 'bert', which transformers does not load for image and text"):
         load_model(tmp_path)
 
 

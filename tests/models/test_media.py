@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_hf.models import media
-from ocr_hf.models.tiny import FAMILIES, PRESETS, make_tiny
+from ocr_hf.models.tiny import PRESETS, make_tiny, tiny_families
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=tiny_families())
 def tiny(request):
     model, processor = make_tiny(PRESETS["0.2M"], request.param)
     return model.eval(), processor

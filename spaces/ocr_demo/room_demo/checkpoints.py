@@ -90,7 +90,7 @@ def load(model: Checkpoint, cache: Path | None = None) -> Any:
 
     try:
         if not model.untrained:
-            return load_model(model.source, model.revision, families=None)
+            return load_model(model.source, model.revision)
         from ocr_hf.models.tiny import build_tiny
 
         folder = Path(cache or tempfile.mkdtemp(prefix="ocr_demo_")) / model.name
