@@ -56,5 +56,5 @@ def with_help(cls: T) -> T:
     told = entries(cls.__doc__, "Args")
     for field in fields(cls):
         if field.name in told:
-            field.metadata = MappingProxyType({**field.metadata, "help": told[field.name]})
+            field.metadata = MappingProxyType({**field.metadata, "help": told[field.name].removesuffix(".")})
     return cls

@@ -6,12 +6,14 @@ import ast
 import doctest
 import functools
 import inspect
+import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 
 import ocr_hf
@@ -20,7 +22,9 @@ from ocr_hf.docstrings import entries, sections, with_help
 NAMES = [name for name in ocr_hf.__all__ if name != "__version__"]
 HEAVY = {"OCRGRPOTrainer", "OCRSFTTrainer", "OcrVsi", "build_folder", "load_model", "run_evaluation"}
 """Examples that load or train a model or film a room."""
-DOCUMENTED: list[str] = ["Scene", "Clip", "build_folder", "OcrVsi", "score_answers"]
+NEEDS = {"run_evaluation": ("rooms", "tiny"), "OCRSFTTrainer": ("rooms", "tiny"), "OCRGRPOTrainer": ("rooms", "tiny")}
+"""What an example finds in its folder: a data set as the example of build_folder makes it, and a tiny model."""
+DOCUMENTED: list[str] = ["Scene", "Clip", "build_folder", "OcrVsi", "score_answers", "EvalConfig", "run_evaluation"]
 
 
 def callables(name: str) -> Iterator[tuple[str, Any]]:
@@ -84,8 +88,19 @@ def test_an_example_is_shown(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The examples' working folder, where those that build come first."""
+    """The examples' working folder; the data set that build_folder's example leaves there serves the later ones."""
     return tmp_path_factory.mktemp("examples")
+
+
+def make_what_is_needed(name: str) -> None:
+    """Write what an example needs into the working folder, unless an earlier one left it there."""
+    wanted = [item for item in NEEDS.get(name, ()) if not Path(item).exists()]
+    if "rooms" in wanted:
+        ocr_hf.build_folder(ocr_hf.BuildConfig(scenes=1, rooms=1, frames=4, width=64, height=48, seed=7), "rooms")
+    if "tiny" in wanted:
+        from ocr_hf.models.tiny import build_tiny
+
+        build_tiny("tiny", "0.2M")
 
 
 @pytest.mark.parametrize(
@@ -93,6 +108,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_examples_run(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(folder / "cache"))
+    make_what_is_needed(name)
     found = getattr(ocr_hf, name)
     finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     report: list[str] = []
@@ -140,11 +157,22 @@ class Settings(Base):
 def test_the_help_of_a_field_is_the_docstrings_text() -> None:
     told = {item.name: dict(item.metadata) for item in fields(Settings)}
     assert told == {
-        "kept": {"help": "of the base."},
-        "said_anew": {"help": "of the class."},
-        "long": {"unit": "m", "help": "this text goes on: further, and further."},
+        "kept": {"help": "of the base"},
+        "said_anew": {"help": "of the class"},
+        "long": {"unit": "m", "help": "this text goes on: further, and further"},
         "undescribed": {"help": "its own"},
     }
-    assert {item.name: item.metadata["help"] for item in fields(Base)}["said_anew"] == "of the base."
+    assert {item.name: item.metadata["help"] for item in fields(Base)}["said_anew"] == "of the base"
     assert sections(Settings.__doc__)["Raises"] == "ValueError: never."
     assert sections(None) == {} and entries("No sections.", "Args") == {}
+
+
+def test_the_help_names_every_choice_of_an_evaluation() -> None:
+    from ocr_hf.vsi_bench import audits, eval_config, extract, prompts, summary
+
+    told = {item.name: item.metadata["help"] for item in fields(ocr_hf.EvalConfig)}
+    for name, choices in {
+        "audit": audits.AUDITS, "average": summary.AVERAGES, "dtype": eval_config.DTYPES,
+        "extraction": extract.EXTRACTIONS, "on_bad_video": ("stop", "skip"), "prompt": prompts.PROMPT_STYLES,
+    }.items():  # fmt: skip
+        assert set(choices) <= set(re.findall(r"\w+", told[name])), name

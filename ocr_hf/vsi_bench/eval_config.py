@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from ocr_hf.vsi_bench.audits import AUDITS
+from ocr_hf.docstrings import with_help
 from ocr_hf.vsi_bench.extract import EXTRACTIONS
 from ocr_hf.vsi_bench.prompts import MAX_NEW_TOKENS, PROMPT_STYLES
 from ocr_hf.vsi_bench.summary import AVERAGES
@@ -15,44 +15,66 @@ NOT_IDENTITY = ("device", "on_bad_video", "average", "draws")
 """Settings that don't change what a model answers: a run may be continued with others."""
 
 
-def _option(default: Any, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
-
-
+@with_help
 @dataclass(frozen=True)
 class EvalConfig:
-    """What is asked, of which model, how. Equal configs give equal results, whatever the number of processes.
+    """Which model is asked which questions, and how. Equal configs give equal results on any number of processes.
 
-    Field help texts are the command's help. Raises ValueError, naming option and value, for one that can't be used.
+    Args:
+        model: model to ask: Hub id or folder.
+        revision: branch, tag or commit of the model.
+        data: nyu-visionx/VSI-Bench, a copy of it, or an ocr-vsi folder or Hub id.
+        data_revision: branch, tag or commit of the data set.
+        split: full, debiased (VSI-Bench), or a split of an ocr-vsi data set.
+        limit: ask only this many questions, spread evenly over all.
+        frames: frames per video, sampled uniformly, first and last included.
+        max_pixels: most pixels of a frame after resizing; left out: as the model's processor.
+        min_pixels: fewest pixels of a frame after resizing; left out: as the model's processor.
+        prompt: wording: official, official_api or thinking.
+        extraction: how answers are read: official or answer_tag; left out: official, with prompt thinking answer_tag.
+        max_new_tokens: longest answer, tokens; left out: 16, with prompt thinking 1024.
+        batch_size: questions generated at once.
+        dtype: number type of the model: auto, float32, bfloat16 or float16.
+        device: cuda, cuda:1, cpu ...; left out: a GPU where there is one.
+        audit: audit to run as well, may be repeated: text_only, black, shuffled, queried_erased, queried_noised,
+            context_noised, or all that the data allow.
+        strength: of the noise of the audits, 0 to 1.
+        seed: of shuffled frames, noise and bootstrap.
+        on_bad_video: what a video that can't be decoded does: stop, or skip (its questions score 0 and are counted).
+        average: the headline: macro (mean of the eight tasks) or micro (mean of the questions).
+        draws: bootstrap draws of the intervals, 0 for none.
+
+    Raises:
+        ValueError: a setting can't be used; it is named with its value.
+
+    Example:
+        >>> from ocr_hf import EvalConfig
+        >>> config = EvalConfig(model="tiny", data="rooms", split="train", frames=4, prompt="thinking")
+        >>> config.extraction, config.max_new_tokens
+        ('answer_tag', 1024)
     """
 
-    model: str | None = _option(None, "model to ask: Hub id or folder")
-    revision: str | None = _option(None, "branch, tag or commit of the model")
-    data: str | None = _option(None, "nyu-visionx/VSI-Bench, a copy of it, or an ocr-vsi folder or Hub id")
-    data_revision: str | None = _option(None, "branch, tag or commit of the data set")
-    split: str = _option("full", "full, debiased (VSI-Bench), or a split of an ocr-vsi data set")
-    limit: int | None = _option(None, "ask only this many questions, spread evenly over all")
-    frames: int = _option(32, "frames per video, sampled uniformly, first and last included")
-    max_pixels: int | None = _option(None, "most pixels of a frame after resizing; left out: as the model's processor")
-    min_pixels: int | None = _option(None, "fewest pixels of a frame after resizing")
-    prompt: str = _option("official", f"wording: {', '.join(PROMPT_STYLES)}")
-    extraction: str | None = _option(
-        None, f"how answers are read: {', '.join(EXTRACTIONS)}; left out: official, with prompt thinking answer_tag"
-    )
-    max_new_tokens: int | None = _option(None, "longest answer, tokens; left out: 16, with prompt thinking 1024")
-    batch_size: int = _option(1, "questions generated at once")
-    dtype: str = _option("auto", f"number type of the model: {', '.join(DTYPES)}")
-    device: str | None = _option(None, "cuda, cuda:1, cpu ...; left out: a GPU where there is one")
-    audit: tuple[str, ...] = _option(
-        (), f"audit to run as well, may be repeated: {', '.join(AUDITS)}, or all that the data allow"
-    )
-    strength: float = _option(1.0, "of the noise of the audits, 0 to 1")
-    seed: int = _option(0, "of shuffled frames, noise and bootstrap")
-    on_bad_video: str = _option(
-        "stop", "what a video that can't be decoded does: stop, or skip (its questions score 0 and are counted)"
-    )
-    average: str = _option("macro", f"the headline: {', '.join(AVERAGES)}")
-    draws: int = _option(1000, "bootstrap draws of the intervals, 0 for none")
+    model: str | None = None
+    revision: str | None = None
+    data: str | None = None
+    data_revision: str | None = None
+    split: str = "full"
+    limit: int | None = None
+    frames: int = 32
+    max_pixels: int | None = None
+    min_pixels: int | None = None
+    prompt: str = "official"
+    extraction: str | None = None
+    max_new_tokens: int | None = None
+    batch_size: int = 1
+    dtype: str = "auto"
+    device: str | None = None
+    audit: tuple[str, ...] = ()
+    strength: float = 1.0
+    seed: int = 0
+    on_bad_video: str = "stop"
+    average: str = "macro"
+    draws: int = 1000
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "audit", tuple(self.audit))
@@ -79,6 +101,10 @@ class EvalConfig:
             raise ValueError(f"{name} is '{getattr(self, name)}'; choose one of {', '.join(choices)}")
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that decide what a model answers, as JSON has them."""
+        """Leave out what doesn't change a model's answers, such as the device.
+
+        Returns:
+            The settings that decide what a model answers, as JSON has them: what `results.json` stores.
+        """
         settings = asdict(self) | {"audit": list(self.audit)}
         return {name: value for name, value in settings.items() if name not in NOT_IDENTITY}

@@ -40,11 +40,31 @@ Batch = tuple[str, tuple[Row, ...]]
 def run_evaluation(
     config: EvalConfig, out: str | Path, on_progress: Callable[[int, int], None] | None = None
 ) -> dict[str, Any] | None:
-    """Ask a model all questions, or what is left of an earlier run in `out`; return the results.
+    """Ask a model every question of a benchmark and score its answers as VSI-Bench does.
 
-    on_progress : called with (batches done, batches in all) of this process
-    Returns None in all processes but the first. Raises ValueError for settings, data or an `out` that can't be used,
-    and for a video that is missing or can't be decoded (`on_bad_video="skip"` scores its questions 0 instead).
+    A run that was interrupted is continued: what is answered in `out` isn't asked again. Under `torchrun` each process
+    asks its share.
+
+    Args:
+        config: which model, which questions, how.
+        out: folder for answers, results and report.
+        on_progress: called with (batches done, batches in all) of this process.
+
+    Returns:
+        What `OUT/results.json` holds: scores in per cent, overall and by task, with intervals and audits, and the
+        settings and versions that they depend on. None in all processes but the first.
+
+    Raises:
+        ValueError: settings, data or `out` can't be used, or a video is missing or can't be decoded
+            (`on_bad_video="skip"` scores its questions 0 instead).
+        ModelLoadError: the model can't be loaded.
+
+    Example:
+        >>> from ocr_hf import EvalConfig, run_evaluation
+        >>> config = EvalConfig(model="tiny", data="rooms", split="train", frames=2, limit=2, max_new_tokens=2)
+        >>> results = run_evaluation(config, "results")
+        >>> 0.0 <= results["overall"] <= 100.0
+        True
     """
     from ocr_hf.models.load_model import load_model
 
