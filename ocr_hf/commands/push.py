@@ -77,7 +77,7 @@ def _show(plan: PushPlan, console) -> None:
     table.add_row(f"{len(plan.files)} files", _size(plan.bytes))
     console.print(table)
     if plan.added:
-        console.print(f"Beside the app goes the package that it imports, ocr_hf ({len(plan.added)} files).")
+        console.print(f"{len(plan.added)} of these files are code of ocr_hf that it imports.")
     if plan.left_out:
         console.print(f"Left out, a trainer's own state: {', '.join(plan.left_out[:5])} ({len(plan.left_out)} files)")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -40,6 +41,26 @@ def check_metric(files: Iterable[LocalFile], metadata: dict[str, Any], name: str
     yield from check_space(files, metadata)
     if f"{name}.py" not in {file.path for file in files}:
         yield f"{name}.py is missing; `evaluate.load` looks for a module named like the repository"
+    else:
+        yield from _uncopied(files, f"{name}.py")
     missing = {"evaluate", "metric"} - set(metadata.get("tags") or [])
     if missing:
         yield f"README.md: the tags lack {' and '.join(sorted(missing))}; `evaluate` finds metrics by them"
+
+
+_RELATIVE_IMPORT = re.compile(r"^from \.(\w+) import [^#\r\n]+$", re.MULTILINE)
+"""What `evaluate` takes for the import of a neighbour: at the start of a line, without a comment behind it."""
+
+
+def _uncopied(files: tuple[LocalFile, ...], main: str) -> Iterator[str]:
+    """Yield a sentence for each neighbouring module that `evaluate.load` would not copy, or not find."""
+    code = {file.path: file.source.read_text("utf-8") for file in files if file.path.endswith(".py")}
+    copied = [f"{module}.py" for module in _RELATIVE_IMPORT.findall(code[main])]
+    yield from (f"{main} imports .{path[:-3]}, but {path} is missing; add it" for path in copied if path not in code)
+    for path in (path for path in copied if path in code):
+        for module in _RELATIVE_IMPORT.findall(code[path]):
+            if f"{module}.py" not in copied:
+                yield (
+                    f"{path} imports .{module}, which `evaluate` doesn't copy; import it in {main} too, on a line that "
+                    "begins with `from` and has no comment"
+                )

@@ -22,7 +22,7 @@ REPO_TYPES = {"dataset": "dataset", "model": "model", "metric": "space", "space"
 class PushPlan:
     """A checked push.
 
-    files : what will be in the repository afterwards; with a Space that imports `ocr_hf`, the package too
+    files : what will be in the repository afterwards; with a Space or metric, the code of `ocr_hf` that it needs too
     left_out : paths that aren't pushed: a trainer's own state
     sdk : of a Space, None otherwise
     """
@@ -40,7 +40,7 @@ class PushPlan:
 
     @property
     def added(self) -> tuple[LocalFile, ...]:
-        """Files from outside the folder: the package that a Space imports."""
+        """Files from outside the folder: code of `ocr_hf` that a Space or metric imports."""
         return tuple(file for file in self.files if not file.source.is_relative_to(self.folder))
 
     @property
@@ -67,10 +67,12 @@ def plan_push(kind: Kind, folder: Path, repo: str, own_token: str | None = None)
 
         left_out = tuple(file.path for file in found if is_training_state(file.path))
     files = tuple(file for file in found if file.path not in left_out)
-    if kind == "space":
-        from ocr_hf.hub.space_package import with_package
+    if kind in ("space", "metric"):
+        from ocr_hf.hub.space_package import with_modules, with_package
 
-        files = with_package(files)
+        files = with_modules(files)
+        if kind == "space":  # a metric is loaded without what lies beside its own files
+            files = with_package(files)
     metadata, card_findings = read_metadata(folder, kind)
     checks = _checks(kind, folder, files, metadata, name)
     findings = (*findings, *card_findings, *checks, *find_secrets(files, own_token))

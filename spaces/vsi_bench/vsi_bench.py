@@ -1,7 +1,8 @@
-"""VSI-Bench as an `evaluate` metric; the scorer beside this file is a byte copy of ocr_hf/vsi_bench (a test checks).
+"""VSI-Bench as an `evaluate` metric, around the scorer of ocr_hf.
 
-evaluate copies the files that this one imports relatively, and only those: so all five are imported here, one
-statement a line at column 0, without comments on the lines.
+`evaluate.load` copies this file and the neighbours that it imports relatively, and only those: so all five are imported
+here, one statement a line at column 0, without comments on the lines. In a checkout the neighbours stand for modules of
+ocr_hf/vsi_bench; `ocr-hf push metric` sends the modules themselves, so that the pushed metric needs no ocr_hf.
 """
 
 from __future__ import annotations

@@ -273,6 +273,21 @@ def test_a_header_longer_than_the_file_is_no_safetensors(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("neighbours", "words"),
+    [
+        ({}, "toy.py imports .scorer, but scorer.py is missing"),
+        ({"scorer.py": "from .rules import RULES\n", "rules.py": "RULES = 1\n"}, "import it in toy.py too"),
+    ],
+)
+def test_metrics_whose_neighbours_evaluate_would_not_copy_are_refused(neighbours, words, folder_of):
+    folder = folder_of("metric")
+    (folder / "toy.py").write_text("from .scorer import score\n" + (folder / "toy.py").read_text())
+    for name, content in neighbours.items():
+        (folder / name).write_text(content)
+    assert words in refusal("metric", folder)
+
+
+@pytest.mark.parametrize(
     ("name", "content", "words"),
     [
         ("app.py", "def broken(:\n", "line 1"),
@@ -382,7 +397,6 @@ def test_a_space_that_imports_the_package_is_pushed_with_it(root, tmp_path):
     assert set(own) <= set(paths) and {"ocr_hf/data/card.md", "ocr_hf/vsi_bench/published.json"} <= set(paths)
     assert paths == sorted(paths) and not [path for path in paths if "__pycache__" in path]
     assert {file.path for file in plan.added} == {path for path in paths if path.startswith("ocr_hf/")}
-    assert not plan_push("metric", root / "spaces" / "vsi_bench", "org/vsi_bench").added  # it imports nothing of it
     (tmp_path / "ocr_hf").mkdir()
     (tmp_path / "ocr_hf" / "__init__.py").touch()
     for path in folder.glob("*.*"):

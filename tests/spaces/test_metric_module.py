@@ -11,28 +11,25 @@ from pathlib import Path
 
 import pytest
 
+from ocr_hf.hub.push_plan import plan_push
+from ocr_hf.hub.upload import push
 from tests.hub_server.fixture import hub_api, hub_client, local_hub  # noqa: F401
+from tests.spaces.pushed import write_pushed
 from tests.without_our_package import PREAMBLE
 
 ROOT = Path(__file__).resolve().parents[2]
 SPACE = ROOT / "spaces" / "vsi_bench"
-COPIES = ["tasks.py", "extract.py", "scoring.py", "bootstrap.py", "summary.py", "predictions.py"]
+MODULES = ["tasks.py", "extract.py", "scoring.py", "bootstrap.py", "summary.py", "predictions.py"]
 
 
-@pytest.mark.parametrize("name", COPIES)
-def test_the_space_carries_the_package_scorer_byte_for_byte(name: str) -> None:
-    source = ROOT / "ocr_hf" / "vsi_bench" / name
-    assert (SPACE / name).read_bytes() == source.read_bytes(), f"run: cp ocr_hf/vsi_bench/{name} spaces/vsi_bench/"
-
-
-def test_all_modules_that_evaluate_must_copy_are_imported() -> None:
-    """evaluate copies what the main file imports relatively, on lines without comments; what those import too."""
-    main = (SPACE / "vsi_bench.py").read_text()
-    direct = set(re.findall(r"^from \.(\w+) import [^#\n(]+$", main, re.MULTILINE))
-    needed = set(direct)
-    for name in direct:
-        needed |= set(re.findall(r"^from \.(\w+) import", (SPACE / f"{name}.py").read_text(), re.MULTILINE))
-    assert direct == needed == {"tasks", "extract", "scoring", "bootstrap", "summary"}
+def test_the_scorer_is_kept_once_and_pushed_byte_for_byte() -> None:
+    files = {file.path: file.source for file in plan_push("metric", SPACE, "org/vsi_bench").files}
+    for name in MODULES:
+        original = ROOT / "ocr_hf" / "vsi_bench" / name
+        assert files[name].read_bytes() == original.read_bytes()
+        assert len((SPACE / name).read_text().splitlines()) == 3, "a file that stands for a module holds no code"
+    code = {path: source.read_text() for path, source in files.items() if path.endswith(".py")}
+    assert not [path for path, text in code.items() if re.search(r"^\s*(from|import) ocr_hf", text, re.MULTILINE)]
 
 
 CHECKS = """
@@ -89,9 +86,13 @@ def readme_example() -> str:
     return re.search(r"```python\n(.*?)```", (SPACE / "README.md").read_text(), re.DOTALL)[1]
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory, readme_example: str) -> dict:
-    """What a process found that has no network, no cache and no ocr_hf.vsi_bench."""
+@pytest.fixture(scope="module", params=["pushed", "checkout"])
+def found(request, tmp_path_factory: pytest.TempPathFactory, readme_example: str) -> dict:
+    """What a process without network and cache found: with the pushed files and no ocr_hf, or in the checkout."""
+    folder, preamble = ROOT, ""
+    if request.param == "pushed":
+        folder, preamble = tmp_path_factory.mktemp("pushed"), PREAMBLE
+        write_pushed("metric", SPACE, folder / "spaces" / "vsi_bench")
     environment = {
         **os.environ,
         "HF_HUB_OFFLINE": "1",
@@ -100,13 +101,13 @@ def found(tmp_path_factory: pytest.TempPathFactory, readme_example: str) -> dict
     }
     official = ROOT.parent / "shared" / "vsi_bench" / "test.parquet"
     arguments = [readme_example, str(official) if official.is_file() else ""]
-    command = [sys.executable, "-c", PREAMBLE + CHECKS, *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-c", preamble + CHECKS, *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_the_readme_example_runs_offline_without_the_package(found: dict, readme_example: str) -> None:
+def test_the_readme_example_runs_offline(found: dict, readme_example: str) -> None:
     assert found["readme"] == [re.search(r"^# (.*)$", readme_example, re.MULTILINE)[1]]
 
 
@@ -123,16 +124,11 @@ def test_scores_the_official_set_as_the_package_does(found: dict, shared: Path) 
 
 
 def test_loads_from_the_hub_by_revision(hub_api, hub_client) -> None:  # noqa: F811
-    api = hub_api()
-    api.create_repo("org/vsi_bench", repo_type="space", space_sdk="gradio")
-    commit = api.upload_folder(
-        repo_id="org/vsi_bench", repo_type="space", folder_path=SPACE, ignore_patterns=["**/__pycache__/**"]
-    ).oid
-    files = set(api.list_repo_files("org/vsi_bench", repo_type="space"))
-    assert {"README.md", "app.py", "requirements.txt", "vsi_bench.py", *COPIES} <= files
+    done = push(plan_push("metric", SPACE, "org/vsi_bench"), hub_api())
+    assert set(done.changed) >= {"README.md", "app.py", "requirements.txt", "vsi_bench.py", *MODULES}
     source = f"""
 import evaluate
-metric = evaluate.load("org/vsi_bench", revision={commit!r})
+metric = evaluate.load("org/vsi_bench", revision={done.commit!r})
 print(metric.compute(predictions=["3"], references=["4"], question_types=["object_counting"], draws=0)["overall"])
 """
     assert hub_client(PREAMBLE + source).split() == ["60.0"]

@@ -20,6 +20,7 @@ from ocr_hf.vsi_bench.predictions import pair, read_rows
 from ocr_hf.vsi_bench.scoring import score_answers
 from ocr_hf.vsi_bench.summary import summarize
 from ocr_hf.vsi_bench.tasks import TASKS
+from tests.spaces.pushed import write_pushed
 from tests.without_our_package import PREAMBLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +74,8 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page, served as a Space does, offline, where this package can't be imported."""
+    """The page, served as a Space does: from the pushed files, offline, where this package can't be imported."""
+    folder = write_pushed("metric", SPACE, tmp_path_factory.mktemp("space"))
     port = free_port()
     code = f"{PREAMBLE}import runpy; sys.path.insert(0, '.'); runpy.run_path('app.py', run_name='__main__')  # {port}"
     log = tmp_path_factory.mktemp("page") / "log.txt"
@@ -87,7 +89,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     }
     with log.open("w") as output:
         server = subprocess.Popen(
-            [sys.executable, "-c", code], cwd=SPACE, env=environment, stdout=output, stderr=subprocess.STDOUT
+            [sys.executable, "-c", code], cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
     address = f"http://127.0.0.1:{port}/"
     try:
@@ -190,3 +192,15 @@ class TestServed:
             tab.wait_for_selector("text=there are no predictions", timeout=60_000)
             assert problems == []
             browser.close()
+
+
+@pytest.mark.slow
+def test_the_page_scores_in_a_checkout_too(expected, tmp_path) -> None:
+    code = (
+        "import json, runpy, sys; sys.path.insert(0, '.'); page = runpy.run_path('app.py')\n"
+        "print(json.dumps(page['score'](page['EXAMPLE'])[2]))"
+    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=SPACE, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {k: v for k, v in expected.items() if k != "scores"}

@@ -237,10 +237,7 @@ def test_own_words_have_limits(text) -> None:
 
 
 def test_the_lock_test_asks_three_times_and_matches_pixels(demo, clip) -> None:
-    rows = [
-        lock_row(demo.models, "fixed", clip, clip.questions[i], i)
-        for i in spread(clip.questions, 5)
-    ]
+    rows = [lock_row(demo.models, "fixed", clip, clip.questions[i], i) for i in spread(clip.questions, 5)]
     assert [row["question_type"] for row in rows] == ["object_rel_direction_easy", "object_counting"]
     assert all(row["vanilla"] == "A" and row["queried"] == row["context"] == "B" for row in rows)
     index = lock_index(rows, "fixed")
