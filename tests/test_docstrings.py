@@ -6,6 +6,7 @@ import ast
 import doctest
 import functools
 import inspect
+import pkgutil
 import re
 import textwrap
 from collections.abc import Iterator
@@ -25,6 +26,15 @@ HEAVY = {"OCRGRPOTrainer", "OCRSFTTrainer", "OcrVsi", "build_folder", "load_mode
 NEEDS = {"run_evaluation": ("rooms", "tiny"), "OCRSFTTrainer": ("rooms", "tiny"), "OCRGRPOTrainer": ("rooms", "tiny")}
 """What an example finds in its folder: a data set as the example of build_folder makes it, and a tiny model."""
 DOCUMENTED: list[str] = ["Scene", "Clip", "build_folder", "OcrVsi", "score_answers", "EvalConfig", "run_evaluation"]
+DOCUMENTED += ["load_model"]
+ENTRY_POINTS = [
+    "data.load.clips", "data.load.load", "scenes.cameras.camera_path.walk_through",
+    "scenes.homes.procedural.procedural_scene", "scenes.readers.mesh_file.load_mesh_scene",
+    "scenes.render.renderer.Renderer", "scenes.render.renderer.Renderer.render",
+    "scenes.render.renderer.Renderer.stream", "scenes.render.renderer.render_clip",
+    "vsi_bench.compare.paired_difference", "vsi_bench.summary.summarize",
+]  # fmt: skip
+"""What the documentation names as ways in, beyond the public names."""
 
 
 def callables(name: str) -> Iterator[tuple[str, Any]]:
@@ -39,6 +49,7 @@ def callables(name: str) -> Iterator[tuple[str, Any]]:
 
 
 CALLABLES = {label: value for name in DOCUMENTED for label, value in callables(name)}
+CALLABLES |= {name: pkgutil.resolve_name(f"ocr_hf.{name}") for name in ENTRY_POINTS}
 
 
 def parameters(found: Any) -> set[str]:
@@ -77,7 +88,15 @@ def test_a_docstring_is_complete(label: str) -> None:
     assert errors(found) <= set(entries(text, "Raises"))
     returned = inspect.signature(found).return_annotation if inspect.isfunction(found) else None
     if returned not in (None, "None", inspect.Signature.empty):
-        assert sections(text).get("Returns"), "says what is returned"
+        assert sections(text).keys() & {"Returns", "Yields"}, "says what is returned"
+
+
+@pytest.mark.parametrize("name", [name for name in ENTRY_POINTS if ">>> " in (CALLABLES[name].__doc__ or "")])
+def test_examples_of_other_entry_points_run(name: str) -> None:
+    (test,) = doctest.DocTestFinder(recurse=False).find(CALLABLES[name], name, globs={})
+    runner, report = doctest.DocTestRunner(), []
+    runner.run(test, out=report.append)
+    assert runner.failures == 0, "".join(report)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -42,10 +42,23 @@ def load(
     streaming: bool = False,
     revision: str | None = None,
 ) -> Any:
-    """Return what `load_dataset` does, for a folder or a Hub id, with undecoded videos and the format checked.
+    """Load an ocr-vsi data set as `load_dataset` does, with undecoded videos and the format checked.
 
     Videos stay {"path", "bytes"} dicts for `read_frames`, so no FFmpeg libraries are needed and workers can be forked.
-    Raises FormatError for a data set of a newer format, or of none.
+
+    Args:
+        source: folder or Hub id.
+        config: "pairs" (vanilla and noisy video) or "recipes" (vanilla video and footprints).
+        split: one split; None = a dict of all.
+        streaming: read rows one after another instead of all first.
+        revision: branch, tag or commit of the Hub repository.
+
+    Returns:
+        What `datasets.load_dataset` returns: a Dataset, or a DatasetDict without `split`; iterable ones when streaming.
+
+    Raises:
+        FormatError: the data set has a newer format, or none.
+        ValueError: there is no such config or split.
     """
     if config not in CONFIGS:
         raise ValueError(f"ocr-vsi has no config '{config}'; it has {' and '.join(CONFIGS)}")
@@ -180,7 +193,14 @@ class StoredClip:
 
 
 def clips(rows: Iterable[Mapping[str, Any]]) -> Iterator[StoredClip]:
-    """Yield the clips of rows in the data set's order (a clip's rows follow each other), one at a time in memory."""
+    """Group rows into clips, in the data set's order, where a clip's rows follow each other.
+
+    Args:
+        rows: rows of ocr-vsi.
+
+    Yields:
+        One clip after another; the rows of one are in memory at a time.
+    """
     waiting: list[Mapping[str, Any]] = []
     for row in rows:
         if waiting and row["clip_id"] != waiting[0]["clip_id"]:

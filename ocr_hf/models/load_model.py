@@ -40,14 +40,31 @@ def load_model(
     attn_implementation: str | None = None,
     merge_adapter: bool = True,
 ) -> LoadedModel:
-    """Load a model for inference by Hub id or folder; a folder or repository with a LoRA adapter loads its base too.
+    """Load a video language model for inference, from the Hub or a folder; with a LoRA adapter its base too.
 
-    revision : branch, tag or commit of the Hub repository
-    dtype : "auto", "float32", "bfloat16" or "float16"
-    device : None = CUDA where there is one, else CPU
-    merge_adapter : add a LoRA adapter to its base's weights, or keep it beside them (a `PeftModel`)
-    Raises ModelLoadError in one sentence for a missing model, weights that are not safetensors, a model that takes no
-    images and text, and a processor without video.
+    Only weights in safetensors format are read, and no code from a model repository is run.
+
+    Args:
+        source: Hub id ("Qwen/Qwen2.5-VL-3B-Instruct") or folder.
+        revision: branch, tag or commit of the Hub repository.
+        dtype: "auto" (as stored), "float32", "bfloat16" or "float16".
+        device: "cuda", "cuda:1", "cpu" ...; None = CUDA where there is one, else CPU.
+        attn_implementation: as in transformers; None = its choice.
+        merge_adapter: add a LoRA adapter to its base's weights, or keep it beside them (a `PeftModel`).
+
+    Returns:
+        Model in evaluation mode, processor (padding on the left), source and revision.
+
+    Raises:
+        ModelLoadError: there is no such model, its weights are not safetensors, it takes no images and text, or its
+            processor has no video; the message says what to do.
+
+    Example:
+        >>> from ocr_hf import load_model
+        >>> from ocr_hf.models.tiny import build_tiny
+        >>> loaded = load_model(build_tiny("untrained", "0.2M"), device="cpu")
+        >>> type(loaded.model).__name__, loaded.model.training
+        ('Qwen2_5_VLForConditionalGeneration', False)
     """
     import torch
     from transformers import AutoModelForImageTextToText

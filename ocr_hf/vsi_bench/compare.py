@@ -124,10 +124,21 @@ def paired_difference(
     confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> dict:
-    """Return macro of `first`, of `second` and second - first with its interval, all in per cent.
+    """Compare two runs on the same questions by a paired bootstrap over scenes.
 
-    Both must answer the same questions in the same order; each draw takes the same scenes for both. Raises ValueError
-    where they don't.
+    Args:
+        first: a run, as `score_answers` returns.
+        second: another, of the same questions in the same order.
+        scenes: per question, the scene it asks about; each draw takes the same scenes for both runs.
+        draws: bootstrap draws, 0 for no interval.
+        confidence: of the interval, between 0 and 1.
+        seed: of the bootstrap.
+
+    Returns:
+        Macro average of `first`, of `second`, and `difference` = second - first with its `interval`, all in per cent.
+
+    Raises:
+        ValueError: the runs answer other questions.
     """
     if first.question_types != second.question_types or len(scenes) != len(first.question_types):
         raise ValueError("the two runs answer other questions; pair them on id first")

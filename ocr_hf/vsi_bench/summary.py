@@ -30,14 +30,31 @@ def summarize(
     confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> dict:
-    """Return the results of a run as plain numbers, ready for JSON.
+    """Summarise a run as plain numbers, ready for JSON.
 
-    pruned : per question, whether the debiased split leaves it out; adds `debiased`, else that is None
-    scenes : per question, the scene it asks about; the bootstrap draws whole scenes. Without it questions are drawn
-        one by one, which makes intervals too narrow, and `clustered_by` says so
-    draws : bootstrap draws for the percentile intervals, 0 for none. A figure that rests on a single scene has none
     Tasks and levels without a question are named in `missing`, and then `macro` is the mean over the tasks present.
-    Raises ValueError for another length, average or confidence than can be right, or no question at all.
+
+    Args:
+        scored: every question, as `score_answers` returns.
+        pruned: per question, whether the debiased split leaves it out; adds `debiased`, else that is None.
+        scenes: per question, the scene it asks about; the bootstrap draws whole scenes. Without it questions are drawn
+            one by one, which makes intervals too narrow, and `clustered_by` says so.
+        average: the headline, "macro" (mean of the tasks) or "micro" (mean of the questions).
+        draws: bootstrap draws for the percentile intervals, 0 for none. A figure that rests on one scene has none.
+        confidence: of the intervals, between 0 and 1.
+        seed: of the bootstrap.
+
+    Returns:
+        `overall`, the tasks with their levels, intervals and counts; scores in per cent.
+
+    Raises:
+        ValueError: a length, average or confidence can't be right, or there is no question.
+
+    Example:
+        >>> from ocr_hf import score_answers
+        >>> from ocr_hf.vsi_bench.summary import summarize
+        >>> summarize(score_answers(["3"], ["4"], ["object_counting"]), draws=0)["overall"]
+        60.0
     """
     size = len(scored.tenths)
     if size == 0:

@@ -43,14 +43,25 @@ def walk_through(
     eye_height_m: float = 1.5,
     ignore_labels: frozenset[str] = frozenset(),
 ) -> np.ndarray:
-    """Return the camera poses of a walk through a scene.
+    """Plan the camera poses of a walk through a scene.
 
-    seconds, fps : round(seconds * fps) poses are returned; one walk is the same at every frame rate
-    room : index into scene.rooms to stay in one room, None to visit all that can be reached
-    ignore_labels : objects that don't stand in the way, see `free_floor`
-    Returns (T, 4, 4) float64 camera_to_world, OpenCV axes, never nearer than RADII_M to an obstacle, at most
-    MAX_SPEED_M_S and MAX_TURN_DEG_S. The same arguments give the same path.
-    Raises ValueError for a length of no frame, a room that isn't there, or a scene without free floor.
+    The camera is never nearer than RADII_M to an obstacle and keeps to MAX_SPEED_M_S and MAX_TURN_DEG_S. The same
+    arguments give the same path.
+
+    Args:
+        scene: where to walk.
+        seconds: length of the walk.
+        fps: poses per second; one walk is the same at every frame rate.
+        seed: of the choice of stops, order and gaze.
+        room: index into `scene.rooms` to stay in one room; None visits all that can be reached.
+        eye_height_m: height of the camera above the floor, metres.
+        ignore_labels: objects that don't stand in the way, see `free_floor`.
+
+    Returns:
+        (T, 4, 4) float64 camera_to_world, OpenCV axes, T = round(seconds * fps).
+
+    Raises:
+        ValueError: the length makes no frame, there is no such room, or the scene has no free floor.
     """
     if not (np.isfinite([seconds, fps]).all() and fps > 0.0 and round(seconds * fps) >= 1):
         raise ValueError(f"{seconds} s at {fps} frames per second make no frame; ask for at least one")

@@ -52,10 +52,20 @@ def layout_home(seed: int, rooms: int | None = None) -> HomeLayout:
 
 
 def procedural_scene(seed: int, rooms: int | None = None) -> Scene:
-    """Return the procedural home of this seed, furnished and lit, with meshes and tight boxes.
+    """Make a procedural home, furnished and lit, with meshes and tight boxes.
 
-    seed : at least 0; the scene is a pure function of it
-    rooms : 1 to 4, None lets the seed choose
+    Args:
+        seed: at least 0; the scene is a pure function of it.
+        rooms: 1 to 4; None lets the seed choose.
+
+    Returns:
+        The scene `procedural_SEED`, licence Apache-2.0.
+
+    Example:
+        >>> from ocr_hf.scenes.homes.procedural import procedural_scene
+        >>> scene = procedural_scene(seed=7, rooms=1)
+        >>> scene.name, len(scene.rooms)
+        ('procedural_000007', 1)
     """
     home = layout_home(seed, rooms)
     return scene_of(home, f"procedural_{seed:06d}", "procedural")

@@ -36,18 +36,27 @@ def load_mesh_scene(
 ) -> Scene:
     """Load a scene in metres from a mesh file.
 
-    path : .glb, .gltf or .obj; a node (OBJ: an `o` group) is named `<instance>` or `<instance>#<part>`
-    instances : JSON list of {id, name, cls, min, max} (min and max optional); None takes instances and classes
-        from the node names, "Chair_02#1" being part 1 of a chair
-    categories : class name -> question category (null: structure), a dict or a JSON or YAML file, laid over ours
-    name : the scene's name, default the file's
-    up : the file's vertical axis, "z" or "y"; None takes the one that agrees with the sidecar's boxes, and without
-        them the format's own ("y" for glTF, "z" for OBJ)
-    licence, attribution : what a card must say about the scene
-    Walls, floors and the like become structure, and rooms are found from it. Boxes fit tightly, turned about +Z
-    only. Class names without a known category keep their own words and are reported in one warning.
-    Raises FileNotFoundError or ValueError, naming file and node, for a missing, empty or damaged file, nodes without
-    instance, instances without node, vertices that are not finite and objects without extent.
+    Walls, floors and the like become structure, and rooms are found from it. Boxes fit tightly, turned about +Z only.
+    Class names without a known category keep their own words and are reported in one warning.
+
+    Args:
+        path: .glb, .gltf or .obj; a node (OBJ: an `o` group) is named `<instance>` or `<instance>#<part>`.
+        instances: JSON list of {id, name, cls, min, max} (min and max optional); None takes instances and classes from
+            the node names, "Chair_02#1" being part 1 of a chair.
+        categories: class name -> question category (null: structure), a dict or a JSON or YAML file, laid over ours.
+        name: the scene's name; None = the file's.
+        up: the file's vertical axis, "z" or "y"; None takes the one that agrees with the boxes in `instances`, and
+            without them the format's own ("y" for glTF, "z" for OBJ).
+        licence: what a card must say about the scene.
+        attribution: whom a card must name.
+
+    Returns:
+        The scene, its source "mesh".
+
+    Raises:
+        FileNotFoundError: a file is missing; it is named.
+        ValueError: a file is empty or damaged, a node has no instance or an instance no node, vertices are not finite,
+            or an object has no extent; file and node are named.
     """
     path = Path(path)
     nodes = read_nodes(path)

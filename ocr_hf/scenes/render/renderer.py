@@ -80,12 +80,15 @@ class _Camera:
 class Renderer:
     """Renders one scene; building it bakes the light (a few seconds for a furnished flat).
 
-    scene : what to show; surfaces are two-sided
-    threads : processor threads for casting; 1 is best where several processes render
-    edge_samples : rays through each pixel on an edge, against jagged outlines; 1 for none. Depth and instances
-        always belong to the pixel's centre.
-    light_rays : directions in which light is gathered at each corner; fewer bake faster and look rougher
-    Raises ValueError if the scene has nothing to render or a mesh is malformed.
+    Args:
+        scene: what to show; surfaces are two-sided.
+        threads: processor threads for casting; 1 is best where several processes render.
+        edge_samples: rays through each pixel on an edge, against jagged outlines; 1 for none. Depth and instances
+            always belong to the pixel's centre.
+        light_rays: directions in which light is gathered at each corner; fewer bake faster and look rougher.
+
+    Raises:
+        ValueError: the scene has nothing to render, or a mesh is malformed.
     """
 
     def __init__(self, scene: Scene, threads: int = 1, edge_samples: int = 4, light_rays: int = 32) -> None:
@@ -107,8 +110,17 @@ class Renderer:
     def render(self, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int) -> Rendered:
         """Render one frame per pose.
 
-        camera_to_world : (T, 4, 4) float64, OpenCV axes; intrinsics : (3, 3) pixels of a width x height frame
-        Raises ValueError for poses or intrinsics that are not usable and for an empty frame size.
+        Args:
+            camera_to_world: (T, 4, 4) float64, OpenCV axes, metres.
+            intrinsics: (3, 3), pixels of a width x height frame.
+            width: of a frame, pixels.
+            height: of a frame, pixels.
+
+        Returns:
+            Frames (T, H, W, 3) uint8, depth (T, H, W) float32 in metres, instances (T, H, W) uint16.
+
+        Raises:
+            ValueError: poses or intrinsics are not usable, or the frame size is empty.
         """
         poses = check_poses(camera_to_world)
         rendered = Rendered(
@@ -123,7 +135,20 @@ class Renderer:
     def stream(
         self, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Yield (frame (H, W, 3) uint8, depth (H, W) float32, instances (H, W) uint16) pose by pose, as `render`."""
+        """Render as `render` does, pose by pose, with one frame in memory.
+
+        Args:
+            camera_to_world: (T, 4, 4) float64, OpenCV axes, metres.
+            intrinsics: (3, 3), pixels of a width x height frame.
+            width: of a frame, pixels.
+            height: of a frame, pixels.
+
+        Yields:
+            (frame (H, W, 3) uint8, depth (H, W) float32 in metres, instances (H, W) uint16).
+
+        Raises:
+            ValueError: poses or intrinsics are not usable, or the frame size is empty.
+        """
         if width < 1 or height < 1:
             raise ValueError(f"frame size is {width} x {height}; give at least 1 x 1 pixels")
         camera = _Camera(check_intrinsics(intrinsics), width, height)
@@ -214,7 +239,24 @@ def render_clip(
     fps: float,
     renderer: Renderer | None = None,
 ) -> Clip:
-    """Return a clip of `scene` seen from `camera_to_world` (T, 4, 4); give `renderer` to share the baked light."""
+    """Film a scene.
+
+    Args:
+        scene: what to show.
+        clip_id: id of the clip, usable as a file name.
+        camera_to_world: (T, 4, 4) float64, OpenCV axes, metres.
+        intrinsics: (3, 3), pixels of a width x height frame.
+        width: of a frame, pixels.
+        height: of a frame, pixels.
+        fps: frames per second of clip time.
+        renderer: of this scene, to share the light that it has baked; None builds one.
+
+    Returns:
+        The clip, with depth and instances.
+
+    Raises:
+        ValueError: the scene can't be rendered, or camera or frame size are not usable.
+    """
     rendered = (renderer or Renderer(scene)).render(camera_to_world, intrinsics, width, height)
     return Clip(
         id=clip_id,
