@@ -55,7 +55,7 @@ def read_usage(source: str | Path, revision: str | None = None) -> Usage:
             raise ValueError(f"it holds a {type(told).__name__}, not an object")
         return Usage(**{name: told.get(name) for name in Usage.__dataclass_fields__})
     except ValueError as error:
-        raise ModelLoadError(f"'{source}': {FILE} can't be read ({error}); mend or remove it") from error
+        raise ModelLoadError(f"'{source}': {FILE} can't be read ({error}); correct or remove it") from error
 
 
 def write_usage(folder: str | Path, usage: Usage) -> Path:

@@ -11,7 +11,7 @@ from ocr_hf.train.versions import check_trl
 
 
 def command(main: Callable[[], Any], name: str) -> None:
-    """Run a command; an error that the user can mend ends it with one sentence and status 1.
+    """Run a command; an error that the user can correct ends it with one sentence and status 1.
 
     OCR_HF_TRACEBACK=1 shows where it came from.
     """

@@ -26,7 +26,7 @@ class VideoArguments:
     video_column, num_frames, min_pixels, max_pixels : where the clip is, how many frames of it are sampled evenly, and
         bounds on the pixels of one frame
     frame_cache_mb : memory for decoded frames, per data loading process
-    on_bad_row : a row whose clip cannot be used is "fatal", or "skip"ped (it is named and gives no gradient)
+    on_bad_row : a row whose clip cannot be used stops the run ("fatal"), or is skipped with a warning ("skip")
     check_data : open every clip before training starts
     freeze_vision : don't train the vision tower
     """

@@ -57,7 +57,7 @@ class IncompatibleTRL(ImportError):
 
 
 def check_trl() -> None:
-    """Raise IncompatibleTRL, with the command that mends it, unless TRL is 1.16.x and has the pinned seams."""
+    """Raise IncompatibleTRL, naming the command to run, unless TRL is 1.16.x and has the pinned seams."""
     way_out = f"install it with `pip install 'trl=={TRL}.*'`"
     try:
         installed = version("trl")

@@ -84,7 +84,7 @@ class Frames:
 
 class ProcessorEncoder:
     """Any other model with a video processor: its processor is given all frames, their rate and the chat template's
-    text. How it places frames in time is its own affair and not checked."""
+    text. How it places frames in time is up to it, and not checked."""
 
     def __init__(self, model: PreTrainedModel, processor: ProcessorMixin) -> None:
         self.model, self.processor = model, processor

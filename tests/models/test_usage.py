@@ -37,6 +37,6 @@ def test_entries_of_a_newer_version_are_passed_over(tmp_path) -> None:
 )  # fmt: skip
 def test_nonsense_is_one_sentence_with_the_way_out(tmp_path, text) -> None:
     (tmp_path / FILE).write_text(text)
-    with pytest.raises(ModelLoadError, match=rf"{FILE} can't be read \(.*\); mend or remove it") as error:
+    with pytest.raises(ModelLoadError, match=rf"{FILE} can't be read \(.*\); correct or remove it") as error:
         read_usage(tmp_path)
     assert "\n" not in str(error.value)

@@ -157,7 +157,7 @@ def test_gltf_buffers_stay_in_the_folder(tmp_path, uri):
 
 
 def test_unusable_files_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="none.glb is not there"):
+    with pytest.raises(FileNotFoundError, match="none.glb does not exist"):
         load_mesh_scene(tmp_path / "none.glb")
     empty = tmp_path / "empty.glb"
     empty.touch()
