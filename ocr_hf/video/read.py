@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,10 +29,13 @@ def uniform_indices(num_frames: int, count: int) -> np.ndarray:
 
 
 def probe(source: VideoSource) -> VideoInfo:
-    """Return size, rate and exact number of frames of a video without decoding it."""
+    """Return size (as shown), rate and exact number of frames of a video; at most one frame is decoded."""
     if isinstance(source, np.ndarray):
         raise TypeError("an array of frames has no frame rate; give a video file")
     if _is_decoder(source):
+        with _reader_of(source) as reader:
+            if reader is not None:
+                return reader.info()
         meta = source.metadata
         return VideoInfo(len(source), meta.width, meta.height, float(meta.average_fps), float(meta.duration_seconds))
     with VideoReader(source) as reader:
@@ -40,10 +45,11 @@ def probe(source: VideoSource) -> VideoInfo:
 def read_frames(
     source: VideoSource, indices: Sequence[int] | np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Decode frames of a video; frame i is frame i exactly, also after seeking and with a varying frame rate.
+    """Decode frames of a video as a player shows it: frame i is frame i exactly, also after seeking.
 
     indices : frame numbers from 0, in any order, repeats allowed; None for all frames
-    Returns (frames (N, H, W, 3) uint8 RGB, timestamps_s (N,) float64, when each frame is shown).
+    Returns (frames (N, H, W, 3) uint8 RGB, timestamps_s (N,) float64, when each frame is shown by the file's clock,
+    which begins at another time than 0 in some files). docs/video.md says what is read, and how.
     Raises VideoError naming file and frame where the file is truncated or damaged, IndexError for a frame that doesn't
     exist, TypeError for a source that isn't a video.
     """
@@ -71,7 +77,27 @@ def _is_decoder(source: VideoSource) -> bool:
     return hasattr(source, "get_frames_at") and hasattr(source, "metadata")
 
 
+@contextmanager
+def _reader_of(decoder: Any) -> Iterator[VideoReader | None]:
+    """Yield a reader of the file that a row's decoder was made from, or None where there is no such file.
+
+    `datasets` keeps that file's path or bytes on the decoder. Reading it gives a row the same frames as the file:
+    torchcodec 0.13 returns wrong frames, or none, where a container can't seek to a key frame (MPEG-TS) and with some
+    edit lists.
+    """
+    encoded = getattr(decoder, "_hf_encoded", None) or {}
+    if encoded.get("bytes") is None and not os.path.isfile(encoded.get("path") or ""):
+        yield None
+        return
+    with VideoReader(encoded) as reader:
+        # The column may select another video stream than the default.
+        yield reader if reader.stream_index == getattr(decoder, "stream_index", reader.stream_index) else None
+
+
 def _read_decoder(decoder: Any, indices: Sequence[int] | np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    with _reader_of(decoder) as reader:
+        if reader is not None:
+            return reader.read(_checked(indices, reader.num_frames, reader.name))
     name = str(getattr(decoder.metadata, "path", None) or "the video")
     wanted = _checked(indices, len(decoder), name)
     try:

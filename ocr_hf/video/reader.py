@@ -10,6 +10,10 @@ from typing import Any
 
 import av
 import numpy as np
+from av.stream import Disposition
+
+from ocr_hf.video.pixels import rgb
+from ocr_hf.video.timeline import decoded_times, list_packets, needs_decoding, warn_of_a_wrong_length
 
 
 class VideoError(ValueError):
@@ -28,57 +32,68 @@ class VideoInfo:
 
 
 class VideoReader:
-    """An open video. Its packets are listed once, so that every frame number has an exact timestamp."""
+    """An open video. Its frames are listed once, so that every frame number has an exact timestamp.
+
+    Of several video streams, the one that players choose is read; a cover picture doesn't count as video. Edit lists,
+    rotation and colour tags are applied.
+    """
 
     def __init__(self, source: Any) -> None:
-        handle, self.name = _open(source)
-        self._handle = None if isinstance(handle, str) else handle
+        self._container: Any = None
+        self._source, self.name = _open(source)
         try:
-            self._container = av.open(handle)
-        except (av.FFmpegError, OSError) as error:
-            self._close_handle()
-            raise VideoError(f"{self.name}: not even frame 0 can be read ({error}); fetch the file again") from error
-        try:
-            if not self._container.streams.video:
-                raise VideoError(f"{self.name} holds no video, or is truncated before frame 0; give a complete MP4")
-            self._stream = self._container.streams.video[0]
-            self._times, self._keys = self._list_packets()
-        except VideoError:
+            self._reopen(rewind=False)
+            self._list_frames()
+        except BaseException:
             self.__exit__()
             raise
-        self.num_frames = len(self._times)
 
     def __enter__(self) -> VideoReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._container.close()
-        self._close_handle()
+        if self._container is not None:
+            self._container.close()
+        if not isinstance(self._source, str):
+            self._source.close()
 
-    def _close_handle(self) -> None:
-        if self._handle is not None:
-            self._handle.close()
-
-    def _list_packets(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return (time stamps of all frames, those of key frames), sorted, in units of the stream's time base."""
-        times, keys, declared = [], [], self._stream.frames
+    def _reopen(self, rewind: bool = True) -> None:
+        """Open the file again, at its start: not every container can seek there."""
+        if rewind:
+            self._container.close()
+            if not isinstance(self._source, str):
+                self._source.seek(0)
         try:
-            # Demuxing reads no pixels. Guessing a frame's time as index / fps instead is off by one or more frames with
-            # a variable frame rate, and container frame counts can be missing or wrong.
-            for packet in self._container.demux(self._stream):
-                if packet.pts is None:  # the marker at the end
-                    continue
-                if packet.is_corrupt:
-                    break
-                times.append(packet.pts)
-                if packet.is_keyframe:
-                    keys.append(packet.pts)
+            self._container = av.open(self._source)
         except (av.FFmpegError, OSError) as error:
-            raise self._truncated(len(times), declared) from error
-        if not times or len(times) < declared:
-            raise self._truncated(len(times), declared)
-        # Packets come in decoding order; with B-frames that isn't the order of presentation, which frame numbers mean.
-        return np.sort(np.array(times)), np.sort(np.array(keys))
+            raise VideoError(f"{self.name}: not even frame 0 can be read ({error}); fetch the file again") from error
+        stream = self._container.streams.best("video")
+        if stream is None:
+            raise VideoError(f"{self.name} holds no video, or is truncated before frame 0; give a complete MP4")
+        if stream.disposition & Disposition.attached_pic:
+            raise VideoError(f"{self.name} holds a cover picture but no video; give a file with a video stream")
+        self._stream = stream
+        self.stream_index = stream.index
+
+    def _list_frames(self) -> None:
+        packets = list_packets(self._container, self._stream)
+        if packets.truncated_at is not None:
+            raise self._truncated(packets.truncated_at, packets.indexed) from packets.error
+        self._in_order = needs_decoding(self._container, self._stream, packets)
+        if self._in_order:
+            self._reopen()
+            self._times = decoded_times(self._container, self._stream, packets)
+        else:
+            self._times = packets.shown
+        self.num_frames = len(self._times)
+        if self.num_frames == 0:
+            raise VideoError(
+                f"{self.name}: none of its {len(packets.pts)} frames can be decoded (cut from a longer video without "
+                "the frames they refer to?); cut it again with re-encoding"
+            )
+        order = np.argsort(packets.pts[packets.key], kind="stable")
+        self._key_pts, self._key_dts = packets.pts[packets.key][order], packets.dts[packets.key][order]
+        warn_of_a_wrong_length(self._container, self._stream, self._times, self.name)
 
     def _truncated(self, found: int, declared: int) -> VideoError:
         return VideoError(
@@ -86,6 +101,7 @@ class VideoReader:
         )
 
     def info(self) -> VideoInfo:
+        """Return what `probe` returns. Decodes one frame, because only frames know their size and rotation for sure."""
         base = float(self._stream.time_base)
         steps = np.diff(self._times)
         # A file doesn't say how long its last frame is shown: as long as a typical one.
@@ -93,40 +109,90 @@ class VideoReader:
         rate = self._stream.average_rate or self._stream.guessed_rate
         fps = float(rate) if rate else (1.0 / last if last else 1.0)
         duration = float(self._times[-1] - self._times[0]) * base + (last or 1.0 / fps)
-        context = self._stream.codec_context
-        return VideoInfo(self.num_frames, context.width, context.height, fps, duration)
+        height, width = self.read(np.zeros(1, dtype=np.int64))[0].shape[1:3]
+        return VideoInfo(self.num_frames, width, height, fps, duration)
 
     def read(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        context = self._stream.codec_context
-        frames = np.empty((len(wanted), context.height, context.width, 3), dtype=np.uint8)
-        order = np.unique(wanted)
-        # Frames that share a key frame are decoded in one go, after one seek.
-        group = np.searchsorted(self._keys, self._times[order], side="right")
-        for key in np.unique(group):
-            for index, pixels in self._decode(order[group == key], max(int(key) - 1, 0)):
-                frames[wanted == index] = pixels
-        return frames, (self._times[wanted] - self._times[0]) * float(self._stream.time_base)
+        """Return (frames (N, H, W, 3) uint8, timestamps (N,) in seconds on the file's own clock)."""
+        frames: np.ndarray | None = None
+        for index, pixels in self._decode(np.unique(wanted) if len(wanted) else np.zeros(1, dtype=np.int64)):
+            if frames is None:
+                frames, first = np.empty((len(wanted), *pixels.shape), dtype=np.uint8), index
+            if pixels.shape != frames.shape[1:]:
+                raise VideoError(
+                    f"{self.name}: frame {index} has {_size(pixels)} pixels, frame {first} {_size(frames[0])}; "
+                    "re-encode the video at one size"
+                )
+            frames[wanted == index] = pixels
+        return frames, self._times[wanted] * float(self._stream.time_base)
 
-    def _decode(self, indices: np.ndarray, key: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield (index, (H, W, 3) uint8) for ascending `indices`, all after key frame number `key`."""
-        waiting = {int(self._times[index]): int(index) for index in indices}
-        start = int(self._keys[key]) if len(self._keys) else int(self._times[0])
+    def _decode(self, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (index, (H, W, 3) uint8) for ascending `indices`."""
+        if self._in_order:
+            yield from self._decode_in_order(indices)
+            return
+        # Frames that share a key frame are decoded in one go, after one seek.
+        group = np.searchsorted(self._key_pts, self._times[indices], side="right") - 1
+        for key in np.unique(group):
+            yield from self._decode_group(indices[group == key], max(int(key), 0))
+
+    def _decode_in_order(self, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        waiting, number = set(indices.tolist()), -1
+        self._reopen()
         try:
-            self._container.seek(start, stream=self._stream, backward=True)
-            for frame in self._container.decode(self._stream):
-                # Seeking lands on a key frame at or before the target, so frames nobody wants come first; they are told
-                # apart by their timestamps.
-                index = waiting.pop(frame.pts, None)
-                if index is not None:
-                    yield index, frame.to_ndarray(format="rgb24")
+            for number, frame in enumerate(self._container.decode(self._stream)):
+                if number in waiting:
+                    waiting.remove(number)
+                    yield number, rgb(frame)
                 if not waiting:
                     return
+        except (av.FFmpegError, OSError) as error:
+            raise self._undecodable(number + 1, error) from error
+        raise self._undecodable(min(waiting), "no such frame came out of the decoder")
+
+    def _decode_group(self, indices: np.ndarray, key: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield frames that lie after key frame number `key` and before the next."""
+        waiting = {int(self._times[index]): int(index) for index in indices}
+        try:
+            # Containers without an index (MPEG-TS) seek to the last packet before a time, which usually is no key
+            # frame; aiming just before the key frame finds it. Frames that refer to earlier groups of pictures may
+            # still be missing: those are decoded from the start of the file.
+            for begin in (int(self._key_pts[key]), int(self._key_dts[key]) - 1, None):
+                for frame in self._frames_from(begin, int(self._key_dts[key])):
+                    if frame.is_corrupt and begin is not None:
+                        continue
+                    # Seeking ends at or before the target, so unwanted frames come first; timestamps tell them apart.
+                    index = waiting.pop(frame.pts, None)
+                    if index is not None:
+                        yield index, rgb(frame)
+                    if not waiting:
+                        return
         except (av.FFmpegError, OSError) as error:
             raise self._undecodable(min(waiting.values()), error) from error
         raise self._undecodable(min(waiting.values()), "no such frame came out of the decoder")
 
+    def _frames_from(self, begin: int | None, latest_dts: int) -> Iterator[av.VideoFrame]:
+        """Decode from a timestamp (None: the start of the file); yield nothing if the seek ends after `latest_dts`."""
+        if begin is None:
+            self._reopen()
+        else:
+            try:
+                self._container.seek(begin, stream=self._stream, backward=True)
+            except av.FFmpegError:
+                return
+        arrived = False
+        for packet in self._container.demux(self._stream):
+            if begin is not None and not arrived and packet.dts is not None and packet.dts > latest_dts:
+                return
+            arrived = True
+            yield from packet.decode()
+
     def _undecodable(self, index: int, why: object) -> VideoError:
         return VideoError(f"{self.name}: frame {index} can't be decoded ({why}); fetch or build the file again")
+
+
+def _size(pixels: np.ndarray) -> str:
+    return f"{pixels.shape[-2]}x{pixels.shape[-3]}"
 
 
 def _open(source: Any) -> tuple[Any, str]:
