@@ -12,6 +12,7 @@ from ocr_hf.geometry.camera import intrinsics_from_fov
 from ocr_hf.perturb.ocr_map import Mode, OCRMap
 from ocr_hf.perturb.select import POLICIES
 from ocr_hf.questions.question import MAX_PER_SCENE, QUESTION_TYPES, QuestionConfig, VisibilityRule, at_most
+from ocr_hf.scenes.cameras.trajectories import AUTO, AXES, FORMATS
 
 SOURCES = ("procedural", "furnished", "mesh")
 SPLITS = ("train", "validation", "test")
@@ -45,7 +46,10 @@ class BuildConfig:
     attribution: tuple[str, ...] = _option((), "source mesh: author to credit on the card; may be repeated")
     models: str | None = _option(None, "source furnished: folder of furniture models")
     trajectory: str | None = _option(None, "camera path from a file instead of a planned walk")
-    trajectory_format: str = _option("tum", "format of --trajectory: tum, matrices, colmap")
+    trajectory_format: str = _option("tum", f"format of --trajectory: {', '.join((AUTO, *FORMATS))}; docs/cameras.md")
+    camera_axes: str | None = _option(
+        None, f"camera axes of --trajectory: {', '.join(AXES)}; left out: those of the format"
+    )
     frames: int = _option(32, "frames of a clip")
     seconds: float | None = _option(None, f"scene time that a clip covers (default {DEFAULT_SECONDS:g})")
     fps: float | None = _option(None, "frames per second, instead of --seconds")
@@ -103,6 +107,11 @@ class BuildConfig:
             raise ValueError(f"scenes is {self.num_scenes}; give 1 to {MAX_SCENES}, and other seeds for more")
         if not 1 <= self.clips_per_scene <= 100:
             raise ValueError(f"clips_per_scene is {self.clips_per_scene}; give 1 to 100")
+        for name, known in (("trajectory_format", (AUTO, *FORMATS)), ("camera_axes", (None, *AXES))):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is '{getattr(self, name)}'; choose one of {', '.join(filter(None, known))}")
+        if self.camera_axes and not self.trajectory:
+            raise ValueError(f"--camera-axes {self.camera_axes} goes with --trajectory FILE, which isn't given")
         if self.trajectory and self.num_scenes * self.clips_per_scene != 1:
             raise ValueError(
                 f"--trajectory is for one clip of one scene, there are {self.num_scenes * self.clips_per_scene}; "
@@ -170,6 +179,8 @@ class BuildConfig:
             values[name] = [Path(item).name for item in values[name]]
         for name in ("categories", "models", "trajectory"):
             values[name] = Path(values[name]).name if values[name] else None
+        if values["camera_axes"] is None:  # an option younger than the manifests that must stay as they are
+            del values["camera_axes"]
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def inputs(self) -> dict[str, str]:

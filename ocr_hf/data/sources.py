@@ -62,7 +62,7 @@ class CameraPath:
 def camera_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath:
     """Return the camera path of a clip; raise ValueError where the scene has no room to walk."""
     if config.trajectory is not None:
-        return _given_path(config)
+        return _given_path(config, scene)
     from ocr_hf.scenes.cameras.camera_path import walk_through
 
     number = clip.index % config.clips_per_scene
@@ -72,16 +72,18 @@ def camera_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath
     return CameraPath(poses, config.clip_fps, intrinsics_from_fov(config.width, config.height, config.fov))
 
 
-def _given_path(config: BuildConfig) -> CameraPath:
+def _given_path(config: BuildConfig, scene: Scene) -> CameraPath:
     """Return `frames` poses of the user's trajectory, evenly spaced in time where it has time stamps."""
+    from ocr_hf.scenes.cameras.plausibility import check_path
     from ocr_hf.scenes.cameras.trajectories import read_trajectory
 
-    found = read_trajectory(Path(config.trajectory), config.trajectory_format)
+    found = read_trajectory(Path(config.trajectory), config.trajectory_format, config.camera_axes)
     poses, times = found.camera_to_world, found.timestamps_s
     if len(poses) < config.frames:
         raise ValueError(
             f"{config.trajectory} has {len(poses)} poses, a clip {config.frames} frames; use --frames {len(poses)}"
         )
+    check_path(poses, scene, config.trajectory)
     if times is None:
         times = np.arange(len(poses), dtype=np.float64)
     wanted = np.linspace(times[0], times[-1], config.frames)

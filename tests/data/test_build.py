@@ -232,7 +232,8 @@ def test_a_trajectory_is_followed_by_the_clock_and_must_be_long_enough(tmp_path:
     file = tmp_path / "path.tum"
     file.write_text("\n".join(lines))
     config = small_config(scenes=1, trajectory=str(file), frames=5, seconds=None)
-    path = camera_path(config, plan_scenes(config)[0].clips[0], scene=None)
+    plan = plan_scenes(config)[0]
+    path = camera_path(config, plan.clips[0], open_toy(config, plan))
     assert path.camera_to_world[:, 0, 3].tolist() == places[[0, 2, 4, 5, 5]].tolist()
     assert path.fps == pytest.approx(0.4)
     with pytest.raises(ValueError, match="6 poses, a clip 7 frames"):

@@ -101,6 +101,7 @@ def test_colmap_cameras_give_the_intrinsics(tmp_path, line, matrix):
     [
         ("1 OPENCV 640 480 500 510 320 240 0.1 0 0 0", "line 1.*distortion.*undistort"),
         ("1 FISHEYE 640 480 500", "line 1.*FISHEYE"),
+        ("1 OPENCV_FISHEYE 640 480 500 500 320 240 0 0 0 0", "line 1.*OPENCV_FISHEYE.*image_undistorter"),
         ("1 PINHOLE 640 480 500 510 320", "line 1.*5 values"),
         ("1 PINHOLE 640 480 0 510 320 240", "line 1.*singular"),
         ("3 PINHOLE 640 480 500 510 320 240", "no camera 1"),
@@ -120,6 +121,20 @@ def test_unusable_colmap_cameras_are_refused(tmp_path, cameras, message):
         ("tum", "0 0 0 0 0 0 0 1\n1 0 0 0 0 0 0\n", "line 2: 7 values"),
         ("tum", "0 0 0 0 0 0 0 1\n\n1 nan 0 0 0 0 0 1\n", "line 3: 'nan' is not a finite number"),
         ("tum", "0 0 0 0 0 0 0 1\n0 0 0 0 0 0 0 1\n", "line 2: timestamp 0.0 does not follow 0.0"),
+        ("tum", "5 0 0 0 0 0 0 1\n4 0 0 0 0 0 0 1\n", "line 2: timestamp 4.0 does not follow 5.0.*each clock's"),
+        (
+            "tum",
+            "".join(f"{t} 0 0 0 0 0 0 1\n" for t in (0.0, 0.1, 0.2, 1403636579.1, 1403636579.2)),
+            "line 4: timestamp 1403636579.1 comes .* s after 0.2, where others come after 0.1 s .two clocks",
+        ),
+        ("tum", "# timestamp tx ty tz qw qx qy qz\n0 0 0 0 1 0 0 0\n", "names qw first, tum has .*euroc"),
+        ("tum", "1 0 0 0 0 1 0 0 0 0 1 0\n", "line 1: 12 values; give .*--trajectory-format kitti"),
+        ("tum", ",".join(["0"] * 17), "line 1: 17 values; give .*--trajectory-format euroc"),
+        ("euroc", "#t, x, y, z, qx, qy, qz, qw\n0,0,0,0,0,0,0,1\n", "names qx first, euroc has .*tum"),
+        ("euroc", "1,0,0,0,1,0,0\n", "line 1: 7 values"),
+        ("euroc", "2,0,0,0,1,0,0,0\n1,0,0,0,1,0,0,0\n", "line 2: timestamp .* does not follow"),
+        ("kitti", "1 0 0 0 0 1 0 0 0 0 1\n", "line 1: 11 values"),
+        ("kitti", "1 0 0 0 0 1 0 0 0 0 3 0\n", "line 1: .*not a rigid motion"),
         ("tum", "0 0 0 0 1 0 0 1\n", "line 1: the quaternion's length is 1.414"),
         ("matrices", "1 0 0 0\n0 1 0 0\n0 0 1 0\n", "line 1: a matrix begins but only 3"),
         ("matrices", "1 0 0 0\n0 1 0 0\n0 0 2 0\n0 0 0 1\n", "line 1: .*not a rigid motion"),
@@ -142,3 +157,9 @@ def test_missing_and_binary_files_are_refused(tmp_path):
     path.write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(ValueError, match="no text file"):
         read_trajectory(path)
+    with pytest.raises(ValueError, match="is a folder"):
+        read_trajectory(tmp_path, "kitti")
+    with pytest.raises(FileNotFoundError, match=r"neither images\.txt nor images\.bin"):
+        read_trajectory(tmp_path, "colmap")
+    with pytest.raises(ValueError, match="camera axes are 'y-up'; give one of opencv, opengl"):
+        read_trajectory(path, "tum", "y-up")

@@ -1,208 +1,135 @@
-"""Camera paths that users bring: TUM, plain 4 x 4 matrices, COLMAP text models."""
+"""Camera paths that users bring: a table of formats, one function each, and how a file's format is found out."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ocr_hf.geometry.camera import check_intrinsics, check_poses, rigid_inverse
+from ocr_hf.scenes.cameras.colmap import read_colmap
+from ocr_hf.scenes.cameras.pose_lines import (
+    MATRIX_COLUMNS,
+    first_line,
+    quaternion_order,
+    read_euroc,
+    read_kitti,
+    read_matrices,
+    read_tum,
+)
+from ocr_hf.scenes.cameras.trajectory import Trajectory
+from ocr_hf.scenes.cameras.transforms_json import read_transforms
 
-FORMATS = ("tum", "matrices", "colmap")
-QUATERNION_TOLERANCE = 0.01
-"""How far a quaternion's length may be from 1 before it is rejected: columns in another order are off by more."""
+__all__ = ["AUTO", "AXES", "FORMATS", "Trajectory", "find_format", "read_trajectory"]
 
-
-@dataclass(frozen=True, eq=False)
-class Trajectory:
-    """Where a camera was.
-
-    camera_to_world : (T, 4, 4) float64, OpenCV axes (x right, y down, z forward), metres, in order of time
-    timestamps_s : (T,) float64 or None where the format has none
-    names : image names (COLMAP), else empty
-    intrinsics : (3, 3) pixels, width, height : frame size; None where the format has none
-    """
-
-    camera_to_world: np.ndarray
-    timestamps_s: np.ndarray | None = None
-    names: tuple[str, ...] = ()
-    intrinsics: np.ndarray | None = None
-    width: int | None = None
-    height: int | None = None
+AUTO = "auto"
+AXES = ("opencv", "opengl")
+"""Camera axes: x right, y down, z forward; or x right, y up, z backward."""
+_GL_TO_CV = np.diag([1.0, -1.0, -1.0, 1.0])
+NANOSECONDS = 1e11
+"""Time stamps above this are nanoseconds: as seconds they would lie in the year 5138."""
 
 
-def read_trajectory(path: Path | str, format: str = "tum") -> Trajectory:
+@dataclass(frozen=True)
+class TrajectoryFormat:
+    """One row of the table: what a file holds, the camera axes that the format means, and its reader."""
+
+    about: str
+    axes: str
+    read: Callable[[Path], Trajectory]
+
+
+FORMATS = {
+    "tum": TrajectoryFormat("lines `timestamp tx ty tz qx qy qz qw`, seconds, camera to world", "opencv", read_tum),
+    "euroc": TrajectoryFormat(
+        "CSV `timestamp,px,py,pz,qw,qx,qy,qz,...`, nanoseconds, body to world", "opencv", read_euroc
+    ),
+    "kitti": TrajectoryFormat("12 numbers a line, the upper 3 x 4 of camera to world", "opencv", read_kitti),
+    "matrices": TrajectoryFormat("16 numbers a line, or 4 lines of 4, camera to world", "opencv", read_matrices),
+    "colmap": TrajectoryFormat("a COLMAP model, text or binary, world to camera", "opencv", read_colmap),
+    "nerfstudio": TrajectoryFormat(
+        "transforms.json of nerfstudio and instant-ngp, camera to world", "opengl", read_transforms
+    ),
+}
+
+
+def read_trajectory(path: Path | str, format: str = "tum", axes: str | None = None) -> Trajectory:
     """Read a camera path.
 
-    format : "tum": lines `timestamp tx ty tz qx qy qz qw`, camera to world;
-        "matrices": 16 numbers a line, or 4 lines of 4, each a row-major camera_to_world matrix;
-        "colmap": images.txt (or its folder), world to camera, with cameras.txt beside it for the intrinsics.
-        Lines that begin with # are left out.
-    Raises FileNotFoundError, or ValueError naming file and line, for anything that is not a finite rigid motion.
+    Args:
+        path: A file, or for COLMAP and nerfstudio also the folder that holds it.
+        format: A name in `FORMATS`, or "auto" to find it out.
+        axes: Camera axes of the file, "opencv" or "opengl"; None for those of the format.
+
+    Returns:
+        The path, converted to OpenCV axes. Images are in the natural order of their names (frame_2 before frame_10),
+        poses with time stamps in the order of time. Positions stay in the file's world and units.
+
+    Raises:
+        FileNotFoundError: Where there is no such file.
+        ValueError: Naming file and line, for anything that is not a finite rigid motion, for a camera with lens
+            distortion, and for a file that "auto" can't tell.
     """
     path = Path(path)
-    if format not in FORMATS:
-        raise ValueError(f"trajectory format is '{format}'; give one of {', '.join(FORMATS)}")
-    if format == "colmap" and path.is_dir():
-        path = path / "images.txt"
-    if not path.is_file():
+    if format != AUTO and format not in FORMATS:
+        raise ValueError(f"trajectory format is '{format}'; give one of {AUTO}, {', '.join(FORMATS)}")
+    if axes is not None and axes not in AXES:
+        raise ValueError(f"camera axes are '{axes}'; give one of {', '.join(AXES)}")
+    if not path.exists():
         raise FileNotFoundError(f"{path} is not there; give the path of a trajectory file")
-    return {"tum": _read_tum, "matrices": _read_matrices, "colmap": _read_colmap}[format](path)
+    row = FORMATS[find_format(path) if format == AUTO else format]
+    found = row.read(path)
+    if (axes or row.axes) == "opengl":
+        found = replace(found, camera_to_world=found.camera_to_world @ _GL_TO_CV)
+    return found
 
 
-def _read_tum(path: Path) -> Trajectory:
-    """Read `timestamp tx ty tz qx qy qz qw` lines."""
-    poses, times = [], []
-    for where, words in _lines(path):
-        time, *position, qx, qy, qz, qw = _numbers(words, 8, where, "timestamp tx ty tz qx qy qz qw")
-        if times and time <= times[-1]:
-            raise ValueError(f"{where}: timestamp {time} does not follow {times[-1]}; sort the lines by time")
-        times.append(time)
-        poses.append(_pose(np.array([qw, qx, qy, qz]), np.array(position), where))
-    return Trajectory(_stacked(path, poses), np.array(times))
+def find_format(path: Path) -> str:
+    """Return the name of a file's or folder's format; raise ValueError naming the candidates where it isn't clear."""
+    if path.is_dir():
+        holds = {
+            "colmap": any((path / name).is_file() for name in ("images.txt", "images.bin")),
+            "nerfstudio": (path / "transforms.json").is_file(),
+        }
+        return _the_one(path, [name for name, there in holds.items() if there])
+    if path.suffix == ".json":
+        return "nerfstudio"
+    if path.name in ("images.bin", "images.txt"):
+        return "colmap"
+    header, line = first_line(path)
+    words = line.replace(",", " ").split()
+    if len(words) in MATRIX_COLUMNS:
+        return MATRIX_COLUMNS[len(words)]
+    if len(words) == 17 and "," in line:
+        return "euroc"
+    if len(words) == 8:
+        return _tum_or_euroc(path, header, line, words)
+    return _the_one(path, [])
 
 
-def _read_matrices(path: Path) -> Trajectory:
-    """Read row-major 4 x 4 matrices, each on one line or on four."""
-    poses: list[np.ndarray] = []
-    rows: list[list[float]] = []
-    begun = ""
-    for where, words in _lines(path):
-        if len(words) == 16 and not rows:
-            values, begun = _numbers(words, 16, where, "16 numbers"), where
-        else:
-            begun = begun if rows else where
-            rows.append(_numbers(words, 4, where, "16 numbers, or 4 in each of 4 lines"))
-            if len(rows) < 4:
-                continue
-            values, rows = [value for row in rows for value in row], []
-        try:
-            poses.append(check_poses(np.reshape(values, (1, 4, 4)))[0])
-        except ValueError as error:
-            raise ValueError(f"{begun}: {error}") from error
-    if rows:
-        raise ValueError(f"{begun}: a matrix begins but only {len(rows)} of its 4 lines follow; complete the file")
-    return Trajectory(_stacked(path, poses))
-
-
-def _read_colmap(path: Path) -> Trajectory:
-    """Read COLMAP's images.txt, sorted by image name, and the cameras.txt beside it."""
-    found: dict[str, tuple[np.ndarray, int, str]] = {}
-    # Every image has two lines; the second, its 2D points, may be empty.
-    lines = [(where, words) for where, words in _lines(path, keep_empty=True)]
-    while lines and not lines[-1][1]:
-        lines.pop()
-    for where, words in lines[::2]:
-        if len(words) < 10:
-            expected = "IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME and a line of points after it"
-            raise ValueError(f"{where}: {len(words)} words; give {expected}")
-        values = _numbers(words[1:8], 7, where, "QW QX QY QZ TX TY TZ")
-        name = " ".join(words[9:])
-        if name in found:
-            raise ValueError(f"{where}: image '{name}' is there twice; keep one of its poses")
-        (camera,) = _numbers(words[8:9], 1, where, "CAMERA_ID")
-        world_to_camera = _pose(np.array(values[:4]), np.array(values[4:]), where)
-        # COLMAP stores world-to-camera, all else here is camera-to-world.
-        found[name] = (rigid_inverse(world_to_camera), int(camera), where)
-    # COLMAP doesn't list images in order of time; frames extracted from a video have numbered names.
-    names = tuple(sorted(found))
-    poses = _stacked(path, [found[name][0] for name in names])
-    cameras = path.parent / "cameras.txt"
-    if not cameras.is_file():
-        return Trajectory(poses, names=names)
-    used = {found[name][1] for name in names}
-    if len(used) > 1:
-        raise ValueError(f"{path} uses the cameras {sorted(used)}; a clip has one: give a model with a single camera")
-    intrinsics, width, height = _colmap_camera(cameras, used.pop())
-    return Trajectory(poses, names=names, intrinsics=intrinsics, width=width, height=height)
-
-
-def _colmap_camera(path: Path, wanted: int) -> tuple[np.ndarray, int, int]:
-    """Return (intrinsics, width, height) of one camera of a cameras.txt; lens distortion must be zero."""
-    for where, words in _lines(path):
-        if len(words) < 5 or not words[0].isdigit():
-            raise ValueError(f"{where}: '{' '.join(words)}'; give CAMERA_ID MODEL WIDTH HEIGHT PARAMS")
-        if int(words[0]) != wanted:
-            continue
-        model = words[1]
-        if model not in _MODELS:
-            raise ValueError(f"{where}: camera model {model} is none of {', '.join(_MODELS)}; undistort the images")
-        focal, distortion = _MODELS[model]
-        count = focal + 2 + distortion
-        width, height, *values = _numbers(words[2:], 2 + count, where, f"WIDTH HEIGHT and {count} parameters")
-        # The renderer is a pinhole camera: ignoring distortion would shift footprints against the frames in silence.
-        if any(values[focal + 2 :]):
-            raise ValueError(
-                f"{where}: lens distortion is {values[focal + 2 :]}; undistort the images (colmap image_undistorter)"
-            )
-        fx, fy, (cx, cy) = values[0], values[focal - 1], values[focal : focal + 2]
-        try:
-            intrinsics = check_intrinsics(np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]]))
-        except ValueError as error:
-            raise ValueError(f"{where}: {error}") from error
-        return intrinsics, int(width), int(height)
-    raise ValueError(f"{path} has no camera {wanted}, which images.txt names; add its line")
-
-
-_MODELS = {
-    "SIMPLE_PINHOLE": (1, 0),
-    "PINHOLE": (2, 0),
-    "SIMPLE_RADIAL": (1, 1),
-    "RADIAL": (1, 2),
-    "OPENCV": (2, 4),
-}
-"""Number of focal lengths and of distortion parameters of COLMAP's camera models."""
-
-
-def _lines(path: Path, keep_empty: bool = False) -> Iterator[tuple[str, list[str]]]:
-    """Yield ("file, line n", words) of each line that is no comment."""
+def _tum_or_euroc(path: Path, header: str, line: str, words: list[str]) -> str:
+    """Tell two formats of 8 columns apart: the quaternion's order can't be seen, what comes with it can."""
+    signs = {"commas" if "," in line else "spaces": "euroc" if "," in line else "tum"}
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no text file ({error.reason} at byte {error.start}); give a trajectory") from error
-    for number, line in enumerate(text.splitlines(), 1):
-        words = line.split() if keep_empty else line.replace(",", " ").split()
-        if (words or keep_empty) and not line.lstrip().startswith("#"):
-            yield f"{path}, line {number}", words
+        late = float(words[0]) > NANOSECONDS
+    except ValueError:
+        return _the_one(path, [])
+    signs["time stamps in nanoseconds" if late else "time stamps in seconds"] = "euroc" if late else "tum"
+    first = quaternion_order(header)
+    if first is not None:
+        signs[f"q{first} first in the header"] = "euroc" if first == "w" else "tum"
+    if len(set(signs.values())) > 1:
+        seen = ", ".join(f"{sign} as in {name}" for sign, name in signs.items())
+        raise ValueError(
+            f"{path} could be tum or euroc ({seen}); say which with --trajectory-format tum (qx qy qz qw) or euroc "
+            "(qw qx qy qz)"
+        )
+    return next(iter(signs.values()))
 
 
-def _numbers(words: list[str], count: int, where: str, expected: str) -> list[float]:
-    """Return `words` as `count` finite numbers."""
-    if len(words) != count:
-        raise ValueError(f"{where}: {len(words)} values; give {expected}")
-    values = []
-    for word in words:
-        try:
-            value = float(word)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise ValueError(f"{where}: '{word}' is not a finite number (a lost frame?); remove or correct the line")
-        values.append(value)
-    return values
-
-
-def _pose(quaternion_wxyz: np.ndarray, position: np.ndarray, where: str) -> np.ndarray:
-    """Return the (4, 4) motion of a unit quaternion (w, x, y, z) and a translation."""
-    length = float(np.linalg.norm(quaternion_wxyz))
-    if abs(length - 1.0) > QUATERNION_TOLERANCE:
-        raise ValueError(f"{where}: the quaternion's length is {length:.4g}, not 1; check the order of the columns")
-    w, x, y, z = quaternion_wxyz / length
-    pose = np.eye(4)
-    pose[:3, :3] = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    pose[:3, 3] = position
-    return pose
-
-
-def _stacked(path: Path, poses: list[np.ndarray]) -> np.ndarray:
-    """Return (T, 4, 4); raise ValueError for a file without poses."""
-    if not poses:
-        raise ValueError(f"{path} holds no pose; give at least one")
-    return np.stack(poses)
+def _the_one(path: Path, candidates: list[str]) -> str:
+    if len(candidates) == 1:
+        return candidates[0]
+    could = f"could be {' or '.join(candidates)}" if candidates else "is in none of the formats that can be told apart"
+    raise ValueError(f"{path} {could}; say which with --trajectory-format {', '.join(candidates or FORMATS)}")
