@@ -28,18 +28,19 @@ NEEDS = {"run_evaluation": ("rooms", "tiny"), "OCRSFTTrainer": ("rooms", "tiny")
 DOCUMENTED: list[str] = ["Scene", "Clip", "build_folder", "OcrVsi", "score_answers", "EvalConfig", "run_evaluation"]
 DOCUMENTED += ["load_model"]
 ENTRY_POINTS = [
-    "data.load.clips", "data.load.load", "scenes.cameras.camera_path.walk_through",
+    "data.load.clips", "data.load.load", "geometry.boxes.OrientedBox", "geometry.footprints.Footprints",
+    "geometry.occlusion.footprints_from_boxes", "geometry.occlusion.footprints_from_depth",
+    "geometry.occlusion.footprints_from_instances", "scenes.cameras.camera_path.walk_through",
     "scenes.homes.procedural.procedural_scene", "scenes.readers.mesh_file.load_mesh_scene",
-    "scenes.render.renderer.Renderer", "scenes.render.renderer.Renderer.render",
-    "scenes.render.renderer.Renderer.stream", "scenes.render.renderer.render_clip",
+    "scenes.render.renderer.Renderer", "scenes.render.renderer.render_clip",
     "vsi_bench.compare.paired_difference", "vsi_bench.summary.summarize",
 ]  # fmt: skip
 """What the documentation names as ways in, beyond the public names."""
 
 
 def callables(name: str) -> Iterator[tuple[str, Any]]:
-    """Yield a public name and, if it is a class, the public methods that it defines itself."""
-    found = getattr(ocr_hf, name)
+    """Yield what is called `name` in the package and, if it is a class, the public methods that it defines itself."""
+    found = getattr(ocr_hf, name) if name in NAMES else pkgutil.resolve_name(f"ocr_hf.{name}")
     yield name, found
     if inspect.isclass(found):
         for key, value in vars(found).items():
@@ -48,8 +49,7 @@ def callables(name: str) -> Iterator[tuple[str, Any]]:
                 yield f"{name}.{key}", value
 
 
-CALLABLES = {label: value for name in DOCUMENTED for label, value in callables(name)}
-CALLABLES |= {name: pkgutil.resolve_name(f"ocr_hf.{name}") for name in ENTRY_POINTS}
+CALLABLES = {label: value for name in DOCUMENTED + ENTRY_POINTS for label, value in callables(name)}
 
 
 def parameters(found: Any) -> set[str]:

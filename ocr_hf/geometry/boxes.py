@@ -17,10 +17,20 @@ EDGES = np.array([(i, j) for i in range(8) for j in range(i + 1, 8) if bin(i ^ j
 class OrientedBox:
     """A box in the world.
 
-    center : (3,) float64, metres
-    size : (3,) float64, full extents along the box's axes, metres
-    rotation : (3, 3) float64, columns are the box's axes in the world, determinant +1
-    Raises ValueError for values that are not finite, a negative extent, or a matrix that isn't a rotation.
+    Args:
+        center: (3,) float64, metres.
+        size: (3,) float64, full extents along the box's axes, metres.
+        rotation: (3, 3) float64, columns are the box's axes in the world, determinant +1.
+
+    Raises:
+        ValueError: a value is not finite, an extent is negative, or `rotation` is no rotation.
+
+    Example:
+        >>> import numpy as np
+        >>> from ocr_hf.geometry.boxes import OrientedBox
+        >>> sofa = OrientedBox.upright(np.array([1.0, 2.0, 0.4]), np.array([2.0, 0.9, 0.8]), yaw_rad=np.pi / 2)
+        >>> sofa.corners().min(axis=0).round(2)
+        array([0.55, 1.  , 0.  ])
     """
 
     center: np.ndarray
@@ -48,13 +58,30 @@ class OrientedBox:
 
     @classmethod
     def axis_aligned(cls, low: np.ndarray, high: np.ndarray) -> OrientedBox:
-        """Return the box between the corners `low` and `high`, (3,) each."""
+        """Make a box along the world's axes.
+
+        Args:
+            low: (3,) corner with the least coordinates, metres.
+            high: (3,) corner with the greatest, metres.
+
+        Returns:
+            The box between them.
+        """
         low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
         return cls((low + high) / 2.0, high - low, np.eye(3))
 
     @classmethod
     def upright(cls, center: np.ndarray, size: np.ndarray, yaw_rad: float) -> OrientedBox:
-        """Return a box turned by `yaw_rad` counter-clockwise (seen from above) about +Z."""
+        """Make a box that stands on the floor's plane.
+
+        Args:
+            center: (3,) metres.
+            size: (3,) full extents, metres, before turning.
+            yaw_rad: turn about +Z, radians, counter-clockwise seen from above.
+
+        Returns:
+            The turned box.
+        """
         cos, sin = np.cos(yaw_rad), np.sin(yaw_rad)
         return cls(center, size, np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]]))
 
@@ -69,21 +96,43 @@ class OrientedBox:
         return bool((self.size < 1e-4).any())
 
     def corners(self) -> Float[np.ndarray, "8 3"]:
-        """Return the (8, 3) corners in the world, ordered as CORNER_SIGNS."""
+        """List the corners.
+
+        Returns:
+            (8, 3) float64 in the world, metres, ordered as CORNER_SIGNS.
+        """
         # Row vectors: p @ R.T is R p for each point.
         return self.center + (CORNER_SIGNS * self.size / 2.0) @ self.rotation.T
 
     def to_local(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
-        """Return world points (..., 3) in the box's own axes, origin at its centre."""
+        """Bring points into the box's own axes, origin at its centre.
+
+        Args:
+            points: (..., 3) in the world, metres.
+
+        Returns:
+            (..., 3) along the box's axes, metres.
+        """
         return (points - self.center) @ self.rotation
 
     def moved(self, matrix: Float[np.ndarray, "4 4"]) -> OrientedBox:
-        """Return this box after the rigid motion `matrix`."""
+        """Move the box rigidly.
+
+        Args:
+            matrix: (4, 4), rotation and translation in the world.
+
+        Returns:
+            The box after the motion.
+        """
         rotation = matrix[:3, :3]
         return OrientedBox(rotation @ self.center + matrix[:3, 3], self.size, rotation @ self.rotation)
 
     def floor_polygon(self) -> Float[np.ndarray, "n 2"]:
-        """Return the convex outline (n, 2), counter-clockwise, of the box seen from above."""
+        """Look at the box from above.
+
+        Returns:
+            (n, 2) float64 convex outline, counter-clockwise, metres; (0, 2) where the box has no area from above.
+        """
         from scipy.spatial import ConvexHull, QhullError
 
         points = self.corners()[:, :2]

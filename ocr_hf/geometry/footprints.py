@@ -16,11 +16,25 @@ from ocr_hf.geometry import rle
 class Footprints:
     """The visible pixels of every object in every frame of a clip, compactly.
 
-    height, width : size of the frames, pixels
-    num_frames : frames of the clip
-    amodal : False where occlusion is respected (from an instance map or depth); True for projected box hulls,
-        which also cover whatever stands in front of the object
-    codes : object id -> frame -> COCO counts string; frames in which the object is not seen are left out
+    Args:
+        height: of the frames, pixels.
+        width: of the frames, pixels.
+        num_frames: frames of the clip.
+        amodal: False where occlusion is respected (from an instance map or depth); True for projected box hulls, which
+            also cover whatever stands in front of the object.
+        codes: object id -> frame -> COCO counts string; frames in which the object is not seen are left out.
+
+    Raises:
+        ValueError: a footprint is of a frame that the clip doesn't have.
+
+    Example:
+        >>> import numpy as np
+        >>> from ocr_hf.geometry.occlusion import footprints_from_instances
+        >>> instances = np.zeros((2, 4, 6), dtype=np.uint16)
+        >>> instances[0, 1:3, 2:5] = 7
+        >>> footprints = footprints_from_instances(instances)
+        >>> footprints.object_ids, footprints.areas(7)
+        ((7,), array([6, 0]))
     """
 
     height: int
@@ -44,21 +58,41 @@ class Footprints:
         return tuple(sorted(object_id for object_id, frames in self.codes.items() if frames))
 
     def areas(self, object_id: int) -> Int[np.ndarray, "t"]:
-        """Return the (T,) number of pixels of one object in each frame; zeros for an object that is never seen."""
+        """Count an object's pixels.
+
+        Args:
+            object_id: its value in instance maps.
+
+        Returns:
+            (T,) int64, its pixels in each frame; zeros for an object that is never seen.
+        """
         frames = self.codes.get(object_id, {})
         out = np.zeros(self.num_frames, dtype=np.int64)
         out[list(frames)] = rle.areas(list(frames.values()), self.height, self.width)
         return out
 
     def mask(self, object_id: int, frame: int) -> Bool[np.ndarray, "h w"] | None:
-        """Return the (H, W) bool pixels of one object in one frame, or None where it is not seen."""
+        """Decode one footprint.
+
+        Args:
+            object_id: its value in instance maps.
+            frame: index of the frame.
+
+        Returns:
+            (H, W) bool, or None where the object is not seen.
+        """
         code = self.codes.get(object_id, {}).get(frame)
         return None if code is None else rle.decode_union([code], self.height, self.width)
 
     def region(self, object_ids: Iterable[int], frames: Sequence[int] | None = None) -> Bool[np.ndarray, "t h w"]:
-        """Return the (T, H, W) bool union of the footprints of `object_ids`.
+        """Join the footprints of several objects.
 
-        frames : indices of the frames wanted, in that order; all of them by default
+        Args:
+            object_ids: the objects; those that are never seen add nothing.
+            frames: indices of the frames wanted, in that order; None = all.
+
+        Returns:
+            (T, H, W) bool, the union.
         """
         wanted = range(self.num_frames) if frames is None else frames
         chosen = [self.codes[object_id] for object_id in dict.fromkeys(object_ids) if object_id in self.codes]
@@ -70,7 +104,14 @@ class Footprints:
         return out
 
     def select(self, frames: Sequence[int]) -> Footprints:
-        """Return the footprints of a clip made of these frames only, in this order."""
+        """Keep some frames.
+
+        Args:
+            frames: their indices, in the order wanted.
+
+        Returns:
+            The footprints of a clip made of these frames only.
+        """
         frames = [int(frame) for frame in frames]
         codes = {
             object_id: {row: footprint[frame] for row, frame in enumerate(frames) if frame in footprint}
@@ -79,7 +120,15 @@ class Footprints:
         return Footprints(self.height, self.width, len(frames), self.amodal, codes)
 
     def resized(self, height: int, width: int) -> Footprints:
-        """Return the footprints for frames resized to (height, width): each pixel centre looks up the nearest pixel."""
+        """Fit the footprints to frames of another size: each pixel centre looks up the nearest pixel.
+
+        Args:
+            height: of the resized frames, pixels.
+            width: of the resized frames, pixels.
+
+        Returns:
+            Footprints of that size; an object whose every pixel is missed is no longer seen.
+        """
         if (height, width) == (self.height, self.width):
             return self
         rows = ((np.arange(height) + 0.5) * self.height / height).astype(np.int64)
@@ -97,7 +146,11 @@ class Footprints:
         return Footprints(height, width, self.num_frames, self.amodal, codes)
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Return one dict (object_id, frame, height, width, counts) per (object, frame); `counts` is COCO's string."""
+        """Write the footprints as rows of a table.
+
+        Returns:
+            One dict (object_id, frame, height, width, counts) per object and frame; `counts` is COCO's string.
+        """
         return [
             {
                 "object_id": object_id,
@@ -114,7 +167,21 @@ class Footprints:
     def from_rows(
         cls, rows: Iterable[Mapping[str, Any]], num_frames: int, height: int, width: int, amodal: bool = False
     ) -> Footprints:
-        """Return what `to_rows` wrote; raise ValueError for a row of another frame size or a broken code."""
+        """Read what `to_rows` wrote.
+
+        Args:
+            rows: dicts with object_id, frame, height, width and counts.
+            num_frames: frames of the clip.
+            height: of the frames, pixels.
+            width: of the frames, pixels.
+            amodal: whether the footprints also cover what stands in front.
+
+        Returns:
+            The footprints.
+
+        Raises:
+            ValueError: a row is of another frame size, or of a frame that the clip doesn't have.
+        """
         codes: dict[int, dict[int, bytes]] = {}
         for row in rows:
             if (row["height"], row["width"]) != (height, width):

@@ -24,7 +24,14 @@ def pixel_rays(intrinsics: Float[np.ndarray, "3 3"], height: int, width: int) ->
 
 
 def footprints_from_instances(instances: Integer[np.ndarray, "t h w"]) -> Footprints:
-    """Return the modal footprints of a clip's instance maps: (T, H, W) integers, 0 = background, else object id."""
+    """Take modal footprints from instance maps.
+
+    Args:
+        instances: (T, H, W) integers, 0 = background, else object id.
+
+    Returns:
+        What of each object is seen, occlusion respected.
+    """
     num_frames, height, width = instances.shape
     codes: dict[int, dict[int, bytes]] = {}
     for frame, instance_map in enumerate(instances):
@@ -40,15 +47,23 @@ def footprints_from_depth(
     intrinsics: Float[np.ndarray, "3 3"],
     margin_m: float | int = 0.01,
 ) -> Footprints:
-    """Return modal footprints where no instance map exists: the pixels whose lifted point lies in an object's box.
+    """Find modal footprints without instance maps: the pixels whose lifted point lies in an object's box.
 
-    depth : (T, H, W) float, metres along the camera's z axis; 0 or not finite = unknown: belongs to no object
-    boxes : object id -> box
-    camera_to_world : (T, 4, 4); intrinsics : (3, 3), pixels of `depth`
-    margin_m : boxes are grown by this on every side; about the depth's error
+    A pixel in several boxes belongs to the smallest (the cup, not the table). Whatever else is in a box counts as the
+    object: floor under a bed, for one.
 
-    A pixel in several boxes belongs to the smallest (the cup, not the table). Whatever else is in a box counts as
-    the object: floor under a bed, for one.
+    Args:
+        depth: (T, H, W) float, metres along the camera's z axis; 0 or not finite = unknown: belongs to no object.
+        boxes: object id -> box.
+        camera_to_world: (T, 4, 4), OpenCV axes, metres.
+        intrinsics: (3, 3), pixels of `depth`.
+        margin_m: boxes are grown by this on every side, metres; about the depth's error.
+
+    Returns:
+        What of each object is seen, occlusion respected.
+
+    Raises:
+        ValueError: there is not one pose per frame, or a camera is not usable.
     """
     intrinsics, poses = check_intrinsics(intrinsics), check_poses(camera_to_world)
     _same_length("depth", depth, poses)
@@ -88,10 +103,23 @@ def footprints_from_boxes(
     height: int,
     width: int,
 ) -> Footprints:
-    """Return *amodal* footprints from boxes alone: each box's projected hull, clipped at the near plane.
+    """Project boxes, where nothing else is known: *amodal* footprints, each box's hull clipped at the near plane.
 
-    Occlusion is not known, so a footprint also covers what stands in front of the object (`amodal` is True).
-    A box behind the camera, or outside the image, has an empty one.
+    Occlusion is not known, so a footprint also covers what stands in front of the object (`amodal` is True). A box
+    behind the camera, or outside the image, has an empty one.
+
+    Args:
+        boxes: object id -> box.
+        camera_to_world: (T, 4, 4), OpenCV axes, metres.
+        intrinsics: (3, 3), pixels of a width x height frame.
+        height: of the frames, pixels.
+        width: of the frames, pixels.
+
+    Returns:
+        The footprints, `amodal` True.
+
+    Raises:
+        ValueError: a camera is not usable.
     """
     intrinsics, poses = check_intrinsics(intrinsics), check_poses(camera_to_world)
     codes: dict[int, dict[int, bytes]] = {}
