@@ -73,6 +73,7 @@ def _write_folder(config: BuildConfig, scenes: tuple[ScenePlan, ...], staging: S
                 described.setdefault(scene.name, {**record["scene"], "clips": []})["clips"].append(clip.id)
     if not described:
         raise NothingBuilt(f"no clip could be built: {statistics.reasons()}; change the scenes or the camera")
+    # Everything not in `kept` at the end is a leftover of killed workers, and removed.
     kept = {staging.root / name for name in ("README.md", "scenes.jsonl", IDENTITY)}
     for split in SPLITS:
         clips = [clip for scene in scenes if scene.split == split for clip in scene.clips]

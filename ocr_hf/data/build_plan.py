@@ -89,6 +89,8 @@ def _seed(config: BuildConfig, index: int) -> int:
 
 
 def _plan(config: BuildConfig, index: int, name: str) -> ScenePlan:
+    # Numbered over the whole build, before anything is made: row ids, and with them the noise, stay the same whichever
+    # clips are skipped and whichever worker makes them.
     first = index * config.clips_per_scene
     size = CLIPS_PER_FOLDER[config.select]
     many = config.num_scenes * config.clips_per_scene > UNSPLIT * size

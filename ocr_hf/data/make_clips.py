@@ -80,6 +80,7 @@ def _build_clip(
     vanilla.parent.mkdir(parents=True, exist_ok=True)
     write_mp4(vanilla, recording.frames, recording.fps)
     noise = NoisyCopies(config.ocr_map, recording, scene, clip, folder)
+    # Computed once: poses and footprints are most of a row, and equal in all rows of the clip.
     shared = _clip_columns(clip, scene, recording)
     rows = []
     for number, question in enumerate(generated.questions[:MAX_QUESTIONS]):

@@ -44,6 +44,7 @@ class NoisyCopies:
         if plan.is_identity:
             name = self._clip.file("vanilla")
         else:
+            # Rows whose objects and noise are equal share a file; `variant` names the pixels, not the row.
             if plan.variant not in self._files:
                 self._files[plan.variant] = self._write(plan.object_ids, noise_id)
             name = self._files[plan.variant]

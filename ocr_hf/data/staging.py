@@ -61,6 +61,8 @@ class Staging:
             with replacing(self.parts / f"{clip.id}.parquet") as temporary:
                 table = pa.Table.from_pylist(rows, schema=stored_schema("pairs"))
                 pq.write_table(table, temporary, compression="zstd")
+        # The marker comes last: a clip counts as done only when its videos and rows are in place under their final
+        # names.
         write_json(self._marker(clip), {**record, "id": clip.id, "rows": len(rows)})
 
     def record(self, clip: ClipPlan) -> dict[str, Any]:
@@ -69,6 +71,7 @@ class Staging:
 
     def rows(self, clip: ClipPlan) -> pa.Table:
         """Return the rows of a finished clip that has some."""
+        # partitioning=None: a folder named like `seed=7` in the path would become a column.
         return pq.read_table(self.parts / f"{clip.id}.parquet", partitioning=None)
 
     def unfinished(self, scenes: tuple[ScenePlan, ...]) -> list[ClipPlan]:
@@ -148,6 +151,7 @@ def _discard(staging: Staging) -> None:
     """Remove an earlier build, but never a folder that this package didn't write."""
     for folder in (staging.out, staging.root):
         if folder.is_dir() and any(folder.iterdir()):
+            # --overwrite deletes a folder, so it must be one of ours: a mistyped --out would cost the user's own files.
             if not any((folder / name).is_file() for name in (MANIFEST, IDENTITY)):
                 raise FolderExistsError(
                     f"{folder} isn't removed: it has no {MANIFEST}, so `ocr-hf build` didn't write it; choose another"

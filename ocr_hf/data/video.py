@@ -125,6 +125,8 @@ def stored_psnr(
     error, count, chunk = 0, 0, 16
     for start in range(0, len(frames), chunk):
         numbers = range(start, min(start + chunk, len(frames)))
+        # Chunk by chunk, decoded as every reader decodes: the figure is what users get, and a clip is never twice in
+        # memory.
         stored, _ = read_frames(path, numbers)
         difference = stored.astype(np.int32) - frames[start : start + chunk]
         if region is not None:

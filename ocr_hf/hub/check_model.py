@@ -95,6 +95,7 @@ def safetensors_header(path: Path) -> dict[str, Any]:
     size = path.stat().st_size
     with open(path, "rb") as stream:
         length = struct.unpack("<Q", stream.read(8).ljust(8, b"\0"))[0]
+        # The length is read from the file: unchecked, eight forged bytes would allocate any amount of memory.
         if not 2 <= length <= min(size - 8, MAX_HEADER_BYTES):
             raise ValueError("is not a safetensors file; save the weights again")
         try:
@@ -103,6 +104,7 @@ def safetensors_header(path: Path) -> dict[str, Any]:
             raise ValueError("is not a safetensors file (its header is not JSON); save the weights again") from error
     tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
     end = max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
+    # Tensors fill the file without gaps: any other size means a truncated upload or something appended.
     if size != 8 + length + end:
         raise ValueError(
             f"holds {size - 8 - length} bytes of weights but its header names {end}; it was truncated or altered"

@@ -80,6 +80,7 @@ def pull(
         checksums = {path: checksum for path, (checksum, _) in sorted(wanted.items())}
         write_json(staging / PULL_RECORD, {"repo": repo, "kind": kind, "commit": commit, "files": checksums})
         if out.exists():
+            # os.replace can't put a folder over an existing one on every system.
             out.rmdir()  # empty, as was just seen
         os.replace(staging, out)
     return done
@@ -119,6 +120,7 @@ def _check_existing(out: Path, done: Pulled, wanted: Tree) -> None:
 
 def _check_space(staging: Path, need: int) -> None:
     staging.mkdir(parents=True, exist_ok=True)
+    # What an interrupted pull has fetched already takes no more space.
     there = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())
     free = shutil.disk_usage(staging).free
     if free < need - there + SPARE_BYTES:

@@ -69,6 +69,8 @@ class RoomLayout:
             return False
         if not ignore_kept_free and any(overlap(block, kept) for kept in self._kept_free):
             return False
+        # A thing may overlap what it stands on, and what that stands on in turn: a cup in a shelf unit lies within the
+        # unit's box.
         carriers = [] if on is None else [p for p in self.placements if p is on or on.rests_on(p)]
         return not any(overlap(block, other.block) for other in self.placements if other not in carriers)
 

@@ -54,6 +54,8 @@ def _hang_open_door(layout: RoomLayout, opening: Opening) -> None:
     model = door(layout.rng, layout.style, opening.high - opening.low - 0.02, opening.z1 - 0.004)
     hinges = [(opening.low - ends[0], opening.low, 1.0), (ends[1] - opening.high, opening.high, -1.0)]
     face = wall.start[1 - wall.axis]
+    # The hinge nearer to a corner first: there an open leaf stands along the wall and least in the way. If it doesn't
+    # fit open at a right angle, it is laid flat against the wall.
     for _, hinge, _side in sorted(hinges):
         for turned in (np.pi / 2, 0.0):
             away = -_side

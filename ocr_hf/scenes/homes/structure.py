@@ -77,6 +77,8 @@ def structure_meshes(plan: FloorPlan, finishes: list[RoomFinish]) -> tuple[Mesh,
             for hole in holes:
                 shapes.setdefault(finish.skirting, []).extend(_frame(wall, hole))
     for opening in plan.openings:
+        # A threshold takes the floor of the opening's first room, or there would be a gap in it through which rays
+        # escape.
         floor_finish = finishes[opening.rooms[0]].floor
         shapes.setdefault(WHITE, []).extend(_reveal(opening, plan.thickness_m))
         shapes.setdefault(floor_finish, []).append(_sill(opening, plan.thickness_m))
