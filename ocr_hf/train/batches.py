@@ -51,6 +51,7 @@ def split_by_group(batch: Batch, chunks: int, group: int, seed: tuple[int, ...])
     multiple of `group`) has its rows cut as they come
     seed : decides the order
     """
+    # TRL shuffles single rollouts across micro-batches; then each would have to encode nearly every clip of the batch
     rows = len(batch["completion_ids"])
     block = group if rows % group == 0 else rows
     order = generator(stable_key("groups", *seed)).permutation(rows // block)

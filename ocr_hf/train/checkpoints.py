@@ -72,7 +72,7 @@ def check_topology(checkpoint: Path, topology: dict[str, Any]) -> None:
     """Raise ValueError where a run is resumed with other batch shapes than it was started with.
 
     The order of rows and the choice of noise follow the step; another number of processes or batch size would show
-    the model some rows twice and others never, in silence.
+    the model some rows twice and others never, without an error.
     """
     manifest = read_manifest(checkpoint)
     if manifest is None:
@@ -102,6 +102,7 @@ class WholeCheckpoints:
     """Mix into a Trainer: checkpoints are marked whole, and resuming from one restores the weights."""
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        # transformers deletes old checkpoints inside super(), before the new one is whole; finish_checkpoint does later
         keep, self.args.save_total_limit = self.args.save_total_limit, None
         try:
             super()._save_checkpoint(model, trial)

@@ -49,7 +49,7 @@ def check_groups(args: OCRGRPOConfig, strategy: Strategy) -> None:
 
 
 def check_rows(args: OCRGRPOConfig, dataset: Any) -> None:
-    """Raise ValueError where a data set has too few rows for one batch; TRL would train no step, in silence."""
+    """Raise ValueError where a data set has too few rows for one batch; TRL would train no step and raise nothing."""
     groups = args.generation_batch_size // args.num_generations
     if hasattr(dataset, "__len__") and len(dataset) < groups:
         raise ValueError(

@@ -79,7 +79,7 @@ def encode_clip(
     processor: Any, clip: Clip, frames: np.ndarray, min_pixels: int | None = None, max_pixels: int | None = None
 ) -> VideoInputs:
     """Return model inputs for frames (T, H, W, 3) uint8 at a clip's times: its own, or others in their place."""
-    # A single frame has no distance to another from which a rate could be had; it stands at time 0 at any rate
+    # One frame has no spacing, so no rate follows from its time; it stands at time 0 whatever rate is given
     several = len(clip.times_s) > 1
     return encode_video(
         processor,
@@ -136,7 +136,7 @@ class ClipLoader:
         self._named: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_cache": None}  # each process starts its own
+        return self.__dict__ | {"_cache": None}  # each data loading process starts its own
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Return the rows with their clips."""

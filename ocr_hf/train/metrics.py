@@ -36,6 +36,7 @@ class RolloutMetrics:
             if accuracy is not None:
                 measured[f"{name}/accuracy"] = accuracy.masked_fill(~of_role, torch.nan).nanmean().item()
             measured[f"{name}/length"] = lengths.float().masked_fill(~of_role, torch.nan).nanmean().item()
+            # A group whose rollouts of one role all earn the same gives that role no signal; one rollout has no spread
             spread = [values[~values.isnan()] for values in own]
             several = [bool((values == values[0]).all()) for values in spread if len(values) > 1]
             measured[f"{name}/frac_reward_zero_std"] = sum(several) / len(several) if several else float("nan")
@@ -43,6 +44,7 @@ class RolloutMetrics:
 
     def add_entropy(self, entropies: torch.Tensor, mask: torch.Tensor, roles: Sequence[str]) -> None:
         """Add the entropies (B, C) of a micro-batch's completion tokens; kept on this process until `entropy`."""
+        # Sums and counts, not means: micro-batches have different numbers of tokens
         sums = (entropies.detach() * mask).sum(1).double().cpu()
         counts = mask.sum(1).double().cpu()
         for row, role in enumerate(roles):

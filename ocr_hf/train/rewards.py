@@ -28,7 +28,7 @@ LENGTHS = range(320, 513)
 
 
 def completion_text(completion: Any) -> str:
-    """Return what a completion says, be it text or a chat turn."""
+    """Return the text of a completion, which TRL gives as text or as a list of chat messages."""
     return completion if isinstance(completion, str) else "".join(turn["content"] or "" for turn in completion)
 
 
@@ -67,6 +67,7 @@ def length_reward(
     **_: Any,
 ) -> list[float]:
     """Return 0.2 for right answers of 320 to 512 tokens, as Video-R1 does beside T-GRPO."""
+    # Above 0.1, as in Video-R1: a number that is within only one of the ten tolerances is not "right"
     right = accuracy_reward(completions, question_type, ground_truth)
     return [
         LENGTH_BONUS * (score > 0.1 and len(ids) in LENGTHS) for score, ids in zip(right, completion_ids, strict=True)

@@ -2,7 +2,7 @@
 
 OCR is Object-Centric 3D Rollout (arXiv 2511.13190). Kept from TRL: sampling settings, every loss, advantages, KL,
 clipping, accumulation, PEFT, logging, checkpoints. Changed: TRL 1.16 gives a video to `generate` and computes all
-log-probs without it, in silence; here generation, old, reference and policy log-probs see the video named by each
+log-probs without it, without an error; here generation, old, reference and policy log-probs see the video named by each
 rollout's media id. A batch without video takes TRL's own path throughout.
 """
 
@@ -141,6 +141,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
                 f"{row_name(inputs[0])}: its batch mixes rows with images and rows with videos, which cannot be "
                 "batched together; train on them one after the other"
             )
+        # TRL passes every column of the rows on, to rewards and logs; the decoded clip is for the plan alone
         bare = [{name: value for name, value in row.items() if name not in (CLIP, BAD_CLIP)} for row in inputs]
         try:
             with self._scoring([rollout.scored_under for rollout in rollouts] if self._sees_video else None):
@@ -148,6 +149,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
             self._measure_divergence(output, rollouts)
         finally:
             self._rollouts = None
+        # TRL buffers what it generated and scores micro-batches of it later; the media ids go with the rows
         output["scored_media"] = [rollout.scored_under for rollout in rollouts]
         output["role"] = [rollout.role for rollout in rollouts]
         return self._without_unused(output, rollouts)
@@ -256,6 +258,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         role, skipped, lengths = gathered.view(-1, group, 3).unbind(-1)
         grouped = rewards.view(-1, group, rewards.shape[1])  # a view: what is set in it is set in `rewards`
         names = self.reward_func_names
+        # Before skipped rollouts become NaN, and before the bonus that depends on it is filled in
         accuracy = grouped[..., names.index(ACCURACY)].clone() if ACCURACY in names else None
         if self.strategy.bonus_name is not None:
             grouped[..., names.index(self.strategy.bonus_name)] = self.strategy.bonus(accuracy, role == 0)
@@ -265,6 +268,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         weighted = weighted.masked_fill(grouped.isnan().all(-1), torch.nan)
         self._record(self.rollout_metrics.of_rewards(role, weighted, accuracy, lengths))
         self._record_noise()
+        # Only now: what excluded rollouts earned is logged above, and must not enter the baseline below
         for number, name in enumerate(roles):
             if name in self.strategy.excluded:
                 grouped[role == number] = torch.nan
@@ -291,6 +295,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         output = mask_rows(output, torch.tensor([rollout.skipped for rollout in rollouts]))
         if self.mode == "train":
             output = drop_rows(output, torch.tensor([rollout.role in self.strategy.excluded for rollout in rollouts]))
+        # TRL counted the tokens before rows left; the loss divides by this
         return output | {"num_items_in_batch": self.accelerator.gather(output["completion_mask"].sum()).sum()}
 
     # Measuring
@@ -339,6 +344,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if self.has_video:
+            # Every process logs at the same steps, so all take part in this sum
             entropy = self.accelerator.reduce(self.rollout_metrics.take_entropy().to(self.accelerator.device), "sum")
             for name, (total, tokens) in zip(self.strategy.roles, entropy.tolist(), strict=True):
                 if tokens:

@@ -1,7 +1,7 @@
 """Answers on the disk while a run goes on: JSON lines, one row per question, appended a batch at a time and synced.
 
-Each process writes a file of its own. A batch is the unit: what a kill left of one is asked again, so a continued run
-puts together the same batches as an unbroken one and ends with the same answers.
+Each process writes a file of its own. A batch is the unit: where a killed run left one incomplete, all of it is asked
+again, so that a continued run forms the same batches as an unbroken one and ends with the same answers.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class AnswerLog:
 
     def append(self, answers: Sequence[Answer]) -> None:
         """Append rows in one write."""
+        # One write of whole lines: a kill can tear only the last one, which reading then passes over
         lines = "".join(json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers)
         with self.path.open("ab") as file:
             file.write(lines.encode("utf-8"))
@@ -41,13 +42,14 @@ def read_answers(out: Path) -> dict[tuple[str, Any], dict]:
     answers: dict[tuple[str, Any], dict] = {}
     for path in sorted((Path(out) / FOLDER).glob("rank*.jsonl")):
         lines = path.read_bytes().split(b"\n")
+        # What follows the last line feed is empty, or was torn
         for number, line in enumerate(lines[:-1], 1):
             try:
                 answer = json.loads(line)
                 answers[answer["audit"], answer["id"]] = answer
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(
-                    f"{path}, line {number}, is no answer ({error}); remove the line to ask it again"
+                    f"{path}, line {number}, is not an answer ({error}); delete the line to ask it again"
                 ) from None
     return answers
 

@@ -15,7 +15,7 @@ _CHUNK = 1 << 20
 
 
 class ArchiveError(ValueError):
-    """An archive that is damaged or not to be trusted: names the file, the member and what to do."""
+    """An archive that is damaged or can't be trusted; the message names the file, the member and what to do."""
 
 
 class VideoArchive:
@@ -74,6 +74,8 @@ class VideoArchive:
 def _check_name(path: Path, info: zipfile.ZipInfo) -> None:
     name = info.filename
     parts = PurePosixPath(name.replace("\\", "/")).parts
+    # Nothing is extracted, but member names are compared with those of questions; both slashes, since Windows made some
     leaves = name.startswith(("/", "\\")) or ".." in parts or ":" in name or "\x00" in name
+    # Zip keeps the Unix mode in the upper 16 bits
     if leaves or stat.S_ISLNK(info.external_attr >> 16):
         raise ArchiveError(f"{path}: member '{name}' points outside the archive; don't use this file")

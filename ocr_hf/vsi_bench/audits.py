@@ -1,4 +1,4 @@
-"""Audits: the same questions with less to see, to tell whether a model looks at the scene at all.
+"""Audits: the same questions with part of the video taken away, to tell whether a model looks at the scene at all.
 
 | audit | what the model is given |
 |---|---|
@@ -91,12 +91,14 @@ def apply_audit(
         return Changed(shuffle_frames(frames, stable_key("audit", seed, str(random_id))))
     if footprints is None:
         raise ValueError(f"audit '{audit}' of {random_id} needs footprints; use an ocr-vsi data set")
+    # Footprints may be stored smaller than the frames
     fitted = footprints.resized(*frames.shape[1:3])
     asked = fitted.region(queried)
     asked_px = int(asked.sum())
     if audit == "queried_erased":
         return Changed(erase_region(frames, asked), asked_px, asked_px)
     region = asked if audit == "queried_noised" else context_region(fitted, queried, random_id, seed)
+    # One key for both noise audits: they differ in where the noise lies, not in the noise
     key = stable_key("audit", seed, str(random_id))
     noisy = gaussian_region(frames, region, strength, key, None if frame_indices is None else list(frame_indices))
     return Changed(noisy, int(region.sum()), asked_px)
@@ -118,6 +120,7 @@ def context_region(footprints: Footprints, queried: Iterable[int], random_id: ob
         wanted = int(asked[frame].sum())
         free = ~asked[frame]
         pieces = (footprints.mask(others[i], frame) for i in order)
+        # The whole frame comes last, for what the other objects could not give
         for piece in (*pieces, np.ones_like(free)):
             if wanted == 0:
                 break

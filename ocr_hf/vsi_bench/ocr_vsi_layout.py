@@ -52,6 +52,7 @@ class OcrVsi(Benchmark):
                     self.rows.append({**row, "split": split})
                     self._where[row["id"]] = (split, group, number)
         self._mark_pruned()
+        # Footprints and poses are most of a file, and questions come mostly in its order: two row groups in memory do
         self._group = lru_cache(maxsize=2)(self._read_group)
 
     def _mark_pruned(self) -> None:

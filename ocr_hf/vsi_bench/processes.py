@@ -43,7 +43,8 @@ def current_processes() -> Processes:
     from accelerate import PartialState
     from accelerate.utils import parse_flag_from_env
 
-    # Left to itself, PartialState takes processes on CPUs for runs of their own, each of which would ask everything.
+    # Without `cpu`, PartialState takes processes on a machine without GPUs for independent ones, and each would ask
+    # all questions.
     state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.cuda.is_available())
     if state.num_processes != started:
         raise RuntimeError(f"{started} processes were started but {state.num_processes} found each other; use torchrun")

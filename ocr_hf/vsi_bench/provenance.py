@@ -1,4 +1,4 @@
-"""What a number depends on beside the settings: revisions, library versions, the device, the model's own defaults."""
+"""What a score depends on besides the settings: revisions, library versions, the device, the model's own defaults."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def model_revision(loaded: LoadedModel) -> str:
         size = path.stat().st_size
         digest.update(f"{path.name}:{size}:".encode())
         with path.open("rb") as file:
+            # The first MiB has the header with every tensor's name and shape, the last one weights
             digest.update(file.read(_EDGE))
             if size > _EDGE:
                 file.seek(max(size - _EDGE, _EDGE))

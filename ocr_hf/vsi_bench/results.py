@@ -146,6 +146,7 @@ def _scenes(rows: Sequence[Row]) -> list[str]:
 
 def _summary(rows: Sequence[Row], scored: Scored, config: EvalConfig) -> dict:
     pruned = [row.get("pruned") for row in rows]
+    # Half a column would give a debiased score of an unknown part of the benchmark
     known = None if any(flag is None for flag in pruned) else [bool(flag) for flag in pruned]
     summary = summarize(scored, known, _scenes(rows), config.average, config.draws, seed=config.seed)
     del summary["scores"]  # they are in predictions.parquet
@@ -157,6 +158,7 @@ def _audit(audit: str, scored: Mapping[str, tuple[list[Row], Scored]], config: E
     rows, changed = scored[audit]
     plain = _subset(scored[VANILLA], {row["id"] for row in rows})
     summary = _summary(rows, changed, config)
+    # Paired on the same questions: an audit may not apply to all, so the whole run's average is no comparison
     difference = paired_difference(plain, changed, _scenes(rows), config.draws, seed=config.seed)
     return {
         **{name: summary[name] for name in ("macro", "micro", "interval", "n", "n_unparsed", "tasks", "missing")},
@@ -177,6 +179,7 @@ def _query_lock(scored: Mapping[str, tuple[list[Row], Scored]], answers: Answers
         return None
     rows, context = scored["context_noised"]
     given = [answers["context_noised", row["id"]] for row in rows]
+    # A question whose video failed has no count of noised pixels
     usable = [number for number, answer in enumerate(given) if "error" not in answer]
     parts = (_subset(scored[VANILLA], {row["id"] for row in rows}), scored["queried_noised"][1], context)
     return query_lock(

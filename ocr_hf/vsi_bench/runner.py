@@ -77,13 +77,12 @@ def run_evaluation(
     rows = take(benchmark.select(config.split), config.limit)
     if config.on_bad_video == "stop":
         check_videos(benchmark, rows)
-    loaded = load_model(
-        config.model, config.revision, dtype=config.dtype, device=config.device or processes.device
-    )
+    loaded = load_model(config.model, config.revision, dtype=config.dtype, device=config.device or processes.device)
     facts = {"data_revision": benchmark.revision, **describe_model(loaded)}
     _open_run(out, config, facts, processes)
     asker = Asker(benchmark, config, loaded)
     batches = plan_batches(benchmark, rows, (VANILLA, *config.audit), config.batch_size, asker.applies)
+    # Whole batches are asked again, so that a model that pads a batch pads it alike
     answered = read_answers(out)
     processes.wait()  # nobody writes before everybody has read what is there
     pending = [batch for batch in batches if any((batch[0], row["id"]) not in answered for row in batch[1])]

@@ -76,6 +76,7 @@ class VsiBench(Benchmark):
         name = f"{row['scene_name']}.mp4"
         if not _is_plain(str(row["dataset"])) or not _is_plain(str(row["scene_name"])):
             raise ValueError(f"question {row['id']}: '{self.video_key(row)}' is no plain name of a video; fix the row")
+        # An extracted file comes first: it needs no archive to be opened or downloaded
         file = self.folder / row["dataset"] / name
         if file.is_file():
             return None, str(file)
@@ -90,6 +91,7 @@ class VsiBench(Benchmark):
 
     def _archive(self, dataset: str) -> VideoArchive | None:
         if dataset not in self._archives:
+            # Archives are large: each is downloaded when the first question needs it
             path = self.folder / f"{dataset}.zip"
             if self._commit is not None and not path.is_file():
                 path = fetch_file(self.name, f"{dataset}.zip", self._commit) or path

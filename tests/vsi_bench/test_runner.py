@@ -288,7 +288,7 @@ def test_answer_log_survives_torn_lines_and_names_bad_ones(tmp_path) -> None:
     assert read_answers(tmp_path)["vanilla", 1]["prediction"] == "é\n\u2028"
     with log.path.open("ab") as file:
         file.write(b"nonsense\n")
-    with pytest.raises(ValueError, match=r"rank0000.jsonl, line 4, is no answer"):
+    with pytest.raises(ValueError, match=r"rank0000.jsonl, line 4, is not an answer"):
         read_answers(tmp_path)
 
 
