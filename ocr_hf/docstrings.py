@@ -43,9 +43,10 @@ def entries(docstring: str | None, section: str) -> dict[str, str]:
 
 
 def with_help(cls: T) -> T:
-    """Give each field of a dataclass the text under `Args:` as its `help`, which the command line shows.
+    """Give each field that a dataclass adds the text under `Args:` as its `help`, which the command line shows.
 
-    A field that the class inherits, and that its own docstring doesn't name, keeps the help it has.
+    Fields that it inherits keep theirs, which they share with the class that adds them. So does one that has `help`
+    of its own: names out of a registry, say, which no docstring can know.
 
     Args:
         cls: a dataclass with a docstring in Google style.
@@ -55,6 +56,6 @@ def with_help(cls: T) -> T:
     """
     told = entries(cls.__doc__, "Args")
     for field in fields(cls):
-        if field.name in told:
+        if field.name in told and field.name in cls.__annotations__ and "help" not in field.metadata:
             field.metadata = MappingProxyType({**field.metadata, "help": told[field.name].removesuffix(".")})
     return cls

@@ -159,7 +159,9 @@ class Settings(Base):
     paragraph: with a colon.
 
     Args:
+        kept: not of this class.
         said_anew: of the class.
+        undescribed: not this.
         long: this text
             goes on: further, and
             further.
