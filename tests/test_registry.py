@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ocr_hf import registry
-from ocr_hf.registry import Registry, use_plugins
+from ocr_hf.registry import Registry, parse_options, use_plugins
 
 
 def test_an_entry_is_found_by_its_name_in_the_order_of_registration() -> None:
@@ -48,6 +48,65 @@ def test_a_name_is_given_once() -> None:
     assert things.register("a", entry) is entry
     with pytest.raises(ValueError, match="there is a thing 'a' already"):
         things.register("a", object())
+
+
+class Thing:
+    """An entry with a value."""
+
+    name = "thing"
+
+    def __init__(self, value: int = 1) -> None:
+        self.value = value
+
+
+def test_a_definition_met_twice_is_one_entry() -> None:
+    """As when a notebook's cell is run again; another value under the same name is another entry."""
+    things: Registry[object] = Registry("thing")
+    things.register(Thing())
+    again = type("Thing", (), {"__module__": Thing.__module__, "__qualname__": "Thing", "name": "thing"})()
+    again.value = 1
+    assert things.register(again) is again and things["thing"] is again
+    with pytest.raises(ValueError, match="there is a thing 'thing' already"):
+        things.register(Thing(2))
+
+
+def test_an_entry_may_bring_its_name() -> None:
+    things: Registry[object] = Registry("thing")
+    entry = things.register(Thing())
+    assert things["thing"] is entry
+    with pytest.raises(ValueError, match="thing 'Nameless' lacks name; give every thing these attributes"):
+        things.register(type("Nameless", (), {}))
+
+
+def test_every_module_of_a_package_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kept_things.py").write_text(
+        "from ocr_hf.registry import Registry\nthings = Registry('thing', modules=['many_things.*'])\n"
+    )
+    package = tmp_path / "many_things"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    for name in ("second", "first"):
+        (package / f"{name}.py").write_text(f"from kept_things import things\nthings.register('{name}', 1)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    things = __import__("kept_things").things
+    things.register("a plugin's", 2)
+    assert list(things) == ["first", "second", "a plugin's"], "ours come first, in order, whoever asks first"
+    with pytest.raises(ValueError, match="there is a thing 'first' already"):
+        things.register("first", 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (None, {}),
+        ({"a": 1}, {"a": 1}),
+        ("a=1", {"a": 1}),
+        ("a=1.5, b=true,c=two words", {"a": 1.5, "b": True, "c": "two words"}),
+        ('{"a": [1, 2]}', {"a": [1, 2]}),
+    ],
+)
+def test_options_are_read_in_every_spelling(given: object, found: dict) -> None:
+    assert parse_options(given, "options") == found
 
 
 def test_an_entry_that_lacks_something_is_refused() -> None:

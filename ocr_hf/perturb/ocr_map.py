@@ -6,7 +6,6 @@ it perturbs nor how strongly; `OCRMap`'s defaults are our choices.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -18,17 +17,15 @@ from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.perturb import rows
 from ocr_hf.perturb.frames import encode_lossless
-from ocr_hf.perturb.geometry_noise import geometry_region
 from ocr_hf.perturb.keys import stable_key
-from ocr_hf.perturb.noise import gaussian_region
-from ocr_hf.perturb.schedule import SCHEDULES, Schedule, diffusion_timestep, objects_at
+from ocr_hf.perturb.modes import NoiseMode, NoiseTarget, noise_mode
+from ocr_hf.perturb.schedule import SCHEDULES, Schedule, objects_at
 from ocr_hf.perturb.select import POLICIES, Policy, candidates, draw, visible_objects
 from ocr_hf.video.read import read_frames
 
 Mode = Literal["gaussian", "geometry"]
+"""Our own modes, for the type checker; `modes.NOISE_MODES` knows those of plugins as well."""
 Output = Literal["auto", "frames", "video"]
-DEFAULT_STRENGTH: dict[str, float] = {"gaussian": 0.5, "geometry": 0.1}
-"""Ours: 0.5 is NoisyRollout's t0 = 500; 0.1 displaces points by a tenth of the box's diagonal."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +60,9 @@ class OCRMap:
 
     select : which objects: "visible" (default), "queried" (named by the question) or "context" (visible, not named)
     max_objects : how many at most, at step 0
-    mode : "gaussian" (diffusion noise on their pixels) or "geometry" (their 3D points are displaced and reprojected)
-    strength : gaussian 0 ... 1 (default 0.5), geometry >= 0 in box diagonals (default 0.1)
+    mode : "gaussian" (diffusion noise on their pixels), "geometry" (their 3D points are displaced and reprojected),
+        the name of a mode that a plugin registered, or a `NoiseMode` itself
+    strength : gaussian 0 ... 1 (default 0.5), geometry >= 0 in box diagonals (default 0.1); a mode owns its bounds
     schedule, total_steps : how the number of objects falls over training; without `total_steps` it stays
     seed : of every random choice
     min_visible : an object counts as visible if it fills more than this share of the pixels of some frame
@@ -80,7 +78,7 @@ class OCRMap:
 
     select: Policy = "visible"
     max_objects: int = 4
-    mode: Mode = "gaussian"
+    mode: Mode | NoiseMode = "gaussian"
     strength: float | int | None = None
     schedule: Schedule = "linear"
     total_steps: int | None = None
@@ -91,8 +89,7 @@ class OCRMap:
     def __post_init__(self) -> None:
         if self.select not in POLICIES:
             raise ValueError(f"select is '{self.select}'; choose one of {', '.join(POLICIES)}")
-        if self.mode not in get_args(Mode):
-            raise ValueError(f"mode is '{self.mode}'; choose one of {', '.join(get_args(Mode))}")
+        noise = self.noise
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule is '{self.schedule}'; choose one of {', '.join(SCHEDULES)}")
         if self.max_objects < 0:
@@ -103,14 +100,18 @@ class OCRMap:
             raise ValueError(f"min_visible is {self.min_visible}; give a share of a frame's pixels, 0 up to 1")
         if self.output not in get_args(Output):
             raise ValueError(f"output is '{self.output}'; choose one of {', '.join(get_args(Output))}")
-        most = 1.0 if self.mode == "gaussian" else sys.float_info.max
-        if self.strength is not None and not 0.0 <= self.strength <= most:
-            raise ValueError(f"strength is {self.strength}; gaussian takes 0 to 1, geometry box diagonals from 0")
+        if self.strength is not None:
+            noise.check_strength(self.strength)
+
+    @property
+    def noise(self) -> NoiseMode:
+        """The mode itself, where `mode` is a name."""
+        return noise_mode(self.mode)
 
     @property
     def noise_strength(self) -> float:
         """The strength in force: `strength`, or the mode's default."""
-        return DEFAULT_STRENGTH[self.mode] if self.strength is None else float(self.strength)
+        return self.noise.default_strength if self.strength is None else float(self.strength)
 
     def count(self, step: int) -> int:
         """Return how many objects are perturbed at most at a training step."""
@@ -131,13 +132,12 @@ class OCRMap:
     def plan_for(self, object_ids: Iterable[int], row_id: int | str, step: int = 0) -> Perturbation:
         """Return what perturbing these objects of a row at a step means."""
         object_ids = tuple(sorted(set(object_ids)))
-        strength = self.noise_strength
+        noise, strength = self.noise, self.noise_strength
         key = stable_key("noise", self.seed, row_id, step)
-        clean = diffusion_timestep(strength) == 0 if self.mode == "gaussian" else strength == 0.0
-        if not object_ids or clean:
-            return Perturbation((), self.mode, strength, key, "vanilla")
-        variant = f"{stable_key(self.mode, strength, key, object_ids):032x}"
-        return Perturbation(object_ids, self.mode, strength, key, variant)
+        if not object_ids or noise.is_identity(strength):
+            return Perturbation((), noise.name, strength, key, "vanilla")
+        variant = f"{stable_key(noise.identity, strength, key, object_ids):032x}"
+        return Perturbation(object_ids, noise.name, strength, key, variant)
 
     def plan(self, row: Mapping[str, Any], step: int = 0) -> Perturbation:
         """Return what would be done to a row at a step, reading its footprints but touching no pixels."""
@@ -176,26 +176,19 @@ class OCRMap:
         if frame_indices is not None:
             # only the frames wanted are resized and decoded; noise keeps the clip's own frame numbers
             footprints = footprints.select(frame_indices)
-        footprints = footprints.resized(height, width)
-        if self.mode == "gaussian":
-            return gaussian_region(frames, footprints.region(plan.object_ids), plan.strength, plan.key, frame_indices)
-        if boxes is None or camera_to_world is None or intrinsics is None:
-            raise ValueError(
-                "mode 'geometry' moves points in 3D and lacks boxes, camera_to_world or intrinsics; pass them "
-                "(columns objects, camera_to_world, intrinsics of a row), or use mode 'gaussian'"
-            )
-        return geometry_region(
+        target = NoiseTarget(
             frames,
-            depth,
-            boxes,
-            footprints,
+            footprints.resized(height, width),
             plan.object_ids,
-            camera_to_world,
-            intrinsics,
-            plan.strength,
             plan.key,
             frame_indices,
+            depth=depth,
+            boxes=boxes,
+            camera_to_world=camera_to_world,
+            intrinsics=intrinsics,
         )
+        self.noise.check_target(target)
+        return self.noise.perturb(target, plan.strength)
 
     def __call__(self, row: Mapping[str, Any], step: int = 0) -> dict[str, Any]:
         """Return a row, or a batch (dict of lists), with its noisy frames and what made them.

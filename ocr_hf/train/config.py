@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
+from typing import Any
 
+from ocr_hf.perturb.modes import noise_mode
 from ocr_hf.perturb.schedule import SCHEDULES
 from ocr_hf.perturb.select import POLICIES
+from ocr_hf.registry import STRATEGIES, parse_options, unknown_choice
 from ocr_hf.train.versions import check_trl
 
 check_trl()
 
 from trl import GRPOConfig, SFTConfig  # noqa: E402  (another version may lack what is imported)
 
-STRATEGIES = ("grpo", "ocr", "noisy_rollout", "t_grpo")
-NOISY_SHARE = {"grpo": 0.0, "ocr": 1 / 2, "noisy_rollout": 1 / 2, "t_grpo": 1 / 3}
-"""Which part of a group sees another video than the recorded one, unless `num_noisy` says so."""
 SCORE_UNDER = ("clean", "own")
 ON_BAD_ROW = ("fatal", "skip")
 
@@ -49,7 +50,7 @@ class VideoArguments:
 
 def _check_choice(config: object, name: str, allowed: tuple[str, ...]) -> None:
     if getattr(config, name) not in allowed:
-        raise ValueError(f"{name} is '{getattr(config, name)}'; choose one of {', '.join(allowed)}")
+        raise ValueError(unknown_choice(name, getattr(config, name), allowed))
 
 
 def _check_least(config: object, name: str, least: int) -> None:
@@ -72,7 +73,8 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
     The paper (arXiv 2511.13190) publishes none of the values below; every default is ours.
 
     strategy : "ocr" (noise on objects), or a rival: "grpo" (no noise), "noisy_rollout" (noise on whole frames,
-        arXiv 2504.13055), "t_grpo" (frames shuffled, Video-R1)
+        arXiv 2504.13055), "t_grpo" (frames shuffled, Video-R1), or one that a plugin registered
+    strategy_options : options of a plugin's strategy, a mapping; as a flag KEY=VALUE or JSON
     num_noisy : how many of the `num_generations` rollouts of a group see the noisy (or shuffled) copy of the clip;
         default half of them, for t_grpo a third (8 + 4), for grpo none
     score_under : the video that log-probs and loss of noisy rollouts are conditioned on: the recorded one ("clean", as
@@ -91,12 +93,15 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
         the recorded video; 0 = never
     """
 
-    strategy: str = field(default="ocr", metadata={"help": f"one of {', '.join(STRATEGIES)}"})
+    strategy: str = field(default="ocr", metadata={"help": "ocr, grpo, noisy_rollout, t_grpo, or a plugin's"})
+    strategy_options: dict[str, Any] | str | None = field(
+        default=None, metadata={"help": "options of a plugin's strategy: KEY=VALUE, or a JSON object"}
+    )
     num_noisy: int | None = field(default=None, metadata={"help": "rollouts of a group that see the noisy clip"})
     score_under: str = field(default="clean", metadata={"help": "clean or own: the video noisy rollouts are scored on"})
     select: str = field(default="visible", metadata={"help": f"objects to draw from: {', '.join(POLICIES)}"})
     max_objects: int = field(default=4, metadata={"help": "objects perturbed at the start"})
-    mode: str = field(default="gaussian", metadata={"help": "gaussian or geometry"})
+    mode: str = field(default="gaussian", metadata={"help": "gaussian, geometry, or a plugin's"})
     strength: float | None = field(default=None, metadata={"help": "of the noise; default by mode"})
     min_visible: float = field(default=0.002, metadata={"help": "share of a frame that makes an object visible"})
     schedule: str = field(default="linear", metadata={"help": f"annealing: {', '.join(SCHEDULES)}"})
@@ -113,10 +118,8 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
 
     def __post_init__(self) -> None:
         for name, allowed in (
-            ("strategy", STRATEGIES),
             ("score_under", SCORE_UNDER),
             ("select", POLICIES),
-            ("mode", ("gaussian", "geometry")),
             ("schedule", SCHEDULES),
             ("timestep_schedule", SCHEDULES),
         ):
@@ -125,7 +128,12 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
         _check_least(self, "variant_kl_every", 0)
         if not 0 <= self.timestep <= 999:
             raise ValueError(f"timestep is {self.timestep}; the diffusion schedule has steps 0 to 999")
-        self.num_noisy = self._noisy_rollouts()
+        noise = noise_mode(self.mode)
+        if self.strength is not None:
+            noise.check_strength(self.strength)
+        self.strategy_options = parse_options(self.strategy_options, "strategy_options") or None
+        self._num_noisy_given = self.num_noisy
+        self._settle(STRATEGIES.find(self.strategy)(**self.strategy_options or {}))
         super().__post_init__()
         if self.use_vllm or self.use_transformers_continuous_batching:
             raise ValueError(
@@ -133,26 +141,21 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
                 "of a group the same video; set use_vllm and use_transformers_continuous_batching to false"
             )
 
-    def _noisy_rollouts(self) -> int:
-        group, share = self.num_generations, NOISY_SHARE[self.strategy]
-        if self.num_noisy is None:
-            wanted = group * share
-            if abs(wanted - round(wanted)) > 1e-9:
-                raise ValueError(
-                    f"a group of {group} rollouts (num_generations) cannot be split with {share:.2g} of it noisy, as "
-                    f"strategy '{self.strategy}' does; choose a multiple of {round(1 / share)}, or set num_noisy"
-                )
-            return round(wanted)
-        if self.strategy == "grpo" and self.num_noisy:
-            raise ValueError(f"strategy 'grpo' has no noisy rollouts, but num_noisy is {self.num_noisy}; set it to 0")
-        if not 0 <= self.num_noisy <= group:
-            raise ValueError(f"num_noisy is {self.num_noisy}; a group has {group} rollouts (num_generations)")
-        if self.strategy == "t_grpo" and self.num_noisy > group - 2:
-            raise ValueError(
-                f"t_grpo leaves {group - self.num_noisy} ordered rollouts of {group}; its baseline needs at least 2, "
-                "lower num_noisy"
-            )
-        return self.num_noisy
+    def _settle(self, strategy: Any) -> None:
+        """Take what this strategy says where the settings leave it open, and let it check the rest."""
+        self.num_noisy = strategy.num_noisy(self._num_noisy_given, self.num_generations)
+        strategy.check(self)
+
+    def with_strategy(self, strategy: Any) -> OCRGRPOConfig:
+        """Return these settings for a strategy that was made in Python instead of named by `strategy`.
+
+        Raises:
+            ValueError: `num_noisy` or another setting doesn't go with it.
+        """
+        changed = copy.copy(self)
+        changed.strategy, changed.strategy_options = strategy.name, dict(strategy.options) or None
+        changed._settle(strategy)
+        return changed
 
     @property
     def num_vanilla(self) -> int:

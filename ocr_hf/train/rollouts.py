@@ -1,42 +1,110 @@
 """Rollout strategies: which video each rollout of a group sees, and how the group's rewards are adjusted.
 
 A strategy answers these two questions and nothing else; sampling, scoring and the loss are the trainer's and the same
-for all, so that a comparison of strategies compares only them.
+for all, so that a comparison of strategies compares only them. One entry of `STRATEGIES` each; a strategy owns its
+share of a group, the columns that it reads, its checks and its options.
 """
 
 from __future__ import annotations
 
+import copy
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from fractions import Fraction
+from typing import Any, ClassVar, Self
 
 import torch
 
+from ocr_hf import registry
 from ocr_hf.perturb import rows
 from ocr_hf.perturb.keys import stable_key
+from ocr_hf.perturb.modes import noise_mode
 from ocr_hf.perturb.ocr_map import OCRMap
 from ocr_hf.perturb.schedule import decay
+from ocr_hf.registry import Registry, fill_options
 from ocr_hf.train.clip_loader import BadRow, row_name
 from ocr_hf.train.config import OCRGRPOConfig
 from ocr_hf.train.variants import FrameNoise, RegionNoise, Shuffled, Vanilla, Variant
 
 
-class Strategy:
-    """`grpo`: every rollout sees the clip as recorded.
+class Strategy(ABC):
+    """One way to show videos to the rollouts of a group. Subclass it, set the attributes, write `perturbed`.
 
-    layout : the name of each rollout's role in the group, in order; equal roles see the same video
-    excluded : roles whose rollouts enter neither the baseline nor the loss
-    columns : columns of a row that the strategy reads
-    bonus_name : name of the reward that `bonus` gives, or None
+    Attributes:
+        name: What `strategy` is set to.
+        help: One sentence for the documentation.
+        noisy_share: The part of a group that sees another video than the recorded one, unless `num_noisy` says so.
+        min_vanilla: The least number of rollouts of a group that must see the recorded video.
+        other: The role of the other rollouts: what metrics and the completions table call them.
+        excluded: Roles whose rollouts enter neither the baseline nor the loss.
+        columns: Columns of a row that it reads.
+        bonus_name: Name of the reward that `bonus` gives, or None.
+        default_options: Its options of its own and their defaults; `strategy_options` sets them.
+        options: The options in force.
+        layout: After `bound`: the role of each rollout of a group, in order; equal roles see the same video.
+
+    Args:
+        **options: Options of its own, as `strategy_options` gives them.
+
+    Raises:
+        ValueError: An option that it doesn't have (the nearest is suggested), or a value of another type.
     """
 
-    other = "noisy"
-    excluded: frozenset[str] = frozenset()
+    name: ClassVar[str]
+    help: ClassVar[str]
+    noisy_share: ClassVar[float] = 1 / 2
+    min_vanilla: ClassVar[int] = 0
+    other: ClassVar[str] = "noisy"
+    excluded: ClassVar[frozenset[str]] = frozenset()
     columns: tuple[str, ...] = ()
-    bonus_name: str | None = None
+    bonus_name: ClassVar[str | None] = None
+    default_options: ClassVar[Mapping[str, Any]] = {}
 
-    def __init__(self, config: OCRGRPOConfig) -> None:
-        self.config = config
-        self.layout = ("vanilla",) * config.num_vanilla + (self.other,) * config.num_noisy
+    config: OCRGRPOConfig
+    layout: tuple[str, ...]
+
+    def __init__(self, **options: Any) -> None:
+        self.options = fill_options(self.default_options, options, f"strategy '{self.name}'", "strategy_options")
+
+    def check(self, config: OCRGRPOConfig) -> None:  # noqa: B027  (most strategies have nothing to add)
+        """Raise ValueError for settings that don't go with this strategy; `num_noisy` has been checked before."""
+
+    def num_noisy(self, wanted: int | None, group: int) -> int:
+        """Return how many rollouts of a group see the other video.
+
+        Args:
+            wanted: What the user set, or None for the strategy's share.
+            group: The rollouts of a group, `num_generations`.
+
+        Raises:
+            ValueError: The group can't be split so.
+        """
+        if wanted is None:
+            exact = group * self.noisy_share
+            if abs(exact - round(exact)) > 1e-9:
+                raise ValueError(
+                    f"a group of {group} rollouts (num_generations) cannot be split with {self.noisy_share:.2g} of it "
+                    f"noisy, as strategy '{self.name}' does; choose a multiple of "
+                    f"{Fraction(self.noisy_share).limit_denominator(1000).denominator}, or set num_noisy"
+                )
+            return round(exact)
+        if not self.noisy_share and wanted:
+            raise ValueError(f"strategy '{self.name}' has no noisy rollouts, but num_noisy is {wanted}; set it to 0")
+        if not 0 <= wanted <= group:
+            raise ValueError(f"num_noisy is {wanted}; a group has {group} rollouts (num_generations)")
+        if group - wanted < self.min_vanilla:
+            raise ValueError(
+                f"num_noisy is {wanted}, which leaves {group - wanted} of {group} rollouts for the recorded video; "
+                f"strategy '{self.name}' needs at least {self.min_vanilla}, lower num_noisy"
+            )
+        return wanted
+
+    def bound(self, config: OCRGRPOConfig) -> Self:
+        """Return a copy that works with these settings."""
+        bound = copy.copy(self)
+        bound.config = config
+        bound.layout = ("vanilla",) * config.num_vanilla + (self.other,) * config.num_noisy
+        return bound
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -50,29 +118,64 @@ class Strategy:
             shown[self.other] = self.perturbed(row, step, self.config.noise_steps or total_steps)
         return shown
 
+    @abstractmethod
     def perturbed(self, row: Mapping[str, Any], step: int, total_steps: int) -> Variant:
-        """Return the one other video of a row's group."""
-        return Vanilla()
+        """Return the one other video of a row's group; `Vanilla()` for the recorded one.
+
+        Args:
+            row: A row of the data set.
+            step: The training step, from 0.
+            total_steps: Steps over which noise is annealed.
+
+        Raises:
+            BadRow: The row can't be used.
+        """
 
     def bonus(self, accuracy: torch.Tensor, vanilla: torch.Tensor) -> torch.Tensor:
-        """Return what each rollout earns beyond its rewards, (groups, G).
+        """Return what each rollout earns beyond its rewards, (groups, G), where `bonus_name` is set.
 
-        accuracy : (groups, G), NaN where unknown; vanilla : (groups, G) bool, which rollouts saw the recorded clip
+        Args:
+            accuracy: (groups, G), NaN where unknown.
+            vanilla: (groups, G) bool, which rollouts saw the recorded clip.
         """
         return torch.zeros_like(accuracy)
 
 
+STRATEGIES: Registry[type[Strategy]] = registry.STRATEGIES
+"""Every rollout strategy by its name."""
+
+
+@STRATEGIES.register
+class GRPO(Strategy):
+    """`grpo`: every rollout sees the clip as recorded."""
+
+    name = "grpo"
+    help = "every rollout sees the recorded clip"
+    noisy_share = 0.0
+
+    def perturbed(self, row: Mapping[str, Any], step: int, total_steps: int) -> Variant:
+        return Vanilla()
+
+
+@STRATEGIES.register
 class OCR(Strategy):
     """`ocr`: the other rollouts see one copy of the clip with noise on some objects (arXiv 2511.13190)."""
 
-    columns = ("id", "footprints", "camera_to_world")
+    name = "ocr"
+    help = "half of the rollouts see the clip with noise on some objects (arXiv 2511.13190)"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What the choice of objects reads, and what the noise mode does."""
+        own = ("id", "footprints", "camera_to_world")
+        return tuple(dict.fromkeys([*own, *noise_mode(self.config.mode).columns]))
 
     def perturbed(self, row: Mapping[str, Any], step: int, total_steps: int) -> Variant:
         config = self.config
         ocr_map = OCRMap(
             select=config.select,
             max_objects=config.max_objects,
-            mode=config.mode,
+            mode=noise_mode(config.mode),
             strength=config.strength,
             schedule=config.schedule,
             total_steps=total_steps,
@@ -91,6 +194,7 @@ class OCR(Strategy):
         return Vanilla() if plan.is_identity else RegionNoise(ocr_map, plan, footprints, row, step)
 
 
+@STRATEGIES.register
 class NoisyRollout(Strategy):
     """`noisy_rollout`: the other rollouts see the clip with diffusion noise on whole frames (arXiv 2504.13055).
 
@@ -98,6 +202,8 @@ class NoisyRollout(Strategy):
     std + 1e-4.
     """
 
+    name = "noisy_rollout"
+    help = "half of the rollouts see the clip with noise on whole frames (arXiv 2504.13055)"
     columns = ("id",)
 
     def perturbed(self, row: Mapping[str, Any], step: int, total_steps: int) -> Variant:
@@ -115,6 +221,7 @@ class NoisyRollout(Strategy):
         return FrameNoise(timestep, stable_key("frames", config.noise_seed, row["id"], step))
 
 
+@STRATEGIES.register
 class TGRPO(Strategy):
     """`t_grpo`: the other rollouts see the frames in random order; they only decide a bonus (Video-R1).
 
@@ -122,6 +229,10 @@ class TGRPO(Strategy):
     each ordered rollout that is right (accuracy above 0.1) earns `temporal_bonus`.
     """
 
+    name = "t_grpo"
+    help = "a third of the rollouts see the frames shuffled, and decide a bonus for the others (Video-R1)"
+    noisy_share = 1 / 3
+    min_vanilla = 2  # the shuffled ones leave the batch, and a baseline over one rollout gives no advantage
     other = "shuffled"
     excluded = frozenset({"shuffled"})
     columns = ("id",)
@@ -138,14 +249,8 @@ class TGRPO(Strategy):
         return (ahead & (accuracy > 0.1) & vanilla).to(accuracy.dtype) * self.config.temporal_bonus
 
 
-STRATEGIES: dict[str, type[Strategy]] = {
-    "grpo": Strategy,
-    "ocr": OCR,
-    "noisy_rollout": NoisyRollout,
-    "t_grpo": TGRPO,
-}
-
-
-def make_strategy(config: OCRGRPOConfig) -> Strategy:
-    """Return the strategy that a configuration names."""
-    return STRATEGIES[config.strategy](config)
+def make_strategy(config: OCRGRPOConfig, strategy: Strategy | None = None) -> Strategy:
+    """Return the strategy that a configuration names, or the one given, bound to the configuration."""
+    if strategy is None:
+        strategy = STRATEGIES.find(config.strategy)(**config.strategy_options or {})
+    return strategy.bound(config)

@@ -30,13 +30,15 @@ from ocr_hf.train.log_probs import VideoConditionedModel, k3_divergence
 from ocr_hf.train.metrics import RolloutMetrics, completion_columns, noise_totals
 from ocr_hf.train.rewards import ACCURACY, with_bonus
 from ocr_hf.train.rollout_plan import ClipEncoder, Rollout, RolloutPlanner, plan_recorded
-from ocr_hf.train.rollouts import make_strategy
+from ocr_hf.train.rollouts import Strategy, make_strategy
 from ocr_hf.train.variants import Vanilla
 from ocr_hf.train.video_store import MediaId, VideoStore, freeze_vision
 
 
 class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
     """GRPO on video with Object-Centric 3D Rollout; arguments as TRL's GRPOTrainer, configured by OCRGRPOConfig.
+
+    `strategy` takes a `Strategy` that was made in Python, in place of the one that the configuration names.
 
     Rows of the data set: `prompt` (a chat), a video in the column `video_column`, `id`, what the strategy reads
     (strategy ocr: footprints, camera_to_world, queried_objects) and what the rewards read. Raises ValueError before
@@ -59,9 +61,17 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
     }
 
     def __init__(
-        self, model: Any, reward_funcs: Any, args: OCRGRPOConfig, train_dataset: Any = None, **kwargs: Any
+        self,
+        model: Any,
+        reward_funcs: Any,
+        args: OCRGRPOConfig,
+        train_dataset: Any = None,
+        *,
+        strategy: Strategy | None = None,
+        **kwargs: Any,
     ) -> None:
-        self.strategy = make_strategy(args)
+        args = args if strategy is None else args.with_strategy(strategy)
+        self.strategy = make_strategy(args, strategy)
         self.has_video = checks.has_video(train_dataset, args, self.strategy)
         args, reward_funcs = with_bonus(args, reward_funcs, self.strategy.bonus_name)
         checks.check_groups(args, self.strategy)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 
 from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.models.media import VANILLA, VideoInputs
@@ -69,8 +70,8 @@ class Vanilla:
 class RegionNoise:
     """Object-Centric 3D Rollout: noise on the footprints of the chosen objects.
 
-    Gaussian noise goes straight into the vanilla clip's patches, on their device: no second resizing and
-    normalising, and no blurring of the noise. Geometry moves pixels, so its frames are encoded anew.
+    Noise that can be made in patch space goes straight into the vanilla clip's patches, on their device: no second
+    resizing and normalising, and no blurring of the noise. What moves pixels needs its frames encoded anew.
     """
 
     ocr_map: OCRMap
@@ -88,7 +89,8 @@ class RegionNoise:
         return self.plan.object_ids
 
     def video(self, clip: Clip, encoder: Encoder) -> VideoInputs:
-        if self.plan.mode == "gaussian":
+        noise = self.ocr_map.noise
+        if noise.in_patch_space:
             shown = self.footprints.select(clip.indices)
             return _noisy_patches(
                 clip,
@@ -96,6 +98,7 @@ class RegionNoise:
                 lambda height, width: shown.resized(height, width).region(self.objects),
                 self.plan.strength,
                 self.plan.key,
+                noise.perturb_patches,
             )
         cameras = rows.cameras_of(self.row)
         if cameras:
@@ -134,6 +137,7 @@ class FrameNoise:
             lambda height, width: np.ones((len(clip.indices), height, width), dtype=bool),
             self.timestep / DIFFUSION_STEPS,
             self.key,
+            gaussian_patches,
         )
 
     def area(self, clip: Clip) -> float:
@@ -158,12 +162,14 @@ class Shuffled:
         return 1.0
 
 
-def _noisy_patches(clip: Clip, encoder: Encoder, region_at: Any, strength: float, key: int) -> VideoInputs:
+def _noisy_patches(
+    clip: Clip, encoder: Encoder, region_at: Any, strength: float, key: int, make: Callable[..., torch.Tensor]
+) -> VideoInputs:
     """The clip's own patches with noise where `region_at(height, width)`, at the processed size, says."""
     video, processor = encoder.vanilla(clip), encoder.video_processor
     _, rows_, columns = video.video_grid_thw[0].tolist()
     return video.with_pixels(
-        gaussian_patches(
+        make(
             video.pixel_values_videos,
             region_at(rows_ * processor.patch_size, columns * processor.patch_size),
             strength,

@@ -13,7 +13,7 @@ import pytest
 from ocr_hf import OCRMap
 from ocr_hf.geometry.occlusion import Footprints, footprints_from_instances
 from ocr_hf.perturb.frames import encode_lossless
-from ocr_hf.perturb.ocr_map import DEFAULT_STRENGTH
+from ocr_hf.perturb.modes import NOISE_MODES
 from ocr_hf.perturb.rows import NOISY_COLUMNS, boxes_of
 from ocr_hf.video.read import read_frames
 from tests.box_scene import box_clip
@@ -22,7 +22,7 @@ datasets = pytest.importorskip("datasets")
 
 CLIP = box_clip()
 FOOTPRINTS = footprints_from_instances(CLIP.instances)
-MODES = list(DEFAULT_STRENGTH)
+MODES = list(NOISE_MODES)
 
 
 def row(row_id: int = 3, **changes: object) -> dict:
@@ -68,7 +68,7 @@ def test_the_noise_is_exactly_on_the_chosen_objects(mode):
     assert len(noisy["noisy_objects"]) == 2
     np.testing.assert_array_equal(noisy["noisy"][~region], CLIP.frames[~region])
     assert (noisy["noisy"][region] != CLIP.frames[region]).any(axis=-1).mean() > 0.8
-    assert noisy["mode"] == mode and noisy["strength"] == DEFAULT_STRENGTH[mode]
+    assert noisy["mode"] == mode and noisy["strength"] == NOISE_MODES[mode].default_strength
     assert {**row(), **{name: noisy[name] for name in NOISY_COLUMNS}}.keys() == noisy.keys()
 
 
@@ -266,7 +266,7 @@ def test_boxes_come_back_from_rows():
 
 
 def test_geometry_without_cameras_says_what_is_missing():
-    with pytest.raises(ValueError, match="lacks boxes, camera_to_world or intrinsics"):
+    with pytest.raises(ValueError, match="lacks boxes and camera_to_world and intrinsics; pass them"):
         OCRMap(mode="geometry").perturb(CLIP.frames, FOOTPRINTS, [1], row_id=3)
     with pytest.raises(ValueError, match="lacks boxes"):
         OCRMap(mode="geometry")(row(objects=None))
@@ -277,11 +277,12 @@ def test_geometry_without_cameras_says_what_is_missing():
     [
         ({"select": "all"}, "choose one of visible, queried, context"),
         ({"mode": "blur"}, "choose one of gaussian, geometry"),
+        ({"mode": "geometrie"}, "did you mean 'geometry'"),
         ({"schedule": "step"}, "choose one of linear"),
         ({"output": "gif"}, "choose one of auto, frames, video"),
         ({"strength": 1.5}, "gaussian takes 0 to 1"),
-        ({"strength": -1.0, "mode": "geometry"}, "geometry box diagonals"),
-        ({"strength": float("nan"), "mode": "geometry"}, "geometry box diagonals"),
+        ({"strength": -1.0, "mode": "geometry"}, "mode geometry takes 0 and up, in box diagonals"),
+        ({"strength": float("nan"), "mode": "geometry"}, "mode geometry takes 0 and up, in box diagonals"),
         ({"max_objects": -1}, "0 or more"),
         ({"total_steps": 0}, "number of training steps"),
         ({"min_visible": 1.0}, "share of a frame"),

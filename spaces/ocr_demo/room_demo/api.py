@@ -15,12 +15,12 @@ from .asking import answer_both
 from .cards import TASK_NAMES
 from .checkpoints import short
 from .findings import change_in_words
-from .noise import Noise
+from .noise import MODES, Noise
 from .problems import Problem, guarded
 from .views import Choice, Demo
 
 Policy = Literal["chosen", "queried", "context", "random"]
-Mode = Literal["gaussian", "geometry"]
+Mode = Literal[tuple(MODES)]
 
 
 def add(demo: Demo) -> None:

@@ -10,13 +10,16 @@ import gradio as gr
 from . import views
 from .cards import no_answers_html
 from .clip import DemoClip
-from .noise import MAX_STRENGTH, Noise
+from .noise import MODES, Noise
 from .problems import Problem
 from .room_model import marked_model
 from .uploads import add_clip, add_mesh
 from .views import Choice, Demo
 
-STRENGTH_LABEL = {"gaussian": "Strength", "geometry": "Strength (box diagonals)"}
+
+def _strength_label(mode: str) -> str:
+    unit = MODES[mode].unit
+    return f"Strength ({unit})" if unit else "Strength"
 
 
 def make_choice(
@@ -99,7 +102,7 @@ class Handlers:
             noise.policy,
             gr.update(value=noise.max_objects, visible=noise.policy != "chosen"),
             noise.mode,
-            gr.update(maximum=MAX_STRENGTH[noise.mode], value=noise.strength, label=STRENGTH_LABEL[noise.mode]),
+            gr.update(maximum=MODES[noise.mode].slider_most, value=noise.strength, label=_strength_label(noise.mode)),
             noise.seed,
             gr.update(choices=views.task_choices(clip), value=task),
             gr.update(choices=views.question_choices(clip, task), value=choice.question),
@@ -138,7 +141,8 @@ class Handlers:
 
     def change_mode(self, mode: str) -> Any:
         """Give the strength slider the mode's range and default."""
-        return gr.update(maximum=MAX_STRENGTH[mode], value=views.DEFAULT_STRENGTH[mode], label=STRENGTH_LABEL[mode])
+        known = MODES[mode]
+        return gr.update(maximum=known.slider_most, value=known.default_strength, label=_strength_label(mode))
 
     def pick_task(self, room: str, task: str) -> list[Any]:
         """List a task's questions and choose the first."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from ocr_hf.data.video import write_mp4
 from ocr_hf.models.media import FrameCache
+from ocr_hf.perturb.modes import NOISE_MODES
 from ocr_hf.perturb.ocr_map import OCRMap
 
 from .clip import ClipStore, DemoClip
@@ -18,8 +19,8 @@ from .problems import Problem
 
 POLICIES = {"chosen": "the objects you choose", "queried": "objects the question names",
             "context": "visible objects it doesn't name", "random": "any visible objects"}  # fmt: skip
-MODES = ("gaussian", "geometry")
-MAX_STRENGTH = {"gaussian": 1.0, "geometry": 0.5}
+MODES = {name: mode for name, mode in NOISE_MODES.items() if mode.slider_most is not None}
+"""The noise modes that a slider of strengths can serve, plugins' among them."""
 MAX_OBJECTS = 12
 MAX_SEED = 2**31 - 1
 FRAME_CACHE_BYTES = 192 * 2**20
@@ -31,7 +32,7 @@ class Noise:
 
     policy : one of POLICIES; object_ids : the chosen ones, used by policy "chosen" only
     max_objects : how many the other policies draw
-    strength : gaussian 0 to 1, geometry 0 to 0.5 box diagonals
+    strength : 0 to the mode's `slider_most`: gaussian 1, geometry 0.5 box diagonals
     queried : ids of the objects that the question names
     Raises Problem for a value outside its range.
     """
@@ -49,7 +50,7 @@ class Noise:
             raise Problem(f"The policy is '{str(self.policy)[:40]}'; choose one of {', '.join(POLICIES)}.")
         if self.mode not in MODES:
             raise Problem(f"The noise mode is '{str(self.mode)[:40]}'; choose one of {', '.join(MODES)}.")
-        most = MAX_STRENGTH[self.mode]
+        most = MODES[self.mode].slider_most
         if not (isinstance(self.strength, (int, float)) and 0.0 <= self.strength <= most):
             raise Problem(f"The strength of {self.mode} noise is {self.strength}; give 0 to {most:g}.")
         if not (isinstance(self.seed, int) and 0 <= self.seed <= MAX_SEED):
@@ -70,7 +71,7 @@ class Noise:
 
     def ocr_map(self) -> OCRMap:
         """Return the map that makes the pixels; the same class that builds data sets and trains."""
-        return OCRMap(mode=self.mode, strength=float(self.strength), seed=self.seed)
+        return OCRMap(mode=MODES[self.mode], strength=float(self.strength), seed=self.seed)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from . import api, texts
 from .asking import NONE, Asking
 from .cards import NO_FINDINGS, NO_LOCK, no_answers_html
 from .handlers import Handlers
-from .noise import MAX_OBJECTS, MAX_SEED, POLICIES
+from .noise import MAX_OBJECTS, MAX_SEED, MODES, POLICIES
 from .problems import guarded
 from .views import Demo
 
@@ -83,7 +83,7 @@ def build(demo: Demo) -> gr.Blocks:
                     )  # fmt: skip
                     with gr.Row():
                         mode = gr.Radio(
-                            [("Gaussian", "gaussian"), ("Geometry", "geometry")], value="gaussian", label="Noise",
+                            [(name.capitalize(), name) for name in MODES], value="gaussian", label="Noise",
                             info="Hides pixels, or moves 3D points.", elem_id="mode", min_width=200,
                         )  # fmt: skip
                         strength = gr.Slider(

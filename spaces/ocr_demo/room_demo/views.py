@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from .answering import Models
 from .cards import TASK_NAMES
 from .clip import DemoClip
-from .noise import MAX_OBJECTS, MAX_SEED, MAX_STRENGTH, MODES, POLICIES, Noise, Noisy, NoisyVideos
+from .noise import MAX_OBJECTS, MAX_SEED, MODES, POLICIES, Noise, Noisy, NoisyVideos
 from .problems import Problem
 from .rooms import Rooms, Tell, nothing_to_tell
 from .stopping import Stops
@@ -18,7 +18,6 @@ from .texts import EMPTY
 
 MEDIA_URL = "media"
 """Where the app serves ClipStore.media, relative to the page."""
-DEFAULT_STRENGTH = {"gaussian": 0.5, "geometry": 0.1}
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,7 @@ def from_link(demo: Demo, parameters: Mapping[str, str]) -> Choice:
             object_ids=tuple(int(part) for part in ids[:200]),
             max_objects=_whole(parameters.get("n"), 2, 1, MAX_OBJECTS),
             mode=mode,
-            strength=_number(parameters.get("s"), DEFAULT_STRENGTH[mode], MAX_STRENGTH[mode]),
+            strength=_number(parameters.get("s"), MODES[mode].default_strength, MODES[mode].slider_most),
             seed=_whole(parameters.get("seed"), 0, 0, MAX_SEED),
         ),
         _whole(parameters.get("q"), -1, 0, 10_000) if parameters.get("q") else None,
