@@ -19,9 +19,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from ocr_hf.questions.generate import FAMILIES, generate_questions
+from ocr_hf.questions.generate import PARITY, generate_questions
 from ocr_hf.questions.inventory import Inventory
-from ocr_hf.questions.question import PARITY, QuestionConfig
+from ocr_hf.questions.question import QuestionConfig
+from ocr_hf.questions.question_types import QUESTION_TYPES
 from ocr_hf.questions.templates import parse, render
 from ocr_hf.scenes.readers.vsi_meta import read_meta_info
 from ocr_hf.scenes.scene import Scene
@@ -52,7 +53,7 @@ def compare(scenes: dict[str, Scene], rows: pd.DataFrame) -> dict[str, dict[str,
             count("text_equal", task, render(row.question_type, arguments) == row.question)
             if row.question_type in NEED_VIDEO:
                 continue
-            family, truth = FAMILIES[row.question_type], row.ground_truth
+            family, truth = QUESTION_TYPES[row.question_type], row.ground_truth
             if row.options is not None:
                 truth = row.options["ABCD".index(truth)].removeprefix(f"{truth}. ")
             answer = family.solve(official, arguments)

@@ -9,20 +9,25 @@ import numpy as np
 from ocr_hf.questions.family import Desk, random_subsets, shuffled
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
-from ocr_hf.questions.templates import render
+from ocr_hf.questions.question_types import QuestionType
+from ocr_hf.questions.templates import TEMPLATES, render
 from ocr_hf.questions.wording import metres, one_decimal
 
 MIN_DISTANCE_M = 0.4
 """Smallest distance, rounded to the answer's decimal, that VSI-Bench asks for."""
 
 
-class AbsoluteDistance:
+class AbsoluteDistance(QuestionType):
     """Asks for the distance between the closest points of two unique objects, in metres with one decimal.
 
     queried_objects: the two. context_objects: their landmarks, which link views that show only one of them.
     """
 
     question_type = "object_abs_distance"
+    help = "the distance between two objects"
+    limit = 7
+    unit = "m"
+    template = TEMPLATES["object_abs_distance"]
 
     def candidates(self, inventory: Inventory, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
         for pair in random_subsets(inventory.unique, 2, rng):

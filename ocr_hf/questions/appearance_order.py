@@ -11,7 +11,8 @@ from ocr_hf.questions.clip_visibility import first_sampled_frame
 from ocr_hf.questions.family import EPSILON, Desk, random_subsets, shuffled
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
-from ocr_hf.questions.templates import render
+from ocr_hf.questions.question_types import QuestionType
+from ocr_hf.questions.templates import TEMPLATES, render
 from ocr_hf.questions.wording import join
 
 NUM_CATEGORIES = 4
@@ -19,7 +20,7 @@ MIN_INTERVAL_S = 1.0
 """First appearances must be more than this far apart (VSI-Bench's)."""
 
 
-class AppearanceOrder:
+class AppearanceOrder(QuestionType):
     """Asks for the order of four categories' first appearances; a category appears with its first instance.
 
     With a visibility rule the order must also be that of the frames which the model sees, all four in different ones.
@@ -28,6 +29,10 @@ class AppearanceOrder:
     """
 
     question_type = "obj_appearance_order"
+    help = "in which order four categories first appear"
+    limit = 30
+    unit = None
+    template = TEMPLATES["obj_appearance_order"]
 
     def candidates(self, inventory: Inventory, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
         if inventory.footprints is None:

@@ -10,14 +10,15 @@ import numpy as np
 from ocr_hf.questions.family import Desk, shuffled
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
-from ocr_hf.questions.templates import render
+from ocr_hf.questions.question_types import QuestionType
+from ocr_hf.questions.templates import TEMPLATES, render
 from ocr_hf.questions.wording import a, join, metres
 
 MIN_COUNT = 2
 """VSI-Bench asks only where there are at least two."""
 
 
-class Counting:
+class Counting(QuestionType):
     """Counts the instances that the clip shows (all, without a visibility rule).
 
     queried_objects: the instances. context_objects: for each the nearest object of another category, which tells two
@@ -25,6 +26,10 @@ class Counting:
     """
 
     question_type = "object_counting"
+    help = "how many objects of a category there are"
+    limit = 11
+    unit = ""
+    template = TEMPLATES["object_counting"]
 
     def candidates(self, inventory: Inventory, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
         yield from ((label,) for label in shuffled(inventory.askable, rng))

@@ -11,7 +11,8 @@ import numpy as np
 from ocr_hf.questions.family import EPSILON, Desk, random_subsets
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
-from ocr_hf.questions.templates import render
+from ocr_hf.questions.question_types import QuestionType
+from ocr_hf.questions.templates import TEMPLATES, render
 from ocr_hf.questions.wording import metres
 
 Level = Literal["easy", "medium", "hard"]
@@ -39,15 +40,21 @@ MAX_CORNERS_ELSEWHERE = 2
 """Corners of the object's box, of eight, that may lie in another sector (VSI-Bench's)."""
 
 
-class Direction:
+class Direction(QuestionType):
     """Stand at P, face O: where is Q? Directions are those in the floor plane between box centres.
 
     queried_objects: P, O and Q. context_objects: their landmarks, which link views that don't show all three.
     """
 
+    help = "where an object is, seen from another; three levels of one task"
+    unit = None
+    levels = 3
+
     def __init__(self, level: Level) -> None:
         self.level = level
         self.question_type = f"object_rel_direction_{level}"
+        self.limit = 3 if level == "easy" else 6
+        self.template = TEMPLATES[self.question_type]
 
     def candidates(self, inventory: Inventory, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
         # One question about each three objects before a second one about any.

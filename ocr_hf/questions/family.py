@@ -1,4 +1,4 @@
-"""What every kind of question provides."""
+"""What the question types share."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.options import LetterDealer
-from ocr_hf.questions.question import Question
 from ocr_hf.questions.wording import Wording
 
 T = TypeVar("T")
@@ -29,28 +27,6 @@ class Desk:
     dealer: LetterDealer
     wording: Wording
     rng: np.random.Generator
-
-
-class Family(Protocol):
-    """One VSI-Bench question type. `arguments` are its categories, in the order of templates.TEMPLATES."""
-
-    question_type: str
-
-    def candidates(self, inventory: Inventory, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
-        """Yield arguments worth checking, in random order that depends on names only, not on coordinates."""
-        ...
-
-    def check(self, inventory: Inventory, arguments: tuple[str, ...]) -> str | None:
-        """Return why this question must not be asked (ambiguous, too close, not unique), or None if it may."""
-        ...
-
-    def solve(self, inventory: Inventory, arguments: tuple[str, ...]) -> str:
-        """Return the answer as text: a number as VSI-Bench prints it, or the right option without its letter."""
-        ...
-
-    def ask(self, inventory: Inventory, arguments: tuple[str, ...], desk: Desk) -> Question:
-        """Return the question; `arguments` must have passed `check`."""
-        ...
 
 
 def shuffled(items: Sequence[T], rng: np.random.Generator) -> list[T]:

@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 from ocr_hf.geometry.footprints import Footprints
-from ocr_hf.questions.absolute_distance import AbsoluteDistance
-from ocr_hf.questions.appearance_order import AppearanceOrder
-from ocr_hf.questions.counting import Counting
-from ocr_hf.questions.direction import Direction
-from ocr_hf.questions.family import Desk, Family
+from ocr_hf.questions.family import Desk
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.options import LetterDealer
 from ocr_hf.questions.question import Generated, Question, QuestionConfig
-from ocr_hf.questions.relative_distance import RelativeDistance
-from ocr_hf.questions.room_size import RoomSize
-from ocr_hf.questions.route_planning import RoutePlanning
-from ocr_hf.questions.size import ObjectSize
+from ocr_hf.questions.question_types import QUESTION_TYPES, QuestionType
 from ocr_hf.questions.wording import Wording
 from ocr_hf.scenes.randomness import generator
 from ocr_hf.scenes.scene import Scene
@@ -24,20 +17,8 @@ from ocr_hf.scenes.scene import Scene
 MAX_TRIES = 400
 """Candidates looked at for one question type in one scene: bounds the time in scenes with very many objects (ours)."""
 
-_ALL: tuple[Family, ...] = (
-    Counting(),
-    AbsoluteDistance(),
-    ObjectSize(),
-    RoomSize(),
-    RelativeDistance(),
-    Direction("easy"),
-    Direction("medium"),
-    Direction("hard"),
-    AppearanceOrder(),
-    RoutePlanning(),
-)
-FAMILIES = {family.question_type: family for family in _ALL}
-"""Question type -> what makes it."""
+PARITY = QuestionConfig(visibility=None, rules="official")
+"""The rules of the official test set, for checks against its answers."""
 
 
 def generate_questions(
@@ -64,12 +45,12 @@ def generate_questions(
     questions: list[Question] = []
     for question_type in config.question_types:
         most = config.max_per_scene.get(question_type, 0)
-        questions += _ask(FAMILIES[question_type], inventory, dealer, seed, most, skipped)
+        questions += _ask(QUESTION_TYPES[question_type], inventory, dealer, seed, most, skipped)
     return Generated(tuple(questions), skipped)
 
 
 def _ask(
-    family: Family, inventory: Inventory, dealer: LetterDealer, seed: int, most: int, skipped: Counter[str]
+    family: QuestionType, inventory: Inventory, dealer: LetterDealer, seed: int, most: int, skipped: Counter[str]
 ) -> list[Question]:
     questions: list[Question] = []
     name = inventory.scene.name

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-QUESTION_TYPES = (
+from ocr_hf.registry import QUESTION_TYPES
+
+VSI_BENCH_TYPES = (
     "object_counting",
     "object_abs_distance",
     "object_size_estimation",
@@ -19,43 +21,34 @@ QUESTION_TYPES = (
     "obj_appearance_order",
     "route_planning",
 )
-"""VSI-Bench's own names; the three direction levels are one of its eight tasks."""
-
-MAX_PER_SCENE: Mapping[str, int] = {
-    "object_counting": 11,
-    "object_abs_distance": 7,
-    "object_size_estimation": 14,
-    "room_size_estimation": 1,
-    "object_rel_distance": 19,
-    "object_rel_direction_easy": 3,
-    "object_rel_direction_medium": 6,
-    "object_rel_direction_hard": 6,
-    "obj_appearance_order": 30,
-    "route_planning": 3,
-}
-"""Most questions of a type in one scene: the largest number that a scene of VSI-Bench's test set has, except for
-route planning, where people wrote one a scene and ours are planned."""
+"""VSI-Bench's own names, what is asked by default; the three direction levels are one of its eight tasks."""
 
 
-def at_most(questions_per_task: int) -> dict[str, int]:
-    """Return limits for each type that give each of VSI-Bench's eight tasks about as many questions.
+def max_per_scene(questions_per_task: int | None = None) -> dict[str, int]:
+    """Return the most questions of each type in one scene.
 
-    The three levels of relative direction, one task, get a third each, rounded up. Raises ValueError below 1.
+    The limits of VSI-Bench's types are the largest number that a scene of its test set has, except for route planning,
+    where people wrote one a scene and ours are planned.
+
+    Args:
+        questions_per_task: Limits that give each task about so many; the types that share a task, as the three levels
+            of relative direction do, get their part each, rounded up.
+
+    Raises:
+        ValueError: It is below 1.
     """
+    if questions_per_task is None:
+        return {name: entry.limit for name, entry in QUESTION_TYPES.items()}
     if questions_per_task < 1:
         raise ValueError(f"questions_per_task is {questions_per_task}; give at least 1")
-    third = -(-questions_per_task // 3)
-    return {
-        name: min(limit, third if name.startswith("object_rel_direction") else questions_per_task)
-        for name, limit in MAX_PER_SCENE.items()
-    }
+    return {name: min(entry.limit, -(-questions_per_task // entry.levels)) for name, entry in QUESTION_TYPES.items()}
 
 
 @dataclass(frozen=True)
 class Question:
     """One question, in VSI-Bench's wording and with its answer.
 
-    question_type : one of QUESTION_TYPES
+    question_type : its type's name
     options : texts with their "A. " prefix, or None where the answer is a number
     ground_truth : the letter, or the number as VSI-Bench prints it
     reasoning : "<think>...</think><answer>...</answer>"; every number in it is taken from the geometry
@@ -115,7 +108,7 @@ class VisibilityRule:
 class QuestionConfig:
     """Options of the generator.
 
-    question_types : what to ask
+    question_types : what to ask; VSI-Bench's ten by default
     visibility : ask only about what the sampled frames show; None asks about the whole scene, as VSI-Bench does.
         Without footprints there is nothing to check and it has no effect
     rules : "exact" measures the true distance between boxes and has the same margin on both edges of a direction's
@@ -124,18 +117,13 @@ class QuestionConfig:
     max_per_scene : most questions of each type in one scene
     """
 
-    question_types: tuple[str, ...] = QUESTION_TYPES
+    question_types: tuple[str, ...] = VSI_BENCH_TYPES
     visibility: VisibilityRule | None = VisibilityRule()
     rules: Literal["exact", "official"] = "exact"
-    max_per_scene: Mapping[str, int] = field(default_factory=lambda: dict(MAX_PER_SCENE))
+    max_per_scene: Mapping[str, int] = field(default_factory=max_per_scene)
 
     def __post_init__(self) -> None:
-        unknown = sorted({*self.question_types, *self.max_per_scene} - set(QUESTION_TYPES))
-        if unknown:
-            raise ValueError(f"unknown question types {unknown}; VSI-Bench has {', '.join(QUESTION_TYPES)}")
+        for name in (*self.question_types, *self.max_per_scene):
+            QUESTION_TYPES.find(name)
         if self.rules not in ("exact", "official"):
             raise ValueError(f"rules is '{self.rules}'; choose 'exact' or 'official'")
-
-
-PARITY = QuestionConfig(visibility=None, rules="official")
-"""The rules of the official test set, for checks against its answers."""

@@ -9,7 +9,8 @@ import numpy as np
 from ocr_hf.questions.family import EPSILON, Desk, shuffled
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
-from ocr_hf.questions.templates import render
+from ocr_hf.questions.question_types import QuestionType
+from ocr_hf.questions.templates import TEMPLATES, render
 from ocr_hf.questions.wording import join, metres
 
 NUM_OPTIONS = 4
@@ -20,7 +21,7 @@ ROUNDS = 4
 """Sets of options sampled for each target (ours; the limit per scene is reached long before)."""
 
 
-class RelativeDistance:
+class RelativeDistance(QuestionType):
     """Asks which of four categories is the closest to a unique object; of several instances the nearest counts.
 
     queried_objects: the target and every instance of the four categories. context_objects: landmarks of the target
@@ -28,6 +29,10 @@ class RelativeDistance:
     """
 
     question_type = "object_rel_distance"
+    help = "which of four objects is the closest to another"
+    limit = 19
+    unit = None
+    template = TEMPLATES["object_rel_distance"]
 
     def candidates(self, inventory: Inventory, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
         seen: set[tuple[str, frozenset[str]]] = set()

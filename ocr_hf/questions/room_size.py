@@ -11,7 +11,8 @@ from ocr_hf.questions.clip_visibility import Shown
 from ocr_hf.questions.family import Desk
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
-from ocr_hf.questions.templates import render
+from ocr_hf.questions.question_types import QuestionType
+from ocr_hf.questions.templates import TEMPLATES, render
 from ocr_hf.questions.wording import metres, one_decimal
 from ocr_hf.scenes.scene import Room
 
@@ -22,13 +23,17 @@ RECTANGULAR = 0.99
 """A floor that fills this much of its bounding rectangle is called rectangular (ours)."""
 
 
-class RoomSize:
+class RoomSize(QuestionType):
     """Asks for the floor area in square metres, one decimal; with a visibility rule that of the rooms shown.
 
     queried_objects: none. context_objects: everything shown, since it tells how far the walls are apart.
     """
 
     question_type = "room_size_estimation"
+    help = "the floor area of the rooms that are shown"
+    limit = 1
+    unit = "m2"
+    template = TEMPLATES["room_size_estimation"]
 
     def candidates(self, inventory: Inventory, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
         yield ()

@@ -12,9 +12,10 @@ import shapely
 from ocr_hf.questions.family import Desk, shuffled
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
+from ocr_hf.questions.question_types import QuestionType
 from ocr_hf.questions.route import TURNS, Map, Pose, drive, follow
 from ocr_hf.questions.route_map import map_of, place_beside
-from ocr_hf.questions.templates import FILL_IN, numbered, render, route_pose
+from ocr_hf.questions.templates import FILL_IN, TEMPLATES, numbered, render, route_pose
 from ocr_hf.questions.wording import metres
 
 SHARES = (0.1, 0.6, 0.3)
@@ -63,7 +64,7 @@ class Plan:
         return tuple(float(np.linalg.norm(b - a)) for a, b in pairwise(ends))
 
 
-class RoutePlanning:
+class RoutePlanning(QuestionType):
     """Asks which turns take a robot from one thing, by way of others, to a goal.
 
     Arguments: (start, facing, waypoint, ..., goal); if the first waypoint is what the robot faces, it first goes there
@@ -73,6 +74,10 @@ class RoutePlanning:
     """
 
     question_type = "route_planning"
+    help = "which turns a robot makes on its way"
+    limit = 3
+    unit = None
+    template = TEMPLATES["route_planning"]
 
     def candidates(self, inventory: Inventory, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
         world = map_of(inventory)

@@ -9,16 +9,21 @@ import numpy as np
 from ocr_hf.questions.family import Desk, shuffled
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
-from ocr_hf.questions.templates import render
+from ocr_hf.questions.question_types import QuestionType
+from ocr_hf.questions.templates import TEMPLATES, render
 
 
-class ObjectSize:
+class ObjectSize(QuestionType):
     """Asks for the longest box edge, in whole centimetres, of a category's only instance.
 
     queried_objects: the object. context_objects: its landmarks, which give the scale.
     """
 
     question_type = "object_size_estimation"
+    help = "the longest dimension of an object"
+    limit = 14
+    unit = "cm"
+    template = TEMPLATES["object_size_estimation"]
 
     def candidates(self, inventory: Inventory, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
         yield from ((label,) for label in shuffled(inventory.askable, rng))

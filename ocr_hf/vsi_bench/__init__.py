@@ -1,1 +1,18 @@
 """VSI-Bench: scoring, prompts, the evaluation harness and its audits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ocr_hf.vsi_bench import tasks
+
+
+def _registered_units() -> Mapping[str, str | None]:
+    from ocr_hf.questions.question_types import QUESTION_TYPES
+
+    return {name: entry.unit for name, entry in QUESTION_TYPES.items()}
+
+
+# The scorer itself imports nothing of the rest, so that it can be copied into the metric; here it learns what plugins
+# have registered, in every process that uses it
+tasks.add_units(_registered_units)

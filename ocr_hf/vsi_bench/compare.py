@@ -142,8 +142,10 @@ def paired_difference(
     """
     if first.question_types != second.question_types or len(scenes) != len(first.question_types):
         raise ValueError("the two runs answer other questions; pair them on id first")
+    asked = [place for place, name in enumerate(first.question_types) if name in QUESTION_TYPES]
+    first, second = first.take(asked), second.take(asked)  # the macro average is over VSI-Bench's tasks alone
     types = np.array([QUESTION_TYPES.index(name) for name in first.question_types])
-    clusters = cluster_codes(scenes)
+    clusters = cluster_codes(scenes)[asked]
     (before, counts), (after, _) = (cluster_sums(types, run.tenths, clusters) for run in (first, second))
     means = [float(averages(totals.sum(axis=0), counts.sum(axis=0))[2]) for totals in (before, after)]
     interval = None

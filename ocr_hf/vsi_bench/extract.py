@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 
-from .tasks import LETTERS, UNITS, check_question_type
+from .tasks import LETTERS, unit_of
 
 EXTRACTIONS = ("official", "answer_tag")
 
@@ -52,7 +52,7 @@ def extract_answer_tag(text: str | None, question_type: str) -> str:
     follows the last `</think>`, else the whole text. Text that opens `<think>` and never closes it was cut off while
     thinking and holds no answer. Letters: see `_last_letter`; numbers with units and number words: `_last_number`.
     """
-    unit = UNITS[check_question_type(question_type)]
+    unit = unit_of(question_type)
     span, tagged = _final_span(text or "")
     if unit is None:
         return _last_letter(span, tagged)

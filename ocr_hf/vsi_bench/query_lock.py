@@ -57,11 +57,12 @@ def query_lock(
     lengths = {len(part) for part in (question_types, scenes, vanilla, queried, context, matched)}
     if len(lengths) != 1:
         raise ValueError(f"the columns have lengths {sorted(lengths)}; give one entry per question in each")
-    kept = [row for row in range(len(matched)) if matched[row] >= LEAST_MATCH]
-    result: dict = {"n": len(kept), "n_unmatched": len(matched) - len(kept)}
+    task_of = {level: index for index, task in enumerate(TASKS) for level in task.levels}
+    known = [row for row in range(len(matched)) if question_types[row] in task_of]  # a plugin's type is in no task
+    kept = [row for row in known if matched[row] >= LEAST_MATCH]
+    result: dict = {"n": len(kept), "n_unmatched": len(known) - len(kept)}
     if not kept:
         return {**result, "index": None, "interval": None, "change_queried": None, "change_context": None, "tasks": {}}
-    task_of = {level: index for index, task in enumerate(TASKS) for level in task.levels}
     tasks = np.array([task_of[question_types[row]] for row in kept])
     changes = np.array(
         [[answer_change(question_types[row], vanilla[row], other[row]) for other in (queried, context)] for row in kept]

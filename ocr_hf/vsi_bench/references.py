@@ -20,7 +20,8 @@ STEPS = {"object_counting": 1.0, "object_abs_distance": 0.1, "object_size_estima
 
 
 def reference_rows(rows: Sequence[Row]) -> dict[str, dict]:
-    """Return name -> {macro, micro, tasks} in per cent, for the questions given; see `reference_scores`."""
+    """Return name -> {macro, micro, tasks} in per cent, over VSI-Bench's question types; see `reference_scores`."""
+    rows = [row for row in rows if row["question_type"] in QUESTION_TYPES]
     types = np.array([QUESTION_TYPES.index(row["question_type"]) for row in rows])
     return {name: _table(types, scores) for name, scores in reference_scores(rows).items()}
 

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ocr_hf.vsi_bench.tasks import TASKS
+from ocr_hf.vsi_bench.tasks import QUESTION_TYPES, TASKS
 
 _REFERENCES = {
     "random": "chance (expected)",
@@ -122,6 +122,12 @@ def _scores(results: Mapping[str, Any]) -> str:
         if name.startswith("object_rel_direction")
     )
     note = f"\n\nRelative direction: {levels}." if levels else ""
+    others = ", ".join(
+        f"{name} {entry['score']:.1f} (n = {entry['n']:,})"
+        for name, entry in results["levels"].items()
+        if name not in QUESTION_TYPES
+    )
+    note += f"\n\nQuestion types beyond VSI-Bench's, in no average: {others}." if others else ""
     if results["references"]:
         note += "\n\nThe last rows are computed from the answers of these very questions, without any model."
     return f"## Scores\n\n{table(header, rows)}{note}"

@@ -2,7 +2,8 @@
 
 All figures are percentages. `macro` is the benchmark's own overall: the unweighted mean of the eight tasks, where
 relative direction is the unweighted mean of its three levels. `micro` is the mean over questions that some harnesses
-publish; it is commonly 1.5 to 3 points higher.
+publish; it is commonly 1.5 to 3 points higher. Question types that aren't VSI-Bench's are levels of their own and enter
+neither.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from .tasks import QUESTION_TYPES, TASKS
 AVERAGES = ("macro", "micro")
 _TYPE_INDEX = {name: i for i, name in enumerate(QUESTION_TYPES)}
 _TASK_COLUMNS = {task.name: [_TYPE_INDEX[level] for level in task.levels] for task in TASKS}
-_LEVEL_COLUMNS = {name: [column] for name, column in _TYPE_INDEX.items()}
+_OWN = len(QUESTION_TYPES)
+"""Columns of VSI-Bench's types; those of other types come after them."""
 
 
 def summarize(
@@ -48,7 +50,7 @@ def summarize(
         `overall`, the tasks with their levels, intervals and counts; scores in per cent.
 
     Raises:
-        ValueError: a length, average or confidence can't be right, or there is no question.
+        ValueError: a length, average or confidence can't be right, or there is no question of VSI-Bench's types.
 
     Example:
         >>> from ocr_hf import score_answers
@@ -59,6 +61,12 @@ def summarize(
     size = len(scored.tenths)
     if size == 0:
         raise ValueError("there is no question to score; give at least one prediction")
+    if not set(scored.question_types) & set(QUESTION_TYPES):
+        given = ", ".join(sorted(set(scored.question_types)))
+        raise ValueError(
+            f"no question is of a type that VSI-Bench has, only {given}, so its averages are not defined; add "
+            "questions of its types, or use score_answers, which needs none"
+        )
     if average not in AVERAGES:
         raise ValueError(f"average {average!r} is unknown; use one of {', '.join(AVERAGES)}")
     if draws < 0 or not 0.0 < confidence < 1.0:
@@ -70,7 +78,8 @@ def summarize(
     debiased = None
     if pruned is not None:
         kept = ~_as_bool(pruned)
-        debiased = _table(scored, kept, scenes, draws, confidence, seed) if kept.any() else {"n": 0}
+        own = np.array([name in _TYPE_INDEX for name in scored.question_types])
+        debiased = _table(scored, kept, scenes, draws, confidence, seed) if (kept & own).any() else {"n": 0}
     return {
         "overall": table[average],
         "average": average,
@@ -83,15 +92,16 @@ def summarize(
 
 
 def averages(totals: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return (tasks (..., 8), levels (..., 10), macro (...), micro (...)) in per cent.
+    """Return (tasks (..., 8), levels (..., K), macro (...), micro (...)) in per cent.
 
-    totals, counts : (..., 10) summed tenths and number of questions per question type. What has no question is NaN
-    and is left out of the averages above it.
+    totals, counts : (..., K) summed tenths and number of questions per question type: VSI-Bench's ten, then others.
+    What has no question is NaN and is left out of the averages above it.
     """
     totals, counts = np.asarray(totals, dtype=np.float64), np.asarray(counts, dtype=np.float64)
     levels = np.divide(10.0 * totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0)
     tasks = np.stack([_mean_present(levels[..., columns]) for columns in _TASK_COLUMNS.values()], axis=-1)
-    micro = 10.0 * totals.sum(axis=-1) / counts.sum(axis=-1)
+    total, count = totals[..., :_OWN].sum(axis=-1), counts[..., :_OWN].sum(axis=-1)
+    micro = np.divide(10.0 * total, count, out=np.full(np.shape(total), np.nan), where=count > 0)
     return tasks, levels, _mean_present(tasks), micro
 
 
@@ -107,18 +117,21 @@ def _table(
     scored: Scored, keep: np.ndarray, scenes: Sequence[str] | None, draws: int, confidence: float, seed: int
 ) -> dict:
     """Return averages, tasks and levels of the rows in `keep` (n,) bool."""
-    types = np.array([_TYPE_INDEX[name] for name in scored.question_types])[keep]
+    columns = _columns(scored.question_types)
+    types = np.array([columns[name] for name in scored.question_types])[keep]
     tenths, unparsed = scored.tenths[keep], ~scored.parsed[keep]
     clusters = _own_clusters(types, tenths) if scenes is None else cluster_codes(scenes)[keep]
-    totals, counts = cluster_sums(types, tenths, clusters)
+    totals, counts = cluster_sums(types, tenths, clusters, len(columns))
     tasks, levels, macro, micro = averages(totals.sum(axis=0), counts.sum(axis=0))
     bounds: list[np.ndarray | None] = [None] * 4
     if draws:
         drawn = [averages(weights @ totals, weights @ counts) for weights in draw_weights(len(totals), draws, seed)]
         bounds = [percentile_interval(np.concatenate(part), confidence) for part in zip(*drawn, strict=True)]
-    unparsed_counts = np.bincount(types[unparsed], minlength=len(QUESTION_TYPES))
+    unparsed_counts = np.bincount(types[unparsed], minlength=len(columns))
     task_entries = _entries(_TASK_COLUMNS, tasks, bounds[0], counts, unparsed_counts)
-    level_entries = _entries(_LEVEL_COLUMNS, levels, bounds[1], counts, unparsed_counts)
+    level_entries = _entries(
+        {name: [column] for name, column in columns.items()}, levels, bounds[1], counts, unparsed_counts
+    )
     several = draws and len(totals) > 1
     return {
         "macro": float(macro),
@@ -156,11 +169,18 @@ def _entries(
     return entries
 
 
-def cluster_sums(types: np.ndarray, tenths: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (clusters, 10) float64 sums of tenths and counts; clusters without a row are left out."""
+def _columns(question_types: Sequence[str]) -> dict[str, int]:
+    """Return question type -> column: VSI-Bench's ten, then others that were asked, by name."""
+    return _TYPE_INDEX | {name: _OWN + i for i, name in enumerate(sorted(set(question_types) - _TYPE_INDEX.keys()))}
+
+
+def cluster_sums(
+    types: np.ndarray, tenths: np.ndarray, clusters: np.ndarray, num_types: int = _OWN
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (clusters, num_types) float64 sums of tenths and counts; clusters without a row are left out."""
     names, rows = np.unique(clusters, return_inverse=True)
-    cells = rows.reshape(-1) * len(QUESTION_TYPES) + types
-    shape = (len(names), len(QUESTION_TYPES))
+    cells = rows.reshape(-1) * num_types + types
+    shape = (len(names), num_types)
     totals = np.bincount(cells, weights=tenths, minlength=shape[0] * shape[1]).reshape(shape)
     return totals, np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
 

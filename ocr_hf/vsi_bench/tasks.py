@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 
@@ -46,13 +47,43 @@ LETTERS = "ABCD"
 """The letters that VSI-Bench's options carry."""
 
 
+_more_units: list[Callable[[], Mapping[str, str | None]]] = []
+
+
+def add_units(find: Callable[[], Mapping[str, str | None]]) -> None:
+    """Let answers to question types beyond VSI-Bench's be scored; they never enter its averages.
+
+    Args:
+        find: Returns question type -> unit, as `Task.unit`. It is called when a type isn't VSI-Bench's, so that the
+            types themselves needn't be imported before.
+    """
+    _more_units.append(find)
+
+
+def unit_of(question_type: object) -> str | None:
+    """Return the unit of a type's answers: "" for a count, None for multiple choice.
+
+    Raises:
+        ValueError: VSI-Bench has no such type, and none was added.
+    """
+    if isinstance(question_type, str):
+        if question_type in UNITS:
+            return UNITS[question_type]
+        for find in _more_units:
+            units = find()
+            if question_type in units:
+                return units[question_type]
+    raise ValueError(
+        f"question_type {question_type!r} is unknown; VSI-Bench has {', '.join(QUESTION_TYPES)}, plugins may add more"
+    )
+
+
 def check_question_type(question_type: object) -> str:
-    """Return `question_type`; raise ValueError if VSI-Bench has no such type."""
-    if not isinstance(question_type, str) or question_type not in UNITS:
-        raise ValueError(f"question_type {question_type!r} is unknown; VSI-Bench has {', '.join(QUESTION_TYPES)}")
-    return question_type
+    """Return `question_type`; raise ValueError for an unknown one."""
+    unit_of(question_type)
+    return str(question_type)
 
 
 def is_numeric(question_type: str) -> bool:
     """Return whether the answer is a number (scored by MRA) and not a letter (scored by equality)."""
-    return UNITS[check_question_type(question_type)] is not None
+    return unit_of(question_type) is not None

@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 
 from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.questions.clip_visibility import Shown, first_appearance_s, shown
-from ocr_hf.questions.generate import FAMILIES, generate_questions
+from ocr_hf.questions.generate import PARITY, generate_questions
 from ocr_hf.questions.inventory import Inventory
-from ocr_hf.questions.question import PARITY, QuestionConfig, VisibilityRule
+from ocr_hf.questions.question import QuestionConfig, VisibilityRule
+from ocr_hf.questions.question_types import QUESTION_TYPES
 from ocr_hf.questions.templates import parse
 from ocr_hf.scenes.scene import Room, Scene
 from tests.questions.question_scenes import footprints, scene_of, thing
 
-FAMILY = FAMILIES["obj_appearance_order"]
+FAMILY = QUESTION_TYPES["obj_appearance_order"]
 LABELS = ["bed", "sofa", "tv", "lamp", "desk", "plant"]
 ORDER_ONLY = QuestionConfig(("obj_appearance_order",))
 
@@ -71,19 +72,19 @@ def test_nothing_is_asked_about_what_the_clip_does_not_show_well() -> None:
 def test_counting_counts_what_the_clip_shows() -> None:
     scene = row(["chair", "chair", "chair", "bed"])
     hidden = look(scene, footprints({1: [50] * 32, 2: [50] * 32, 3: [0] * 32, 4: [50] * 32}))
-    assert FAMILIES["object_counting"].solve(hidden, ("chair",)) == "2"
-    assert FAMILIES["object_counting"].check(hidden, ("chair",)) is None
+    assert QUESTION_TYPES["object_counting"].solve(hidden, ("chair",)) == "2"
+    assert QUESTION_TYPES["object_counting"].check(hidden, ("chair",)) is None
     glimpsed = look(scene, footprints({1: [50] * 32, 2: [50] * 32, 3: [4] * 32, 4: [50] * 32}))
-    assert FAMILIES["object_counting"].check(glimpsed, ("chair",)) == "category barely shown in the clip"
+    assert QUESTION_TYPES["object_counting"].check(glimpsed, ("chair",)) == "category barely shown in the clip"
     whole = look(scene, footprints({1: [50] * 32, 2: [50] * 32, 3: [0] * 32, 4: [50] * 32}), PARITY)
-    assert FAMILIES["object_counting"].solve(whole, ("chair",)) == "3"
+    assert QUESTION_TYPES["object_counting"].solve(whole, ("chair",)) == "3"
 
 
 def test_only_the_rooms_shown_are_measured() -> None:
     square = np.array([[0.0, -2.0], [2.5, -2.0], [2.5, 2.0], [0.0, 2.0]])
     rooms = (Room("hall", square), Room("kitchen", square * [2.0, 1.0] + [2.6, 0.0]))
     scene = row(["bed", "sofa", "tv", "lamp"], rooms=rooms)
-    family = FAMILIES["room_size_estimation"]
+    family = QUESTION_TYPES["room_size_estimation"]
     one = look(scene, footprints({1: [50] * 32, 2: [50] * 32, 3: [0] * 32, 4: [0] * 32}))
     assert (family.check(one, ()), family.solve(one, ())) == (None, "10.0")
     both = look(scene, footprints({1: [50] * 32, 2: [50] * 32, 3: [50] * 32, 4: [0] * 32}))

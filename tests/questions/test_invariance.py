@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_hf.questions.generate import FAMILIES, generate_questions
+from ocr_hf.questions.generate import generate_questions
 from ocr_hf.questions.inventory import Inventory
-from ocr_hf.questions.question import QUESTION_TYPES, Question, QuestionConfig
+from ocr_hf.questions.question import VSI_BENCH_TYPES, Question, QuestionConfig
+from ocr_hf.questions.question_types import QUESTION_TYPES
 from tests.questions.question_scenes import about_z, footprints, mirrored, moved, random_scene, scaled, scene_of, thing
 
-NO_ROUTES = QuestionConfig(tuple(name for name in QUESTION_TYPES if name != "route_planning"))
+NO_ROUTES = QuestionConfig(tuple(name for name in VSI_BENCH_TYPES if name != "route_planning"))
 """Routes are planned on a grid that doesn't turn with the scene; test_route.py moves them on floors without grid."""
 SEEDS = st.integers(0, 2**31)
 
@@ -77,7 +78,7 @@ def test_scaling_scales_lengths_and_areas_and_keeps_orders(seed: int, factor: fl
         assert big.gap(first, second).distance_m == pytest.approx(
             factor * small.gap(first, second).distance_m, abs=1e-9
         )
-    size, room = FAMILIES["object_size_estimation"], FAMILIES["room_size_estimation"]
+    size, room = QUESTION_TYPES["object_size_estimation"], QUESTION_TYPES["room_size_estimation"]
     for label in labels:
         assert int(size.solve(big, (label,))) == pytest.approx(factor * 100 * max(small.only(label).box.size), abs=0.51)
     outline = scene.rooms[0].polygon
@@ -85,8 +86,8 @@ def test_scaling_scales_lengths_and_areas_and_keeps_orders(seed: int, factor: fl
     area = 0.5 * abs(x @ np.roll(y, -1) - y @ np.roll(x, -1))
     assert float(room.solve(big, ())) == pytest.approx(factor**2 * area, abs=0.051)
     for name in ("object_rel_direction_medium", "object_rel_direction_hard"):
-        assert FAMILIES[name].solve(big, labels[:3]) == FAMILIES[name].solve(small, labels[:3])
-    assert FAMILIES["object_rel_distance"].solve(big, labels[:5]) == FAMILIES["object_rel_distance"].solve(
+        assert QUESTION_TYPES[name].solve(big, labels[:3]) == QUESTION_TYPES[name].solve(small, labels[:3])
+    assert QUESTION_TYPES["object_rel_distance"].solve(big, labels[:5]) == QUESTION_TYPES["object_rel_distance"].solve(
         small, labels[:5]
     )
 

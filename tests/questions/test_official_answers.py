@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ocr_hf.questions.generate import generate_questions
-from ocr_hf.questions.question import QUESTION_TYPES
+from ocr_hf.questions.question import VSI_BENCH_TYPES
 from ocr_hf.scenes.readers.vsi_meta import read_meta_info
 
 pytestmark = pytest.mark.slow
@@ -60,7 +60,7 @@ def test_all_scenes_are_asked_about_within_a_minute(shared: Path) -> None:
     assert time.process_time() - start < 60.0
     types = Counter(question.question_type for questions in made.values() for question in questions)
     # Without videos and floor plans there is no order of appearance and no route.
-    assert set(types) == set(QUESTION_TYPES) - {"obj_appearance_order", "route_planning"}
+    assert set(types) == set(VSI_BENCH_TYPES) - {"obj_appearance_order", "route_planning"}
     assert types["room_size_estimation"] == 288
     assert types.total() > 5000
     assert all(questions for questions in made.values())

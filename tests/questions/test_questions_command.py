@@ -42,7 +42,7 @@ def test_text_shows_answers_and_what_was_left_out(shared: Path, capsys: pytest.C
     ("arguments", "message"),
     [
         (["nowhere.glb"], "there is no scene 'nowhere.glb'"),
-        (["procedural:2", "--type", "object_color"], "unknown question types"),
+        (["procedural:2", "--type", "object_count"], "type is 'object_count'; did you mean 'object_counting'?"),
         (["procedural:2", "--rules", "strict"], "rules is 'strict'"),
     ],
 )

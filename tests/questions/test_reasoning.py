@@ -12,7 +12,7 @@ import shapely
 
 from ocr_hf.geometry.box_distance import closest_points
 from ocr_hf.questions.generate import generate_questions
-from ocr_hf.questions.question import QUESTION_TYPES, Question
+from ocr_hf.questions.question import VSI_BENCH_TYPES, Question
 from ocr_hf.questions.templates import parse
 from ocr_hf.scenes.homes.procedural import procedural_scene
 from ocr_hf.scenes.scene import Scene, SceneObject
@@ -68,14 +68,14 @@ def gap(scene: Scene, first: str, second: str) -> float:
     return float(closest_points([a.box for a, _ in pairs], [b.box for _, b in pairs])[2].min())
 
 
-@pytest.mark.parametrize("question_type", QUESTION_TYPES)
+@pytest.mark.parametrize("question_type", VSI_BENCH_TYPES)
 def test_every_type_has_the_form_and_ends_with_its_answer(question_type: str) -> None:
     assert len(asked()[question_type]) >= 10
     for _, question in asked()[question_type]:
         assert FORM.fullmatch(question.reasoning)["answer"] == question.ground_truth
 
 
-@pytest.mark.parametrize("question_type", QUESTION_TYPES)
+@pytest.mark.parametrize("question_type", VSI_BENCH_TYPES)
 def test_wording_varies(question_type: str) -> None:
     first_words = {question.reasoning[7:45] for _, question in asked()[question_type]}
     skeletons = {re.sub(NUMBER, "#", question.reasoning) for _, question in asked()[question_type]}
@@ -198,7 +198,7 @@ def test_route() -> None:
         assert all(0.79 <= drive <= np.hypot(*reach) for drive in drives)
 
 
-@pytest.mark.parametrize("question_type", QUESTION_TYPES)
+@pytest.mark.parametrize("question_type", VSI_BENCH_TYPES)
 def test_queried_objects_are_those_named_and_context_is_others(question_type: str) -> None:
     for scene, question in asked()[question_type]:
         labels = {item.id: item.label for item in scene.objects}

@@ -11,9 +11,10 @@ import shapely
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ocr_hf.questions.generate import FAMILIES, generate_questions
+from ocr_hf.questions.generate import generate_questions
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import QuestionConfig
+from ocr_hf.questions.question_types import QUESTION_TYPES
 from ocr_hf.questions.route import ROBOT_RADIUS_M, TURNS, Map, Pose, approach, follow
 from ocr_hf.questions.route_map import map_of, walls
 from ocr_hf.questions.route_planning import Plan, fill_in, trace, wrong_turns
@@ -23,7 +24,7 @@ from ocr_hf.scenes.scene import Mesh, Room
 from tests.questions.question_scenes import scene_of, thing
 
 ROUTES = QuestionConfig(("route_planning",), max_per_scene={"route_planning": 20})
-FAMILY = FAMILIES["route_planning"]
+FAMILY = QUESTION_TYPES["route_planning"]
 ROOM = np.array([[-3.0, -3.0], [3.0, -3.0], [3.0, 3.0], [-3.0, 3.0]])
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ocr_hf.questions.question import QUESTION_TYPES
+from ocr_hf.questions.question import VSI_BENCH_TYPES
 from ocr_hf.questions.templates import FILL_IN, TEMPLATES, numbered, parse, render, route_pose
 
 
@@ -23,9 +23,9 @@ def test_every_official_text_is_rendered_from_its_arguments(official: pd.DataFra
 
 
 def test_every_type_has_one_template_and_no_text_fits_another(official: pd.DataFrame) -> None:
-    assert tuple(TEMPLATES) == QUESTION_TYPES
+    assert tuple(TEMPLATES) == VSI_BENCH_TYPES
     for question_type, rows in official.groupby("question_type"):
-        for other in set(QUESTION_TYPES) - {question_type}:
+        for other in set(VSI_BENCH_TYPES) - {question_type}:
             with pytest.raises(ValueError, match="in VSI-Bench's wording"):
                 parse(other, rows.question.iloc[0])
 
