@@ -40,7 +40,8 @@ def render_speed(scene_file: Path | None, instances: Path | None, frames: int) -
     """Return frames per second of the renderer, and seconds to bake the light."""
     from ocr_hf.data.build_config import BuildConfig
     from ocr_hf.data.build_plan import plan_scenes
-    from ocr_hf.data.sources import camera_path, open_scene
+    from ocr_hf.data.clip_cameras import camera_path
+    from ocr_hf.data.sources import open_scene
     from ocr_hf.geometry.camera import intrinsics_from_fov
     from ocr_hf.scenes.render.renderer import Renderer
 

@@ -10,13 +10,16 @@ from typing import Annotated
 
 import typer
 
+from ocr_hf.settings.command_options import options
 
+
+@options(list, plugins=True)
 def main(
     scene: Annotated[
-        str, typer.Argument(help="procedural:SEED, a mesh file, or META_INFO.json:NAME for VSI-Bench's own metadata")
+        str, typer.Argument(help="SOURCE:SEED, a mesh file, or META_INFO.json:NAME for VSI-Bench's own metadata")
     ],
     seed: Annotated[int, typer.Option(help="decides which candidates are asked, letters and wording")] = 0,
-    types: Annotated[list[str] | None, typer.Option("--type", help="question type; may be repeated [all]")] = None,
+    types: Annotated[list[str] | None, typer.Option("--type", help="question type; repeatable [VSI-Bench's]")] = None,
     rules: Annotated[str, typer.Option(help="exact, or official to reproduce VSI-Bench's answers")] = "exact",
     instances: Annotated[Path | None, typer.Option(help="JSON that says which mesh nodes are one object")] = None,
     categories: Annotated[Path | None, typer.Option(help="JSON that maps node names to categories")] = None,
@@ -30,10 +33,10 @@ def main(
 
     from ocr_hf.questions.exclude import why_excluded
     from ocr_hf.questions.generate import generate_questions
-    from ocr_hf.questions.question import QUESTION_TYPES, QuestionConfig
+    from ocr_hf.questions.question import VSI_BENCH_TYPES, QuestionConfig
 
     opened = _open(scene, instances, categories)
-    config = QuestionConfig(tuple(types) if types else QUESTION_TYPES, visibility=None, rules=rules)
+    config = QuestionConfig(tuple(types) if types else VSI_BENCH_TYPES, visibility=None, rules=rules)
     made = generate_questions(opened, None, None, seed, config)
     if as_json:
         for question in made.questions:
@@ -60,11 +63,15 @@ def _print_skipped(console, skipped: Mapping[str, int]) -> None:
 
 def _open(scene: str, instances: Path | None, categories: Path | None):
     """Return the scene that the argument names; raise ValueError with the three forms if it names none."""
-    source, _, name = scene.rpartition(":")
-    if source == "procedural" and name.isdecimal():
-        from ocr_hf.scenes.homes.procedural import procedural_scene
+    from ocr_hf.data.build_config import BuildConfig
+    from ocr_hf.data.build_plan import ScenePlan
+    from ocr_hf.data.sources import SCENE_SOURCES
 
-        return procedural_scene(int(name))
+    source, _, name = scene.rpartition(":")
+    if source in SCENE_SOURCES and name.isdecimal():
+        config = BuildConfig(source=source, scenes=1)
+        opener, seed = config.scene_source, int(name)
+        return opener.open(config, ScenePlan(0, opener.scene_name(config, 0, seed), seed, config.split, ()))
     if source.endswith(".json"):
         from ocr_hf.scenes.readers.vsi_meta import read_meta_info
 
@@ -76,4 +83,6 @@ def _open(scene: str, instances: Path | None, categories: Path | None):
         from ocr_hf.scenes.readers.mesh_file import load_mesh_scene
 
         return load_mesh_scene(Path(scene), instances, categories)
-    raise ValueError(f"there is no scene '{scene}'; give procedural:SEED, a mesh file, or META_INFO.json:NAME")
+    raise ValueError(
+        f"there is no scene '{scene}'; give SOURCE:SEED, such as procedural:7, a mesh file, or META_INFO.json:NAME"
+    )

@@ -6,15 +6,16 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from ocr_hf.geometry.camera import intrinsics_from_fov
-from ocr_hf.perturb.ocr_map import Mode, OCRMap
+from ocr_hf.perturb.modes import NOISE_MODES, noise_mode
+from ocr_hf.perturb.ocr_map import OCRMap
 from ocr_hf.perturb.select import POLICIES
-from ocr_hf.questions.question import MAX_PER_SCENE, QUESTION_TYPES, QuestionConfig, VisibilityRule, at_most
+from ocr_hf.questions.question import VSI_BENCH_TYPES, QuestionConfig, VisibilityRule, max_per_scene
+from ocr_hf.registry import QUESTION_TYPES, SCENE_SOURCES, Choices, fill_options, parse_options, unknown_choice
 from ocr_hf.scenes.cameras.trajectories import AUTO, AXES, FORMATS
 
-SOURCES = ("procedural", "furnished", "mesh")
 SPLITS = ("train", "validation", "test")
 DEFAULT_SECONDS = 16.0
 MAX_SCENES = 10_000
@@ -23,7 +24,7 @@ MAX_CLIP_BYTES = 600 * 2**20
 """What the frames of one clip may take in memory; a worker holds them and little else."""
 
 
-def _option(default: Any, help: str) -> Any:
+def _option(default: Any, help: str | Choices) -> Any:
     return field(default=default, metadata={"help": help})
 
 
@@ -34,7 +35,10 @@ class BuildConfig:
     Field help texts are the command's help. Raises ValueError, naming option and value, for one that can't be used.
     """
 
-    source: str = _option("procedural", f"where scenes come from: {', '.join(SOURCES)}")
+    source: str = _option("procedural", Choices("where scenes come from: {}", SCENE_SOURCES))
+    source_options: dict[str, Any] | str | None = field(
+        default=None, hash=False, metadata={"help": "options of a plugin's source: KEY=VALUE, or a JSON object"}
+    )
     scenes: int = _option(2, "number of scenes (source mesh: one per --path)")
     clips_per_scene: int = _option(1, "videos of each scene; with several, each walks through another room")
     rooms: int | None = _option(None, "rooms of a procedural or furnished scene, 1 to 4; left out: by the seed")
@@ -59,9 +63,11 @@ class BuildConfig:
     seed: int = _option(0, "of scenes, camera paths, questions and noise")
     select: str = _option("visible", "objects to perturb in `noisy`: visible, queried, context")
     max_objects: int = _option(4, "how many objects to perturb at most")
-    mode: str = _option("gaussian", "noise: gaussian, geometry")
+    mode: str = _option("gaussian", Choices("noise: {}", NOISE_MODES))
     strength: float | None = _option(None, "of the noise: gaussian 0 to 1, geometry in box diagonals; default by mode")
-    question_types: tuple[str, ...] = _option((), "VSI-Bench task to ask; may be repeated; left out: all")
+    question_types: tuple[str, ...] = _option(
+        (), Choices("question type to ask, of {}; may be repeated; left out: VSI-Bench's ten", QUESTION_TYPES)
+    )
     questions_per_task: int | None = _option(
         None, "most questions of a VSI-Bench task in a clip, of a direction's level a third; left out: as VSI-Bench has"
     )
@@ -76,9 +82,8 @@ class BuildConfig:
                 object.__setattr__(self, item.name, tuple(getattr(self, item.name)))
         self._check_source()
         self._check_clip()
-        for name, value, known in (("select", self.select, POLICIES), ("mode", self.mode, get_args(Mode))):
-            if value not in known:
-                raise ValueError(f"{name} is '{value}'; choose one of {', '.join(known)}")
+        if self.select not in POLICIES:
+            raise ValueError(unknown_choice("select", self.select, POLICIES))
         self.ocr_map  # noqa: B018  (checks the other options of the noise)
         self.question_config  # noqa: B018
         if self.split not in SPLITS:
@@ -87,22 +92,19 @@ class BuildConfig:
             raise ValueError(f"validation is {self.validation} and test {self.test}; give shares of at most 1 together")
 
     def _check_source(self) -> None:
-        if self.source not in SOURCES:
-            raise ValueError(f"source is '{self.source}'; choose one of {', '.join(SOURCES)}")
-        if self.source == "mesh" and not self.path:
-            raise ValueError("source mesh needs a scene file; give --path FILE (glTF, GLB or OBJ)")
-        if self.source != "mesh" and (self.path or self.instances or self.categories or self.up or self.attribution):
+        source = self.scene_source
+        given = parse_options(self.source_options, "source_options")
+        options = fill_options(source.default_options, given, f"source '{self.source}'", "source_options")
+        object.__setattr__(self, "source_options", options or None)
+        defaults = {item.name: item.default for item in fields(self)}
+        taken = {name: known for known, other in SCENE_SOURCES.items() for name in other.settings}
+        wrong = [name for name in taken if name not in source.settings and getattr(self, name) != defaults[name]]
+        if wrong:
             raise ValueError(
-                f"--path, --instances, --categories, --up and --attribution go with source mesh, not with {self.source}"
+                f"--{wrong[0].replace('_', '-')} goes with source {taken[wrong[0]]}, not with {self.source}; leave it "
+                "out, or change --source"
             )
-        if self.up not in (None, "y", "z"):
-            raise ValueError(f"up is '{self.up}'; choose y or z")
-        if self.instances and len(self.instances) != len(self.path):
-            raise ValueError(f"{len(self.instances)} --instances for {len(self.path)} --path; give one each, or none")
-        if (self.source == "furnished") != (self.models is not None):
-            raise ValueError(f"--models FOLDER goes with source furnished and with no other, not with {self.source}")
-        if self.rooms is not None and (self.source == "mesh" or not 1 <= self.rooms <= 4):
-            raise ValueError(f"rooms is {self.rooms}; a procedural or furnished scene has 1 to 4")
+        source.check(self)
         if not 1 <= self.num_scenes <= MAX_SCENES:
             raise ValueError(f"scenes is {self.num_scenes}; give 1 to {MAX_SCENES}, and other seeds for more")
         if not 1 <= self.clips_per_scene <= 100:
@@ -140,9 +142,14 @@ class BuildConfig:
         intrinsics_from_fov(self.width, self.height, self.fov)
 
     @property
+    def scene_source(self) -> Any:
+        """Where scenes come from, a `SceneSource`."""
+        return SCENE_SOURCES.find(self.source)
+
+    @property
     def num_scenes(self) -> int:
         """Scenes that are planned; some may turn out to show nothing."""
-        return len(self.path) if self.source == "mesh" else self.scenes
+        return self.scene_source.num_scenes(self)
 
     @property
     def clip_fps(self) -> float:
@@ -160,15 +167,18 @@ class BuildConfig:
         if self.question_frames < 2:
             raise ValueError(f"question_frames is {self.question_frames}; objects must be seen in two, give at least 2")
         visibility = VisibilityRule(num_frames=self.question_frames)
-        most = self.questions_per_task
-        limits = MAX_PER_SCENE if most is None else at_most(most)
-        return QuestionConfig(self.question_types or QUESTION_TYPES, visibility, max_per_scene=limits)
+        limits = max_per_scene(self.questions_per_task)
+        return QuestionConfig(self.question_types or VSI_BENCH_TYPES, visibility, max_per_scene=limits)
 
     @property
     def ocr_map(self) -> OCRMap:
         """What makes the noisy copy."""
         return OCRMap(
-            select=self.select, max_objects=self.max_objects, mode=self.mode, strength=self.strength, seed=self.seed
+            select=self.select,
+            max_objects=self.max_objects,
+            mode=noise_mode(self.mode),
+            strength=self.strength,
+            seed=self.seed,
         )
 
     def public(self) -> dict[str, Any]:
@@ -181,21 +191,24 @@ class BuildConfig:
             values[name] = Path(values[name]).name if values[name] else None
         if values["camera_axes"] is None:  # an option younger than the manifests that must stay as they are
             del values["camera_axes"]
+        # Left out where there are none, so that folders built before a source could have options are the same as now
+        options = values.pop("source_options")
+        if options:
+            read = set(map(str, self.scene_source.inputs(self)))
+            values["source_options"] = {
+                name: Path(value).name if isinstance(value, str) and value in read else value
+                for name, value in options.items()
+            }
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def inputs(self) -> dict[str, str]:
         """Return file name -> SHA-256 of every file that the build reads; raise FileNotFoundError for a missing one."""
-        named = [*self.path, *self.instances, *(item for item in (self.categories, self.trajectory) if item)]
-        found = {}
-        for item in named:
-            if not Path(item).exists():
-                raise FileNotFoundError(f"{item}: no such file; check the path")
-            found[Path(item).name] = _digest(Path(item))
-        if self.models is not None:
-            if not Path(self.models).is_dir():
-                raise FileNotFoundError(f"{self.models}: no such folder; --models takes a folder of furniture models")
-            found[Path(self.models).name] = _digest(Path(self.models))
-        return found
+        named = [*self.scene_source.inputs(self), *([self.trajectory] if self.trajectory else [])]
+        missing = [item for item in named if not Path(item).exists()]
+        if missing:
+            raise FileNotFoundError(f"{missing[0]}: no such file; check the path")
+        # Folders last: the order in which manifests have always listed them
+        return {Path(item).name: _digest(Path(item)) for item in sorted(named, key=lambda item: Path(item).is_dir())}
 
 
 def _digest(path: Path) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 from ocr_hf.data.build_config import MAX_SCENES, BuildConfig
 
@@ -45,10 +45,13 @@ class ScenePlan:
 
 def plan_scenes(config: BuildConfig) -> tuple[ScenePlan, ...]:
     """Return the scenes of a build; raise ValueError if two of them would have one name."""
-    names = [_name(config, index) for index in range(config.num_scenes)]
-    twice = sorted({name for name in names if names.count(name) > 1}) if config.source == "mesh" else []
+    names = [config.scene_source.scene_name(config, index, _seed(config, index)) for index in range(config.num_scenes)]
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise ValueError(f"several --path files are named {', '.join(twice)}; rename them, the name tells scenes apart")
+        raise ValueError(
+            f"several scenes of source {config.source} are named {', '.join(sorted(twice))}; rename them (a mesh scene "
+            "is named by its file), because the name tells scenes apart"
+        )
     return tuple(_plan(config, index, name) for index, name in enumerate(names))
 
 
@@ -76,12 +79,6 @@ def jobs(scenes: tuple[ScenePlan, ...], num_proc: int) -> list[ScenePlan]:
         for start in range(0, len(scene.clips), size):
             out.append(ScenePlan(scene.index, scene.name, scene.seed, scene.split, scene.clips[start : start + size]))
     return out
-
-
-def _name(config: BuildConfig, index: int) -> str:
-    if config.source == "mesh":
-        return Path(config.path[index]).stem
-    return f"{config.source}_{_seed(config, index):06d}"
 
 
 def _seed(config: BuildConfig, index: int) -> int:

@@ -12,15 +12,15 @@ import numpy as np
 
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_plan import ClipPlan, ScenePlan
+from ocr_hf.data.clip_cameras import CameraPath, camera_path
 from ocr_hf.data.noisy_copies import NoisyCopies
 from ocr_hf.data.recording import Recording, record
 from ocr_hf.data.schema import MAX_QUESTIONS
-from ocr_hf.data.sources import CameraPath, camera_path, open_scene
+from ocr_hf.data.sources import open_scene
 from ocr_hf.data.staging import Staging
 from ocr_hf.data.video import stored_psnr, write_mp4
 from ocr_hf.perturb.keys import stable_key
 from ocr_hf.perturb.select import visible_objects
-from ocr_hf.questions.exclude import why_excluded
 from ocr_hf.questions.generate import generate_questions
 from ocr_hf.questions.question import Generated, Question
 from ocr_hf.scenes.render.renderer import Renderer
@@ -53,8 +53,9 @@ def build_scene(config: BuildConfig, plan: ScenePlan, staging: Staging) -> Itera
 
 def _open_renderer(config: BuildConfig, plan: ScenePlan) -> tuple[Scene, Renderer] | SkippedClip:
     """Return the scene and its renderer, or the reason to skip it: it is a test scene, or its generation failed."""
+    source = config.scene_source
     # By name, before the file is opened: nothing of a VSI-Bench scene may enter training data.
-    excluded = why_excluded(config.path[plan.index]) if config.source == "mesh" else None
+    excluded = source.why_excluded(config, plan)
     if excluded is not None:
         return SkippedClip(f"not for training: {excluded}")
     try:
@@ -62,7 +63,7 @@ def _open_renderer(config: BuildConfig, plan: ScenePlan) -> tuple[Scene, Rendere
         return scene, Renderer(scene)
     except ValueError as error:
         # A scene that the user gave must not go missing in silence, but one unlucky seed must not end a long build.
-        if config.source == "mesh":
+        if not source.skips_failures:
             raise
         return SkippedClip(f"the scene can't be made: {error}")
 

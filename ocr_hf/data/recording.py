@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ocr_hf.data.build_config import BuildConfig
-from ocr_hf.data.sources import CameraPath
+from ocr_hf.data.clip_cameras import CameraPath
 from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.geometry.rle import encode_instances
 from ocr_hf.scenes.render.renderer import Renderer
@@ -34,7 +34,7 @@ def record(renderer: Renderer, path: CameraPath, config: BuildConfig) -> Recordi
     poses, intrinsics = path.camera_to_world, path.intrinsics
     width, height = config.width, config.height
     frames = np.empty((len(poses), height, width, 3), dtype=np.uint8)
-    depth = np.empty((len(poses), height, width), dtype=np.float32) if config.mode == "geometry" else None
+    depth = np.empty((len(poses), height, width), dtype=np.float32) if config.ocr_map.noise.needs_depth else None
     codes: dict[int, dict[int, bytes]] = {}
     for index, (frame, distance, instances) in enumerate(renderer.stream(poses, intrinsics, width, height)):
         frames[index] = frame

@@ -28,6 +28,7 @@ from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_plan import jobs, plan_scenes
 from ocr_hf.data.make_clips import build_scene
 from ocr_hf.data.staging import Staging, is_complete, open_staging
+from ocr_hf.registry import named_plugins, use_plugins
 
 
 class BuildClips(PipelineStep):
@@ -40,11 +41,13 @@ class BuildClips(PipelineStep):
         """Open the folder, here on the submitting machine, or continue it; refuse one that holds something else."""
         super().__init__()
         self.config, self.staging = config, Staging(Path(out).absolute())
+        self.plugins = named_plugins()  # other machines don't inherit this one's environment
         if not is_complete(config, self.staging.out):
             open_staging(config, self.staging.out, resume=True)
 
     def run(self, data: Iterable[Any] | None = None, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
         """Make the clips of every `world_size`-th piece of work, from number `rank`."""
+        use_plugins(self.plugins)
         yield from data or ()
         if self.staging.out.exists() or self.staging.is_assembled:
             return
@@ -63,9 +66,11 @@ class AssembleFolder(PipelineStep):
     def __init__(self, config: BuildConfig, out: str | os.PathLike) -> None:
         super().__init__()
         self.config, self.staging = config, Staging(Path(out).absolute())
+        self.plugins = named_plugins()
 
     def run(self, data: Iterable[Any] | None = None, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
         """Write metadata, card and manifest, and give the folder its name."""
+        use_plugins(self.plugins)
         yield from data or ()
         if rank == 0 and not is_complete(self.config, self.staging.out):
             manifest = assemble(self.config, plan_scenes(self.config), self.staging)

@@ -1,108 +1,89 @@
-"""From a plan to a scene and its camera path. A new source of scenes is one more branch in each of two functions."""
+"""Scene sources: where the scenes of a build come from. One entry of `SCENE_SOURCES` each.
+
+A source owns the options that go with it and their checks, the number and the names of its scenes, the files that it
+reads, and opening a scene. The builder and `ocr-hf questions` find it by its name and know no source themselves.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-import numpy as np
-
+from ocr_hf import registry
 from ocr_hf.data.build_config import BuildConfig
-from ocr_hf.data.build_plan import ClipPlan, ScenePlan
-from ocr_hf.geometry.camera import intrinsics_from_fov, scale_intrinsics
-from ocr_hf.perturb.keys import stable_key
+from ocr_hf.data.build_plan import ScenePlan
+from ocr_hf.questions.exclude import why_excluded
+from ocr_hf.registry import Registry
 from ocr_hf.scenes.scene import Scene
 
-if TYPE_CHECKING:
-    from ocr_hf.scenes.cameras.trajectories import Trajectory
 
-SAME_SHAPE = 0.02
-"""How far the ratio of width to height may be from that of a given camera's images; sides are whole, even pixels."""
+class SceneSource(ABC):
+    """Where scenes come from. Subclass it, set the attributes, write `open`, register an instance.
+
+    Scenes have metres, +Z up, one `SceneObject` per instance with its tight oriented box, and licence and attribution
+    filled in. They must be a pure function of (config, plan): workers open them in any order, and a build that is
+    continued opens them again.
+
+    Attributes:
+        name: What `source` is set to.
+        help: One sentence for the documentation.
+        settings: Fields of `BuildConfig` that only some sources take (rooms, path, models, ...) and that this one does.
+        default_options: Its options of its own and their defaults; `source_options` sets them, and `options` returns
+            those in force.
+        skips_failures: Whether a scene that can't be made (ValueError) is left out and counted. Else it ends the
+            build, as it should where the user named the scene.
+    """
+
+    name: ClassVar[str]
+    help: ClassVar[str]
+    settings: ClassVar[tuple[str, ...]] = ()
+    default_options: ClassVar[Mapping[str, Any]] = {}
+    skips_failures: ClassVar[bool] = False
+
+    def check(self, config: BuildConfig) -> None:  # noqa: B027  (a source without settings has nothing to check)
+        """Raise ValueError for values of its settings and options that can't be used; open no file."""
+
+    def options(self, config: BuildConfig) -> Mapping[str, Any]:
+        """Return the source's own options in force."""
+        return config.source_options if isinstance(config.source_options, dict) else {}
+
+    def num_scenes(self, config: BuildConfig) -> int:
+        """Return how many scenes a build has."""
+        return config.scenes
+
+    def scene_name(self, config: BuildConfig, index: int, seed: int) -> str:
+        """Return the name of a scene, which tells it from all others; usable as a file name.
+
+        Args:
+            config: The build's options.
+            index: Number of the scene in the build, from 0.
+            seed: The scene's own seed, which no scene of another build's seed shares.
+        """
+        return f"{self.name}_{seed:06d}"
+
+    def inputs(self, config: BuildConfig) -> Sequence[str]:
+        """Return the files and folders that a build reads; their digests tell whether one can be continued."""
+        return ()
+
+    def why_excluded(self, config: BuildConfig, plan: ScenePlan) -> str | None:
+        """Return why a scene must not be trained on, as scenes of VSI-Bench mustn't, or None."""
+        return why_excluded(plan.name)
+
+    @abstractmethod
+    def open(self, config: BuildConfig, plan: ScenePlan) -> Scene:
+        """Return the scene of a plan, named `plan.name`.
+
+        Raises:
+            ValueError: The scene can't be made, or a file that the user gave can't be used.
+            OSError: A file can't be read.
+        """
+
+
+SCENE_SOURCES: Registry[SceneSource] = registry.SCENE_SOURCES
+"""Every scene source by its name."""
 
 
 def open_scene(config: BuildConfig, plan: ScenePlan) -> Scene:
     """Return the scene; raise ValueError or OSError where a file that the user gave can't be used."""
-    if config.source == "mesh":
-        from ocr_hf.scenes.readers.mesh_file import load_mesh_scene
-
-        instances = Path(config.instances[plan.index]) if config.instances else None
-        categories = Path(config.categories) if config.categories else None
-        return load_mesh_scene(
-            Path(config.path[plan.index]),
-            instances,
-            categories,
-            name=plan.name,
-            up=config.up,
-            licence=config.licence,
-            attribution=config.attribution,
-        )
-    if config.source == "furnished":
-        from ocr_hf.scenes.homes.furnished import furnished_scene
-
-        return furnished_scene(plan.seed, Path(config.models), rooms=config.rooms)
-    from ocr_hf.scenes.homes.procedural import procedural_scene
-
-    return procedural_scene(plan.seed, rooms=config.rooms)
-
-
-@dataclass(frozen=True, eq=False)
-class CameraPath:
-    """Where the camera is and what it sees with.
-
-    camera_to_world : (T, 4, 4); fps : how many of these poses make a second
-    intrinsics : (3, 3) in pixels of the clip's frames
-    """
-
-    camera_to_world: np.ndarray
-    fps: float
-    intrinsics: np.ndarray
-
-
-def camera_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath:
-    """Return the camera path of a clip; raise ValueError where the scene has no room to walk."""
-    if config.trajectory is not None:
-        return _given_path(config, scene)
-    from ocr_hf.scenes.cameras.camera_path import walk_through
-
-    number = clip.index % config.clips_per_scene
-    room = number % len(scene.rooms) if config.clips_per_scene > 1 and scene.rooms else None
-    seed = stable_key("camera path", config.seed, clip.id) % 2**31
-    poses = walk_through(scene, config.clip_seconds, config.clip_fps, seed, room=room)
-    return CameraPath(poses, config.clip_fps, intrinsics_from_fov(config.width, config.height, config.fov))
-
-
-def _given_path(config: BuildConfig, scene: Scene) -> CameraPath:
-    """Return `frames` poses of the user's trajectory, evenly spaced in time where it has time stamps."""
-    from ocr_hf.scenes.cameras.plausibility import check_path
-    from ocr_hf.scenes.cameras.trajectories import read_trajectory
-
-    found = read_trajectory(Path(config.trajectory), config.trajectory_format, config.camera_axes)
-    poses, times = found.camera_to_world, found.timestamps_s
-    if len(poses) < config.frames:
-        raise ValueError(
-            f"{config.trajectory} has {len(poses)} poses, a clip {config.frames} frames; use --frames {len(poses)}"
-        )
-    check_path(poses, scene, config.trajectory)
-    if times is None:
-        times = np.arange(len(poses), dtype=np.float64)
-    wanted = np.linspace(times[0], times[-1], config.frames)
-    nearest = np.abs(times[None, :] - wanted[:, None]).argmin(axis=1)
-    fps = config.clip_fps
-    if found.timestamps_s is not None and config.seconds is None and config.fps is None:
-        fps = (config.frames - 1) / float(times[-1] - times[0])
-    return CameraPath(poses[nearest], fps, _given_intrinsics(config, found))
-
-
-def _given_intrinsics(config: BuildConfig, found: Trajectory) -> np.ndarray:
-    """Return the trajectory's own camera for frames of the clip's size; where it has none, that of `fov`."""
-    if found.intrinsics is None:
-        return intrinsics_from_fov(config.width, config.height, config.fov)
-    scale_x, scale_y = config.width / found.width, config.height / found.height
-    if abs(scale_x / scale_y - 1.0) > SAME_SHAPE:
-        height = 2 * round(config.width * found.height / found.width / 2)
-        raise ValueError(
-            f"{config.trajectory} has a camera of {found.width}x{found.height} pixels, and frames of "
-            f"{config.width}x{config.height} would be squeezed; use --width {config.width} --height {height}"
-        )
-    return scale_intrinsics(found.intrinsics, scale_x, scale_y)
+    return config.scene_source.open(config, plan)

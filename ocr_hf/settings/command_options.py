@@ -8,6 +8,7 @@ whose YAML may hold anything that a flag may, and `--traceback`.
 from __future__ import annotations
 
 import inspect
+import json
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
@@ -142,7 +143,7 @@ def as_flags(*configs: Any) -> list[str]:
                 words.append(flag(setting.name if value else f"no_{setting.name}"))
                 continue
             for item in value if isinstance(value, list | tuple) else [value]:
-                words += [flag(setting.name), str(item)]
+                words += [flag(setting.name), json.dumps(item) if isinstance(item, dict) else str(item)]
     return words
 
 

@@ -14,11 +14,11 @@ from ocr_hf.data import make_clips as clips_module
 from ocr_hf.data.assemble import NothingBuilt
 from ocr_hf.data.build_folder import build_folder
 from ocr_hf.data.build_plan import plan_scenes
+from ocr_hf.data.clip_cameras import camera_path
 from ocr_hf.data.load import StoredClip, clips, load, scenes
 from ocr_hf.data.noisy_copies import noise_row_id
 from ocr_hf.data.recording import record
 from ocr_hf.data.schema import MANIFEST, MAX_QUESTIONS
-from ocr_hf.data.sources import camera_path
 from ocr_hf.data.staging import FolderExistsError
 from ocr_hf.data.video import stored_psnr
 from ocr_hf.geometry.occlusion import footprints_from_instances

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_plan import jobs, plan_scenes
-from ocr_hf.questions.question import MAX_PER_SCENE, at_most
+from ocr_hf.questions.question import max_per_scene
 
 
 @given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 40))
@@ -30,8 +30,8 @@ def test_two_seeds_share_no_scene() -> None:
 
 
 def test_questions_per_task_reach_the_generator() -> None:
-    assert BuildConfig().question_config.max_per_scene == MAX_PER_SCENE
-    assert BuildConfig(questions_per_task=4).question_config.max_per_scene == at_most(4)
+    assert BuildConfig().question_config.max_per_scene == max_per_scene()
+    assert BuildConfig(questions_per_task=4).question_config.max_per_scene == max_per_scene(4)
 
 
 def test_a_scene_keeps_its_split_however_many_are_built() -> None:
@@ -74,7 +74,7 @@ def test_large_builds_spread_over_folders(select: str, size: int, name: str) -> 
         ({"validation": 0.6, "test": 0.6}, "validation is 0.6"),
         ({"frames": 3000, "width": 1280, "height": 720}, "MiB"),
         ({"seed": -1}, "seed is -1"),
-        ({"question_types": ("colour",)}, "unknown question types .'colour'"),
+        ({"question_types": ("colour",)}, "question type is 'colour'; choose one of object_counting"),
         ({"question_frames": 1}, "question_frames is 1; objects must be seen in two"),
         ({"questions_per_task": 0}, "questions_per_task is 0; give at least 1"),
         ({"trajectory": "path.txt", "scenes": 2}, "one clip of one scene"),

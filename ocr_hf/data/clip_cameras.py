@@ -1,0 +1,83 @@
+"""The camera of a clip: a planned walk through the scene, or the user's own trajectory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ocr_hf.data.build_config import BuildConfig
+from ocr_hf.data.build_plan import ClipPlan
+from ocr_hf.geometry.camera import intrinsics_from_fov, scale_intrinsics
+from ocr_hf.perturb.keys import stable_key
+from ocr_hf.scenes.scene import Scene
+
+if TYPE_CHECKING:
+    from ocr_hf.scenes.cameras.trajectories import Trajectory
+
+SAME_SHAPE = 0.02
+"""How far the ratio of width to height may be from that of a given camera's images; sides are whole, even pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class CameraPath:
+    """Where the camera is and what it sees with.
+
+    camera_to_world : (T, 4, 4); fps : how many of these poses make a second
+    intrinsics : (3, 3) in pixels of the clip's frames
+    """
+
+    camera_to_world: np.ndarray
+    fps: float
+    intrinsics: np.ndarray
+
+
+def camera_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath:
+    """Return the camera path of a clip; raise ValueError where the scene has no room to walk."""
+    if config.trajectory is not None:
+        return _given_path(config, scene)
+    from ocr_hf.scenes.cameras.camera_path import walk_through
+
+    number = clip.index % config.clips_per_scene
+    room = number % len(scene.rooms) if config.clips_per_scene > 1 and scene.rooms else None
+    seed = stable_key("camera path", config.seed, clip.id) % 2**31
+    poses = walk_through(scene, config.clip_seconds, config.clip_fps, seed, room=room)
+    return CameraPath(poses, config.clip_fps, intrinsics_from_fov(config.width, config.height, config.fov))
+
+
+def _given_path(config: BuildConfig, scene: Scene) -> CameraPath:
+    """Return `frames` poses of the user's trajectory, evenly spaced in time where it has time stamps."""
+    from ocr_hf.scenes.cameras.plausibility import check_path
+    from ocr_hf.scenes.cameras.trajectories import read_trajectory
+
+    found = read_trajectory(Path(config.trajectory), config.trajectory_format, config.camera_axes)
+    poses, times = found.camera_to_world, found.timestamps_s
+    if len(poses) < config.frames:
+        raise ValueError(
+            f"{config.trajectory} has {len(poses)} poses, a clip {config.frames} frames; use --frames {len(poses)}"
+        )
+    check_path(poses, scene, config.trajectory)
+    if times is None:
+        times = np.arange(len(poses), dtype=np.float64)
+    wanted = np.linspace(times[0], times[-1], config.frames)
+    nearest = np.abs(times[None, :] - wanted[:, None]).argmin(axis=1)
+    fps = config.clip_fps
+    if found.timestamps_s is not None and config.seconds is None and config.fps is None:
+        fps = (config.frames - 1) / float(times[-1] - times[0])
+    return CameraPath(poses[nearest], fps, _given_intrinsics(config, found))
+
+
+def _given_intrinsics(config: BuildConfig, found: Trajectory) -> np.ndarray:
+    """Return the trajectory's own camera for frames of the clip's size; where it has none, that of `fov`."""
+    if found.intrinsics is None:
+        return intrinsics_from_fov(config.width, config.height, config.fov)
+    scale_x, scale_y = config.width / found.width, config.height / found.height
+    if abs(scale_x / scale_y - 1.0) > SAME_SHAPE:
+        height = 2 * round(config.width * found.height / found.width / 2)
+        raise ValueError(
+            f"{config.trajectory} has a camera of {found.width}x{found.height} pixels, and frames of "
+            f"{config.width}x{config.height} would be squeezed; use --width {config.width} --height {height}"
+        )
+    return scale_intrinsics(found.intrinsics, scale_x, scale_y)
