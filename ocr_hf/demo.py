@@ -134,16 +134,15 @@ def checkpoint_answers(rows: list[dict]) -> list[tuple[dict, str, str]]:
 
     rows : questions about one clip, of the config `pairs`, videos undecoded
     """
-    import torch
-
     from ocr_hf.data.video import probe, read_frames, uniform_indices
+    from ocr_hf.models.answer import AnsweringModel, Prompt
     from ocr_hf.models.load_model import load_model
-    from ocr_hf.models.media import encode_video, prompt_ids, with_video
-    from ocr_hf.models.shared_prefix import generation_inputs
+    from ocr_hf.models.sampled_clip import sampled_fps
     from ocr_hf.models.usage import read_usage
-    from ocr_hf.train.training_rows import chat
+    from ocr_hf.vsi_bench.prompts import build_prompt
 
-    loaded, usage = load_model(CHECKPOINT), read_usage(CHECKPOINT)
+    usage = read_usage(CHECKPOINT)
+    model = AnsweringModel.of(load_model(CHECKPOINT), max_pixels=usage.max_pixels)
     first: dict[str, dict] = {}
     for row in rows:
         first.setdefault(TASK_OF[row["question_type"]], row)
@@ -152,14 +151,9 @@ def checkpoint_answers(rows: list[dict]) -> list[tuple[dict, str, str]]:
     for column in ("vanilla", "noisy"):
         source = chosen[0][column]
         frames, times = read_frames(source, uniform_indices(probe(source).num_frames, usage.num_frames))
-        video = encode_video(loaded.processor, frames, times, max_pixels=usage.max_pixels)
-        chats = [with_video(chat(row, usage.prompt)) for row in chosen]
-        prompts = [prompt_ids(loaded.processor, each, [video]) for each in chats]
-        inputs = generation_inputs(loaded.model, loaded.processor, prompts, [video] * len(chosen))
-        with torch.inference_mode():
-            tokens = loaded.model.generate(**inputs, do_sample=False, max_new_tokens=16)
-        new = tokens[:, inputs["input_ids"].shape[1] :]
-        answers.append(loaded.processor.tokenizer.batch_decode(new, skip_special_tokens=True))
+        video = model.encode(frames, sampled_fps(times))
+        prompts = [Prompt.of(build_prompt(row, usage.prompt), video) for row in chosen]
+        answers.append([answer.text for answer in model.answer(prompts)])
     return list(zip(chosen, *answers, strict=True))
 
 

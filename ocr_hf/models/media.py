@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ocr_hf.models.families import processing_of
+from ocr_hf.models.padding import left_padded
+from ocr_hf.models.sampled_clip import sampled_fps
 
 if TYPE_CHECKING:
     import torch
@@ -77,18 +79,6 @@ class VideoInputs:
                 f"{tuple(self.pixel_values_videos.shape)}; they must be equal"
             )
         return replace(self, pixel_values_videos=pixel_values_videos)
-
-
-def sampled_fps(timestamps_s: Sequence[float]) -> float:
-    """Return the frame rate of sampled frames from their times in seconds.
-
-    Raises ValueError for times that do not increase, or a single frame, which has no rate.
-    """
-    times = np.asarray(timestamps_s, dtype=np.float64)
-    if times.ndim != 1 or len(times) < 2 or not np.all(np.diff(times) > 0.0):
-        shown = np.array2string(times, threshold=6, precision=3)
-        raise ValueError(f"the frames' times are {shown} s; give at least two times that increase")
-    return float((len(times) - 1) / (times[-1] - times[0]))
 
 
 def encode_video(
@@ -274,10 +264,7 @@ def model_inputs(
     """
     import torch
 
-    longest = max(len(ids) for ids in prompts)
-    pad = processor.tokenizer.pad_token_id
-    input_ids = torch.tensor([[pad] * (longest - len(ids)) + list(ids) for ids in prompts])
-    mask = torch.tensor([[0] * (longest - len(ids)) + [1] * len(ids) for ids in prompts])
+    input_ids, mask = left_padded(prompts, processor.tokenizer.pad_token_id)
     batch = {"input_ids": input_ids, "attention_mask": mask, "mm_token_type_ids": token_types(input_ids, processor)}
     if videos:
         batch["pixel_values_videos"] = torch.cat([video.pixel_values_videos for video in videos])

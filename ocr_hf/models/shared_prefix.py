@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ocr_hf.models.families import family_of
 from ocr_hf.models.media import VideoInputs, model_inputs, token_types, video_arguments
+from ocr_hf.models.padding import padded_behind
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +44,7 @@ def generation_inputs(
         cache = model(**beginning, use_cache=True, logits_to_keep=1).past_key_values
     place = {id(video): row for row, video in enumerate(distinct)}
     cache.batch_select_indices(torch.tensor([place[id(video)] for video in videos], device=model.device))
-    ids, mask = _padded_behind(prompts, length, processor.tokenizer.pad_token_id)
+    ids, mask = padded_behind(prompts, length, processor.tokenizer.pad_token_id)
     positions = _positions(model, processor, ids, mask, videos)
     inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
     return {name: value.to(model.device) for name, value in inputs.items()} | {"past_key_values": cache}
@@ -64,17 +65,6 @@ def _plain_inputs(
         name: value.to(model.device, model.dtype if name.startswith("pixel_values") else None)
         for name, value in inputs.items()
     }
-
-
-def _padded_behind(prompts: Prompts, length: int, pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (ids, mask) (B, longest): the padding stands behind the shared beginning, where all rows line up."""
-    import torch
-
-    longest = max(map(len, prompts))
-    gaps = [longest - len(ids) for ids in prompts]
-    rows = [[*ids[:length], *[pad] * gap, *ids[length:]] for ids, gap in zip(prompts, gaps, strict=True)]
-    mask = [[1] * length + [0] * gap + [1] * (longest - length - gap) for gap in gaps]
-    return torch.tensor(rows), torch.tensor(mask)
 
 
 def _positions(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from ocr_hf.data.video import probe, read_frames, uniform_indices
 from ocr_hf.models.media import FrameCache, VideoInputs, encode_video
+from ocr_hf.models.sampled_clip import SampledClip
 
 logger = logging.getLogger(__name__)
 
@@ -54,29 +53,8 @@ class BadRow(ValueError):
     """A row that cannot be trained on, with the row, the cause and the way out in one sentence."""
 
 
-@dataclass(frozen=True, eq=False)
-class Clip:
-    """The sampled frames of one row's clip.
-
-    id : the clip's name
-    frames : (T, H, W, 3) uint8 RGB, a tensor, so that data loading processes share it instead of copying it
-    indices : (T,) frame numbers in the recorded clip
-    times_s : (T,) seconds
-    """
-
-    id: str
-    frames: torch.Tensor
-    indices: tuple[int, ...]
-    times_s: tuple[float, ...]
-
-    @property
-    def array(self) -> np.ndarray:
-        """The frames as (T, H, W, 3) uint8 array, not copied."""
-        return self.frames.numpy()
-
-
 def encode_clip(
-    processor: Any, clip: Clip, frames: np.ndarray, min_pixels: int | None = None, max_pixels: int | None = None
+    processor: Any, clip: SampledClip, frames: np.ndarray, min_pixels: int | None = None, max_pixels: int | None = None
 ) -> VideoInputs:
     """Return model inputs for frames (T, H, W, 3) uint8 at a clip's times: its own, or others in their place."""
     # One frame has no spacing, so no rate follows from its time; it stands at time 0 whatever rate is given
@@ -172,7 +150,7 @@ class ClipLoader:
             row[BAD_CLIP] = str(error)
         return row
 
-    def load(self, row: Mapping[str, Any], source: Any) -> Clip:
+    def load(self, row: Mapping[str, Any], source: Any) -> SampledClip:
         """Return a row's clip; raise BadRow where it cannot be decoded or has fewer frames than asked for."""
         if source is None:
             raise BadRow(
@@ -191,12 +169,7 @@ class ClipLoader:
                 f"{row_name(row)}: its clip cannot be read ({error}); remove the row, fetch the clip again, or set "
                 "on_bad_row to skip"
             ) from error
-        # a read-only array would make torch warn; nobody writes to a clip's frames
-        flags = frames.flags.writeable
-        frames.flags.writeable = True
-        tensor = torch.from_numpy(frames)
-        frames.flags.writeable = flags
-        return Clip(name, tensor, indices, times)
+        return SampledClip.of(name, frames, indices, times)
 
     def check(self, row: Mapping[str, Any], source: Any) -> tuple[int, int]:
         """Return a clip's (height, width) from its header alone; raise BadRow as `load` does."""

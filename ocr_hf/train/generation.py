@@ -8,14 +8,7 @@ from typing import Any
 import torch
 
 from ocr_hf.models.families import family_of
-
-
-def left_padded(prompts: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (ids, mask) (B, longest) of prompts padded on the left."""
-    longest = max(len(ids) for ids in prompts)
-    ids = torch.tensor([[pad] * (longest - len(ids)) + list(ids) for ids in prompts])
-    mask = torch.tensor([[0] * (longest - len(ids)) + [1] * len(ids) for ids in prompts])
-    return ids, mask
+from ocr_hf.models.padding import left_padded
 
 
 def until_end(completions: torch.Tensor, ends: Sequence[int]) -> list[list[int]]:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from datasets import Dataset, concatenate_datasets
 
 from ocr_hf.data.load import load
-from ocr_hf.models.media import encode_video, model_inputs, prompt_ids, with_video
+from ocr_hf.models.answer import AnsweringModel, Prompt
+from ocr_hf.models.media import encode_video
 from ocr_hf.train.clip_loader import CLIP, ClipLoader
 from ocr_hf.train.training_rows import with_prompts
 from ocr_hf.vsi_bench.scoring import score_answer, score_answers
@@ -73,22 +73,11 @@ class HeldOut:
             name: encode_video(processor, clip.array, clip.times_s, max_pixels=max_pixels)
             for name, clip in clips.items()
         }
-        self.videos = [videos[row[CLIP].id] for row in self.rows]
-        self.prompts = [
-            prompt_ids(processor, with_video(row["prompt"]), [video])
-            for row, video in zip(self.rows, self.videos, strict=True)
-        ]
+        self.prompts = [Prompt(row["prompt"], videos[row[CLIP].id]) for row in self.rows]
 
-    @torch.no_grad()
     def answers(self, model: Any, batch: int = 64) -> list[str]:
         """Return what the model writes for every question, greedily."""
-        texts: list[str] = []
-        for start in range(0, len(self.rows), batch):
-            part = slice(start, start + batch)
-            inputs = model_inputs(self.processor, self.prompts[part], self.videos[part], model.device)
-            tokens = model.generate(**inputs, do_sample=False, max_new_tokens=self.max_new_tokens)
-            texts += self.processor.batch_decode(tokens[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-        return texts
+        return AnsweringModel(model, self.processor).answer_all(self.prompts, batch, self.max_new_tokens)
 
     def score(self, model: Any) -> float:
         """Return VSI-Bench's overall score in per cent (mean over tasks), by its own extraction."""

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from ocr_hf.models.media import VideoInputs, media_id
-from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, BadRow, Clip, encode_clip
+from ocr_hf.models.sampled_clip import SampledClip
+from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, BadRow, encode_clip
 from ocr_hf.train.rollouts import Strategy
 from ocr_hf.train.variants import Vanilla, Variant
 from ocr_hf.train.video_store import MediaId, VideoStore
@@ -34,7 +35,7 @@ class Rollout:
 
     role: str
     variant: Variant
-    clip: Clip | None = None
+    clip: SampledClip | None = None
     sampled_from: MediaId = None
     scored_under: MediaId = None
     skipped: bool = False
@@ -54,13 +55,13 @@ class ClipEncoder:
     def video_processor(self) -> Any:
         return self.processor.video_processor
 
-    def encode(self, clip: Clip, frames: np.ndarray) -> VideoInputs:
+    def encode(self, clip: SampledClip, frames: np.ndarray) -> VideoInputs:
         return encode_clip(self.processor, clip, frames, self.min_pixels, self.max_pixels).to(self.device)
 
-    def vanilla(self, clip: Clip) -> VideoInputs:
+    def vanilla(self, clip: SampledClip) -> VideoInputs:
         return self.store.videos[self.add(clip, Vanilla())]
 
-    def add(self, clip: Clip, variant: Variant) -> str:
+    def add(self, clip: SampledClip, variant: Variant) -> str:
         """Put one variant of a clip in the store, unless it is there, and return its media id."""
         name = media_id(clip.id, variant.settings)
         self.store.add(name, lambda: variant.video(clip, self))
@@ -111,7 +112,7 @@ class RolloutPlanner:
             logger.warning("skipped: %s", error)
             return None
 
-    def _rollout(self, clip: Clip, role: str, variant: Variant, encoder: ClipEncoder) -> Rollout:
+    def _rollout(self, clip: SampledClip, role: str, variant: Variant, encoder: ClipEncoder) -> Rollout:
         sampled_from = encoder.add(clip, variant)
         scored_under = sampled_from if self.score_under == "own" else encoder.add(clip, Vanilla())
         return Rollout(role, variant, clip, sampled_from, scored_under)

@@ -10,6 +10,7 @@ from trl import SFTTrainer
 
 from ocr_hf.models.families import trainable_family
 from ocr_hf.models.media import prompt_ids, token_types, video_arguments, with_video, without_video
+from ocr_hf.models.padding import right_padded
 from ocr_hf.train import checks
 from ocr_hf.train.checkpoints import WholeCheckpoints
 from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, BadRow, ClipLoader, encode_clip, row_name
@@ -67,13 +68,11 @@ class SFTCollator:
         return tokenizer(self.completion(row), add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
 
     def _batch(self, ids: list[list[int]], labels: list[list[int]], videos: list[Any]) -> dict[str, torch.Tensor]:
-        longest = max(map(len, ids))
-        pad = self.processor.tokenizer.pad_token_id
-        input_ids = torch.tensor([row + [pad] * (longest - len(row)) for row in ids])
+        input_ids, mask = right_padded(ids, self.processor.tokenizer.pad_token_id)
         batch = {
             "input_ids": input_ids,
-            "attention_mask": torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in ids]),
-            "labels": torch.tensor([row + [IGNORED] * (longest - len(row)) for row in labels]),
+            "attention_mask": mask,
+            "labels": right_padded(labels, IGNORED)[0],
             "mm_token_type_ids": token_types(input_ids, self.processor),
         }
         if videos:

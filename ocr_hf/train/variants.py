@@ -11,22 +11,22 @@ import torch
 
 from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.models.media import VANILLA, VideoInputs
+from ocr_hf.models.sampled_clip import SampledClip
 from ocr_hf.perturb import rows
 from ocr_hf.perturb.degrade import shuffle_frames
 from ocr_hf.perturb.ocr_map import OCRMap, Perturbation
 from ocr_hf.perturb.patch_space import gaussian_patches
 from ocr_hf.perturb.schedule import DIFFUSION_STEPS
-from ocr_hf.train.clip_loader import Clip
 
 
 class Encoder(Protocol):
     """What makes model inputs of clips: the trainer, with its processor, sizes and device."""
 
-    def encode(self, clip: Clip, frames: np.ndarray) -> VideoInputs:
+    def encode(self, clip: SampledClip, frames: np.ndarray) -> VideoInputs:
         """Return model inputs for other frames (T, H, W, 3) uint8 at the clip's times."""
         ...
 
-    def vanilla(self, clip: Clip) -> VideoInputs:
+    def vanilla(self, clip: SampledClip) -> VideoInputs:
         """Return the clip's own model inputs."""
         ...
 
@@ -43,11 +43,11 @@ class Variant(Protocol):
     @property
     def objects(self) -> tuple[int, ...]: ...
 
-    def video(self, clip: Clip, encoder: Encoder) -> VideoInputs:
+    def video(self, clip: SampledClip, encoder: Encoder) -> VideoInputs:
         """Return the model inputs to show."""
         ...
 
-    def area(self, clip: Clip) -> float:
+    def area(self, clip: SampledClip) -> float:
         """Return the share of the clip's pixels that are perturbed, 0 to 1."""
         ...
 
@@ -59,10 +59,10 @@ class Vanilla:
     settings: str = VANILLA
     objects: tuple[int, ...] = ()
 
-    def video(self, clip: Clip, encoder: Encoder) -> VideoInputs:
+    def video(self, clip: SampledClip, encoder: Encoder) -> VideoInputs:
         return encoder.encode(clip, clip.array)
 
-    def area(self, clip: Clip) -> float:
+    def area(self, clip: SampledClip) -> float:
         return 0.0
 
 
@@ -88,7 +88,7 @@ class RegionNoise:
     def objects(self) -> tuple[int, ...]:
         return self.plan.object_ids
 
-    def video(self, clip: Clip, encoder: Encoder) -> VideoInputs:
+    def video(self, clip: SampledClip, encoder: Encoder) -> VideoInputs:
         noise = self.ocr_map.noise
         if noise.in_patch_space:
             shown = self.footprints.select(clip.indices)
@@ -114,7 +114,7 @@ class RegionNoise:
         )
         return encoder.encode(clip, frames)
 
-    def area(self, clip: Clip) -> float:
+    def area(self, clip: SampledClip) -> float:
         return float(self.footprints.region(self.objects, clip.indices).mean())
 
 
@@ -130,7 +130,7 @@ class FrameNoise:
     def settings(self) -> dict[str, Any]:
         return {"noise": "frames", "timestep": self.timestep, "key": str(self.key)}
 
-    def video(self, clip: Clip, encoder: Encoder) -> VideoInputs:
+    def video(self, clip: SampledClip, encoder: Encoder) -> VideoInputs:
         return _noisy_patches(
             clip,
             encoder,
@@ -140,7 +140,7 @@ class FrameNoise:
             gaussian_patches,
         )
 
-    def area(self, clip: Clip) -> float:
+    def area(self, clip: SampledClip) -> float:
         return 1.0
 
 
@@ -155,15 +155,15 @@ class Shuffled:
     def settings(self) -> dict[str, Any]:
         return {"noise": "shuffled", "key": str(self.key)}
 
-    def video(self, clip: Clip, encoder: Encoder) -> VideoInputs:
+    def video(self, clip: SampledClip, encoder: Encoder) -> VideoInputs:
         return encoder.encode(clip, shuffle_frames(clip.array, self.key))
 
-    def area(self, clip: Clip) -> float:
+    def area(self, clip: SampledClip) -> float:
         return 1.0
 
 
 def _noisy_patches(
-    clip: Clip, encoder: Encoder, region_at: Any, strength: float, key: int, make: Callable[..., torch.Tensor]
+    clip: SampledClip, encoder: Encoder, region_at: Any, strength: float, key: int, make: Callable[..., torch.Tensor]
 ) -> VideoInputs:
     """The clip's own patches with noise where `region_at(height, width)`, at the processed size, says."""
     video, processor = encoder.vanilla(clip), encoder.video_processor

@@ -23,10 +23,10 @@ from ocr_hf.data.atomic import write_json
 from ocr_hf.data.video import VideoError
 from ocr_hf.vsi_bench.answers import AnswerLog, read_answers
 from ocr_hf.vsi_bench.archives import ArchiveError
-from ocr_hf.vsi_bench.asking import Asker, Prepared
 from ocr_hf.vsi_bench.audits import VANILLA, check_audits
 from ocr_hf.vsi_bench.benchmark import Benchmark, Row, take
 from ocr_hf.vsi_bench.eval_config import EvalConfig
+from ocr_hf.vsi_bench.harness import Harness, Prepared
 from ocr_hf.vsi_bench.open_benchmark import open_benchmark
 from ocr_hf.vsi_bench.processes import Processes, current_processes
 from ocr_hf.vsi_bench.provenance import describe_model, library_versions
@@ -80,13 +80,13 @@ def run_evaluation(
     loaded = load_model(config.model, config.revision, dtype=config.dtype, device=config.device or processes.device)
     facts = {"data_revision": benchmark.revision, **describe_model(loaded)}
     _open_run(out, config, facts, processes)
-    asker = Asker(benchmark, config, loaded)
-    batches = plan_batches(benchmark, rows, (VANILLA, *config.audit), config.batch_size, asker.applies)
+    harness = Harness(benchmark, config, loaded)
+    batches = plan_batches(benchmark, rows, (VANILLA, *config.audit), config.batch_size, harness.applies)
     # Whole batches are asked again, so that a model that pads a batch pads it alike
     answered = read_answers(out)
     processes.wait()  # nobody writes before everybody has read what is there
     pending = [batch for batch in batches if any((batch[0], row["id"]) not in answered for row in batch[1])]
-    _ask(asker, pending[processes.rank :: processes.count], AnswerLog(out, processes.rank), on_progress)
+    _answer(harness, pending[processes.rank :: processes.count], AnswerLog(out, processes.rank), on_progress)
     processes.wait()
     results = None
     if processes.rank == 0:
@@ -153,13 +153,13 @@ def _check_same(found: dict[str, Any], wanted: dict[str, Any], out: Path) -> Non
         )
 
 
-def _ask(
-    asker: Asker, batches: Sequence[Batch], log: AnswerLog, on_progress: Callable[[int, int], None] | None
+def _answer(
+    harness: Harness, batches: Sequence[Batch], log: AnswerLog, on_progress: Callable[[int, int], None] | None
 ) -> None:
-    """Ask batch after batch; the next one's frames are read while the model answers."""
-    for done, (audit, prepared) in enumerate(_prepared(asker, batches), 1):
+    """Answer batch after batch; the next one's frames are read while the model answers."""
+    for done, (audit, prepared) in enumerate(_prepared(harness, batches), 1):
         good = [question for question in prepared if isinstance(question, Prepared)]
-        texts = iter(asker.ask(good) if good else [])
+        texts = iter(harness.answer(good) if good else [])
         answers = []
         for question in prepared:
             if isinstance(question, Prepared):
@@ -176,24 +176,24 @@ Failed = tuple[Row, str]
 """(question, why its video could not be used)"""
 
 
-def _prepared(asker: Asker, batches: Sequence[Batch]) -> Iterator[tuple[str, list[Prepared | Failed]]]:
+def _prepared(harness: Harness, batches: Sequence[Batch]) -> Iterator[tuple[str, list[Prepared | Failed]]]:
     """Yield each batch ready for the model, prepared one ahead in another thread."""
     with ThreadPoolExecutor(1) as pool:
-        ahead = [pool.submit(_prepare, asker, batch) for batch in batches[:1]]
+        ahead = [pool.submit(_prepare, harness, batch) for batch in batches[:1]]
         for number, (audit, _) in enumerate(batches):
             current = ahead.pop()
-            ahead += [pool.submit(_prepare, asker, batch) for batch in batches[number + 1 : number + 2]]
+            ahead += [pool.submit(_prepare, harness, batch) for batch in batches[number + 1 : number + 2]]
             yield audit, current.result()
 
 
-def _prepare(asker: Asker, batch: Batch) -> list[Prepared | Failed]:
+def _prepare(harness: Harness, batch: Batch) -> list[Prepared | Failed]:
     audit, rows = batch
     prepared: list[Prepared | Failed] = []
     for row in rows:
         try:
-            prepared.append(asker.prepare(row, audit))
+            prepared.append(harness.prepare(row, audit))
         except (VideoError, ArchiveError, OSError) as error:
-            if asker.config.on_bad_video == "stop":
+            if harness.config.on_bad_video == "stop":
                 raise ValueError(f"question {row['id']}: {error}; or give --on-bad-video skip to score it 0") from error
             prepared.append((row, str(error)))
     return prepared

@@ -15,9 +15,9 @@ import numpy as np
 
 from ocr_hf.perturb.keys import stable_key
 from ocr_hf.vsi_bench.audits import VANILLA
+from ocr_hf.vsi_bench.benchmark_frames import BenchmarkFrames
 from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.open_benchmark import open_benchmark
-from ocr_hf.vsi_bench.shown_frames import ShownFrames
 from ocr_hf.vsi_bench.stored_runs import StoredRun
 from ocr_hf.vsi_bench.tasks import TASKS
 
@@ -50,7 +50,7 @@ def pick_examples(run: StoredRun, data: Path) -> list[Example]:
     settings = run.results["settings"]
     if benchmark.revision != settings["data_revision"]:
         raise ValueError(f"{run.folder} was asked of {settings['data_revision']}, {data} is {benchmark.revision}")
-    shown = ShownFrames(benchmark, EvalConfig(**{name: settings[name] for name in ("frames", "seed", "strength")}))
+    frames = BenchmarkFrames(benchmark, EvalConfig(**{name: settings[name] for name in ("frames", "seed", "strength")}))
     stored = {row["id"]: row for row in benchmark.rows}
     asked = [
         (stored[row["id"]], before, after)
@@ -62,16 +62,16 @@ def pick_examples(run: StoredRun, data: Path) -> list[Example]:
         mine = [item for item in asked if item[0]["question_type"] in task.levels]
         if mine:
             row, before, after = min(mine, key=lambda item: stable_key("example", item[0]["id"]))
-            examples.append(Example(task.title, row, before, after, *_frames(shown, row)))
+            examples.append(Example(task.title, row, before, after, *_clearest_frames(frames, row)))
     return examples
 
 
-def _frames(shown: ShownFrames, row: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+def _clearest_frames(frames: BenchmarkFrames, row: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Return (vanilla, noisy) of the sampled frame in which most pixels differ."""
-    sampled = shown.sample(row)
-    noisy = shown.change(row, NOISED, sampled).frames
-    best = int((noisy != sampled.frames).any(axis=-1).sum(axis=(1, 2)).argmax())
-    return sampled.frames[best], noisy[best]
+    sampled = frames.sample(row)
+    noisy = frames.change(row, NOISED, sampled).frames
+    best = int((noisy != sampled.array).any(axis=-1).sum(axis=(1, 2)).argmax())
+    return sampled.array[best], noisy[best]
 
 
 def draw_examples(examples: Sequence[Example], path: Path) -> None:

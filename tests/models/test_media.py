@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_hf.models import media
+from ocr_hf.models.sampled_clip import sampled_fps
 from ocr_hf.models.tiny import PRESETS, make_tiny, tiny_families
 
 
@@ -91,10 +92,10 @@ def test_frame_rate_reaches_the_temporal_positions(qwen2_5):
 
 
 def test_rate_from_times():
-    assert media.sampled_fps([0.0, 0.5, 1.0, 1.5]) == pytest.approx(2.0)
+    assert sampled_fps([0.0, 0.5, 1.0, 1.5]) == pytest.approx(2.0)
     for times in ([1.0], [], [0.0, 0.0], [1.0, 0.5]):
         with pytest.raises(ValueError, match="give at least two times that increase"):
-            media.sampled_fps(times)
+            sampled_fps(times)
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_hf.data.video import write_mp4
+from ocr_hf.models.padding import left_padded
 from ocr_hf.train import checkpoints
 from ocr_hf.train.batches import drop_rows, mask_rows, split_by_group
 from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, ClipLoader
-from ocr_hf.train.generation import left_padded, until_end
+from ocr_hf.train.generation import until_end
 from ocr_hf.train.log_probs import VideoConditionedModel
 from ocr_hf.train.metrics import RolloutMetrics
 from ocr_hf.train.rewards import accuracy_reward, format_reward, length_reward, make_rewards

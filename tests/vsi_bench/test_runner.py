@@ -17,9 +17,9 @@ import torch
 
 from ocr_hf.data.video import read_frames, uniform_indices
 from ocr_hf.vsi_bench.answers import AnswerLog, read_answers
-from ocr_hf.vsi_bench.asking import Asker
 from ocr_hf.vsi_bench.benchmark import take
 from ocr_hf.vsi_bench.eval_config import EvalConfig
+from ocr_hf.vsi_bench.harness import Harness
 from ocr_hf.vsi_bench.open_benchmark import open_benchmark
 from ocr_hf.vsi_bench.prompts import build_prompt
 from ocr_hf.vsi_bench.runner import run_evaluation as run
@@ -38,13 +38,13 @@ def config(model: Path, data: Path, **changes) -> EvalConfig:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The ids of all questions asked of a model in this process, in order."""
     ids: list[int] = []
-    original = Asker.ask
+    original = Harness.answer
 
     def ask(self, batch):
         ids.extend(question.row["id"] for question in batch)
         return original(self, batch)
 
-    monkeypatch.setattr(Asker, "ask", ask)
+    monkeypatch.setattr(Harness, "answer", ask)
     return ids
 
 
@@ -177,6 +177,7 @@ def unpatched(patches: torch.Tensor) -> np.ndarray:
 KILLED = """
 import os, signal, sys
 from ocr_hf.vsi_bench.eval_config import EvalConfig
+from ocr_hf.vsi_bench.harness import Harness
 from ocr_hf.vsi_bench.runner import run_evaluation as run
 
 def kill(done, total):
@@ -259,7 +260,7 @@ def test_batches_keep_videos_together_and_do_not_change_answers(lively_model, ma
 
 
 def test_thinking_prompt_reads_answer_tags(lively_model, make_vsi_bench, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(Asker, "ask", lambda self, batch: ["<think>A?</think><answer>B</answer>"] * len(batch))
+    monkeypatch.setattr(Harness, "answer", lambda self, batch: ["<think>A?</think><answer>B</answer>"] * len(batch))
     data = make_vsi_bench()
     results = run(EvalConfig(model=str(lively_model), data=str(data), prompt="thinking", frames=2), tmp_path / "out")
     assert results["extraction"] == "answer_tag" and results["settings"]["max_new_tokens"] == 1024
@@ -302,6 +303,7 @@ def test_ids_may_be_text(lively_model, make_vsi_bench, tmp_path) -> None:
 HUB_RUN = """
 import json, sys
 from ocr_hf.vsi_bench.eval_config import EvalConfig
+from ocr_hf.vsi_bench.harness import Harness
 from ocr_hf.vsi_bench.runner import run_evaluation as run
 settings = dict(model="org/tiny", data="org/VSI-Bench", limit=2, frames=2, max_new_tokens=2, draws=0)
 results = run(EvalConfig(**settings), "out")

@@ -138,39 +138,16 @@ def generate(
     stop : path of a file that ends the generation when it appears; then nothing is returned, since exceptions don't
         come out of ZeroGPU's processes as they were
     """
-    import torch
+    from ocr_hf.models.answer import AnsweringModel, Prompt
 
-    from ocr_hf.vsi_bench.asking import generation_arguments
-    from ocr_hf.vsi_bench.encoding import encoder_for
-    from ocr_hf.vsi_bench.eval_config import EvalConfig
-
-    loaded = _LOADED[name]
-    encoder, tokenizer, model = encoder_for(loaded, None, max_pixels), loaded.processor.tokenizer, loaded.model
-    messages = [{"role": "user", "content": [{"type": "text", "text": asked.prompt}]}]
-    batch = encoder.batch([(messages, encoder.encode(video, fps)) for video in videos])
-    batch = {
-        key: value.to(model.device, model.dtype if key.startswith("pixel_values") else None)
-        for key, value in batch.items()
-    }
-    arguments = generation_arguments(EvalConfig(max_new_tokens=asked.max_new_tokens))
+    model = AnsweringModel.of(_LOADED[name], max_pixels=max_pixels)
+    prompts = [Prompt.of(asked.prompt, model.encode(video, fps)) for video in videos]
+    letters = [letter for letter in LETTERS if any(option.startswith(f"{letter}.") for option in asked.options)]
+    if asked.extraction != "official":
+        letters = []  # it thinks first, so its first token is no answer
     try:
-        with torch.inference_mode(), stoppable(model, stop):
-            output = model.generate(
-                **batch, **arguments, max_time=MAX_SECONDS, output_logits=True, return_dict_in_generate=True
-            )
+        with stoppable(model.model, stop):
+            answers = model.answer(prompts, asked.max_new_tokens, letters, MAX_SECONDS)
     except Stopped:
         return ()
-    texts = tokenizer.batch_decode(
-        output.sequences[:, batch["input_ids"].shape[1] :],
-        skip_special_tokens=True,
-        clean_up_tokenization_spaces=False,
-    )
-    if not asked.options or asked.extraction != "official":
-        return tuple(asked.read(text, None) for text in texts)
-    letters = [letter for letter in LETTERS if any(option.startswith(f"{letter}.") for option in asked.options)]
-    tokens = [tokenizer.encode(letter, add_special_tokens=False)[0] for letter in letters]
-    first = output.logits[0].float().softmax(dim=-1)[:, tokens].cpu().numpy()
-    return tuple(
-        asked.read(text, {letter: float(share) for letter, share in zip(letters, row, strict=True)})
-        for text, row in zip(texts, first, strict=True)
-    )
+    return tuple(asked.read(answer.text, answer.probabilities) for answer in answers)

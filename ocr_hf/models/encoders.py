@@ -1,5 +1,5 @@
-"""Frames and prompts to a model's inputs: through `models/media.py` for the families tested here, else through the
-model's own processor."""
+"""Frames and prompts to a model's inputs: through `models/media.py` for families that say how their processor takes
+video, else through the model's own processor."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from ocr_hf.models.shared_prefix import generation_inputs
 if TYPE_CHECKING:
     import numpy as np
     from transformers import PreTrainedModel, ProcessorMixin
-
-    from ocr_hf.models.load_model import LoadedModel
 
 Messages = Sequence[Mapping[str, Any]]
 
@@ -36,19 +34,21 @@ class Encoder(Protocol):
         """Return `generate`'s inputs on the model's device; a question without a video has None."""
 
 
-def encoder_for(loaded: LoadedModel, min_pixels: int | None, max_pixels: int | None) -> Encoder:
+def encoder_for(
+    model: PreTrainedModel, processor: ProcessorMixin, min_pixels: int | None, max_pixels: int | None
+) -> Encoder:
     """Return the encoder for a model; raise ValueError for bounds on pixels that its processor can't be given."""
-    if family_of(loaded.model.config).processing is not None:
-        return GridEncoder(loaded.model, loaded.processor, min_pixels, max_pixels)
+    if family_of(model.config).processing is not None:
+        return GridEncoder(model, processor, min_pixels, max_pixels)
     if min_pixels is not None or max_pixels is not None:
         raise ValueError(
-            f"a model of type '{loaded.model.config.model_type}' sets its frame size itself; leave out --max-pixels"
+            f"a model of type '{model.config.model_type}' sets its frame size itself; leave out --max-pixels"
         )
-    return ProcessorEncoder(loaded.model, loaded.processor)
+    return ProcessorEncoder(model, processor)
 
 
 class GridEncoder:
-    """Qwen2.5-VL and Qwen3-VL: every input is made and checked by `models/media.py`, and questions about one video
+    """Families with `processing`: every input is made and checked by `models/media.py`, and questions about one video
     share the work on it."""
 
     def __init__(

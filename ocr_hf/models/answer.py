@@ -1,0 +1,140 @@
+"""The one way to ask a model: prompts about videos in, texts and the probabilities of options out.
+
+Evaluation, the learning curve, examples and the demo all go through `AnsweringModel`, so that they give the same answer
+to the same question.
+
+    asked = AnsweringModel.of(load_model("Qwen/Qwen2.5-VL-3B-Instruct"))
+    video = asked.encode(clip.array, clip.fps)
+    answers = asked.answer([Prompt.of("Is the door left or right of the bed? A. left B. right", video)], letters="AB")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ocr_hf.models.encoders import Encoder, encoder_for
+
+if TYPE_CHECKING:
+    import numpy as np
+    from transformers import PreTrainedModel, ProcessorMixin
+
+    from ocr_hf.models.load_model import LoadedModel
+
+GREEDY = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+"""The most likely token at every step; the rest is the model's own generation configuration."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """A chat about one video, or about none.
+
+    Args:
+        messages: Turns with `role` and `content`; the video goes before the first user's text, or where a block says.
+        video: What `AnsweringModel.encode` returned; the same object wherever it is the same video.
+    """
+
+    messages: Sequence[dict[str, Any]]
+    video: Any = None
+
+    @classmethod
+    def of(cls, text: str, video: Any = None) -> Prompt:
+        """Return a prompt of one user's turn."""
+        return cls([{"role": "user", "content": [{"type": "text", "text": text}]}], video)
+
+
+@dataclass(frozen=True)
+class ModelAnswer:
+    """What a model wrote: without special tokens, white space kept.
+
+    Args:
+        text: As it was decoded.
+        probabilities: Of each letter asked for as the first token, of all tokens there are; None where none was.
+    """
+
+    text: str
+    probabilities: dict[str, float] | None = None
+
+
+class AnsweringModel:
+    """A model that answers prompts about videos, greedily, several at once.
+
+    Prompts that begin alike and are about the same video share the work on it.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        processor: ProcessorMixin,
+        min_pixels: int | None = None,
+        max_pixels: int | None = None,
+    ) -> None:
+        """Take a model in evaluation mode.
+
+        Args:
+            model: Without wrappers.
+            processor: The model's.
+            min_pixels: Fewest pixels of a frame after resizing, None = as the processor is set.
+            max_pixels: Most pixels of a frame after resizing, None = as the processor is set.
+
+        Raises:
+            ValueError: Bounds on pixels for a model whose processor can't be given any.
+        """
+        self.model, self.processor = model, processor
+        self.encoder: Encoder = encoder_for(model, processor, min_pixels, max_pixels)
+
+    @classmethod
+    def of(cls, loaded: LoadedModel, min_pixels: int | None = None, max_pixels: int | None = None) -> AnsweringModel:
+        """Return the same of what `load_model` returned."""
+        return cls(loaded.model, loaded.processor, min_pixels, max_pixels)
+
+    def encode(self, frames: np.ndarray, fps: float) -> Any:
+        """Return a video for `Prompt`: frames (T, H, W, 3) uint8, all used, sampled at `fps` a second."""
+        return self.encoder.encode(frames, fps)
+
+    def answer(
+        self,
+        prompts: Sequence[Prompt],
+        max_new_tokens: int = 16,
+        letters: Sequence[str] = (),
+        max_seconds: float | None = None,
+    ) -> list[ModelAnswer]:
+        """Return one answer per prompt, generated in one batch.
+
+        Args:
+            prompts: At least one.
+            max_new_tokens: Longest answer.
+            letters: Options whose probabilities as first token are wanted, such as "ABCD".
+            max_seconds: When to stop, with what there is by then.
+        """
+        import torch
+
+        with torch.inference_mode():
+            inputs = self.encoder.batch([(prompt.messages, prompt.video) for prompt in prompts])
+            output = self.model.generate(
+                **inputs,
+                **GREEDY,
+                max_new_tokens=max_new_tokens,
+                max_time=max_seconds,
+                **({"output_logits": True, "return_dict_in_generate": True} if letters else {}),
+            )
+        tokenizer = self.processor.tokenizer
+        texts = tokenizer.batch_decode(
+            (output.sequences if letters else output)[:, inputs["input_ids"].shape[1] :],
+            skip_special_tokens=True,
+            clean_up_tokenization_spaces=False,
+        )
+        if not letters:
+            return [ModelAnswer(text) for text in texts]
+        tokens = [tokenizer.encode(letter, add_special_tokens=False)[0] for letter in letters]
+        first = output.logits[0].float().softmax(dim=-1)[:, tokens].tolist()
+        return [ModelAnswer(text, dict(zip(letters, row, strict=True))) for text, row in zip(texts, first, strict=True)]
+
+    def answer_all(self, prompts: Sequence[Prompt], batch_size: int, max_new_tokens: int = 16) -> list[str]:
+        """Return the texts for any number of prompts, `batch_size` at once."""
+        return [
+            answer.text
+            for start in range(0, len(prompts), batch_size)
+            for answer in self.answer(prompts[start : start + batch_size], max_new_tokens)
+        ]

@@ -1,0 +1,50 @@
+"""The frames that a question is about: sampled from its video, and as an audit changes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ocr_hf.data.video import probe, read_frames, uniform_indices
+from ocr_hf.models.media import FrameCache
+from ocr_hf.models.sampled_clip import SampledClip
+from ocr_hf.perturb.rows import footprints_of
+from ocr_hf.vsi_bench.audits import Changed, apply_audit
+from ocr_hf.vsi_bench.benchmark import Benchmark, Row
+from ocr_hf.vsi_bench.eval_config import EvalConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FRAME_CACHE_BYTES = 512 * 1024**2
+
+
+class BenchmarkFrames:
+    """What a model is shown of a benchmark's videos in an evaluation with these settings."""
+
+    def __init__(self, benchmark: Benchmark, config: EvalConfig) -> None:
+        self.benchmark = benchmark
+        self.config = config
+        self._frames = FrameCache(FRAME_CACHE_BYTES)
+
+    def sample(self, row: Row) -> SampledClip:
+        """Return the frames of a question's video; decoded once for questions that follow each other."""
+        name = self.benchmark.video_key(row)
+
+        def decode() -> tuple[np.ndarray, Any]:
+            source = self.benchmark.video(row)
+            indices = uniform_indices(probe(source).num_frames, self.config.frames)
+            frames, times_s = read_frames(source, indices)
+            return frames, (indices, times_s)
+
+        frames, (indices, times_s) = self._frames.get(name, decode)
+        return SampledClip.of(name, frames, indices, times_s)
+
+    def change(self, row: Row, audit: str, sampled: SampledClip) -> Changed:
+        """Return the sampled frames as an audit that needs objects shows them."""
+        full = self.benchmark.objects(row)
+        numbers = list(sampled.indices)
+        footprints = footprints_of(full).select(numbers)
+        seed, strength = self.config.seed, self.config.strength
+        return apply_audit(
+            audit, sampled.array, row["id"], seed, strength, footprints, full["queried_objects"], numbers
+        )
