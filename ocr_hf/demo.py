@@ -150,7 +150,7 @@ def checkpoint_answers(rows: list[dict]) -> list[tuple[dict, str, str]]:
     answers = []
     for column in ("vanilla", "noisy"):
         source = chosen[0][column]
-        frames, times = read_frames(source, uniform_indices(probe(source).num_frames, usage.num_frames))
+        frames, times = read_frames(source, uniform_indices(probe(source).num_frames, usage.frames))
         video = model.encode(frames, sampled_fps(times))
         prompts = [Prompt.of(build_prompt(row, usage.prompt), video) for row in chosen]
         answers.append([answer.text for answer in model.answer(prompts)])

@@ -76,7 +76,7 @@ def snippet(results: list[Sourced], configs: list[Sourced], usage: Sourced | Non
         style, frames, longest = (settings.get(name) for name in ("prompt", "frames", "max_new_tokens"))
         size = _size(settings)
     elif usage:
-        style, frames = usage.get("prompt"), usage.get("num_frames")
+        style, frames = usage.get("prompt"), usage.get("frames") or usage.get("num_frames")
     elif configs:
         training = configs[-1].get("training") or configs[-1].get("config")
         style = configs[-1].get("data", "prompt_style")

@@ -159,7 +159,7 @@ def _check_adapter(by_path: dict[str, LocalFile]) -> Iterator[str]:
 
 
 def _check_usage(by_path: dict[str, LocalFile]) -> Iterator[str]:
-    from ocr_hf.models.errors import ModelLoadError
+    from ocr_hf.models.model_files import ModelLoadError
     from ocr_hf.models.usage import FILE, read_usage
 
     if FILE in by_path:

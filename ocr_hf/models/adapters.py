@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from ocr_hf.models.errors import ModelLoadError
-from ocr_hf.models.files import model_file
+from ocr_hf.models.model_files import ModelLoadError, model_file
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_hf.models.adapters import adapter_base, apply_adapter
-from ocr_hf.models.errors import ModelLoadError, why_unreachable
 from ocr_hf.models.families import family_of, trainable_family
 from ocr_hf.models.media import check_video_processor
+from ocr_hf.models.model_files import ModelLoadError, why_unreachable
 from ocr_hf.registry import load_plugins
 
 if TYPE_CHECKING:

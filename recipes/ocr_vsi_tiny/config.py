@@ -27,7 +27,7 @@ SIZE = TinySize(
 """One frame of 112 x 84 pixels is 12 video tokens; two frames seconds apart don't share a token."""
 
 PROMPT = "official"
-USAGE = Usage(num_frames=8, prompt=PROMPT, max_pixels=SIZE.max_pixels)
+USAGE = Usage(frames=8, prompt=PROMPT, max_pixels=SIZE.max_pixels)
 """How the model wants to be asked; saved beside it."""
 
 

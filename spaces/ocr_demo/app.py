@@ -16,7 +16,7 @@ from pathlib import Path
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from room_demo.answering import Models  # noqa: E402
+from room_demo.answers import Models  # noqa: E402
 from room_demo.clip import ClipStore  # noqa: E402
 from room_demo.housekeeping import sweep_regularly  # noqa: E402
 from room_demo.noise import NoisyVideos  # noqa: E402

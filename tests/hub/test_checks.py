@@ -226,7 +226,7 @@ def add_other_weights(folder):
 
 
 def misstate_usage(folder):
-    (folder / "ocr_hf.json").write_text('{"num_frames": -8}')
+    (folder / "ocr_hf.json").write_text('{"frames": -8}')
 
 
 def make_adapter_with_local_base(folder):
@@ -244,7 +244,7 @@ def make_adapter_with_local_base(folder):
         (lose_processor, "processor is missing"),
         (lose_config, "config.json is missing"),
         (add_other_weights, "not safetensors"),
-        (misstate_usage, "num_frames is -8"),
+        (misstate_usage, "frames is -8"),
         (make_adapter_with_local_base, "a path of this machine"),
     ],
 )

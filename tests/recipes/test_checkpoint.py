@@ -63,7 +63,7 @@ def test_it_is_complete_and_small():
     assert (CHECKPOINT / "model.safetensors").stat().st_size < 20e6
     config = json.loads((CHECKPOINT / "config.json").read_text())
     assert config["architectures"] == ["Qwen2_5_VLForConditionalGeneration"] and config["dtype"] == "bfloat16"
-    assert (read_usage(CHECKPOINT).num_frames, read_usage(CHECKPOINT).max_pixels) == (8, SIZE.max_pixels)
+    assert (read_usage(CHECKPOINT).frames, read_usage(CHECKPOINT).max_pixels) == (8, SIZE.max_pixels)
     assert "Object-Centric 3D Rollout" in (CHECKPOINT / "README.md").read_text()
 
 

@@ -45,7 +45,7 @@ class FixedModels:
     names = ("fixed",)
 
     def __init__(self) -> None:
-        self.asked = []
+        self.prompts = []
 
     def labels(self) -> list[tuple[str, str]]:
         return [("fixed", "fixed")]
@@ -59,10 +59,10 @@ class FixedModels:
     def style(self, name: str, thinking: bool = False) -> str:
         return "thinking" if thinking else "official"
 
-    def ask(self, name, asked, videos, fps, keys, stop=None):
-        self.asked.append((asked.prompt, keys))
+    def answer(self, name, prompt, videos, fps, keys, stop=None):
+        self.prompts.append((prompt.text, keys))
         texts = ["A" if np.array_equal(video, videos[0]) else "B" for video in videos]
-        return tuple(asked.read(text, {"A": 0.6, "B": 0.2} if asked.options else None) for text in texts)
+        return tuple(prompt.read(text, {"A": 0.6, "B": 0.2} if prompt.options else None) for text in texts)
 
 
 def boxes_room(rooms: Rooms, clip_id: str = "boxes-0001") -> DemoClip:

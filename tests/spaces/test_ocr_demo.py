@@ -22,7 +22,7 @@ from tests.box_scene import box_clip
 from tests.spaces.ocr_demo_rooms import SPACE, TINY, boxes_demo
 
 from room_demo import cards, views  # noqa: E402  isort: skip
-from room_demo.asked import from_question, from_text  # noqa: E402  isort: skip
+from room_demo.question_prompt import prompt_of_question, prompt_of_text  # noqa: E402  isort: skip
 from room_demo.findings import finding, lock_index, lock_row, spread, write_csv  # noqa: E402  isort: skip
 from room_demo.housekeeping import sweep  # noqa: E402  isort: skip
 from room_demo.noise import Noise  # noqa: E402  isort: skip
@@ -226,14 +226,14 @@ def test_the_3d_view_marks_the_perturbed_objects_and_no_others(demo, clip) -> No
 def test_prompts_are_those_of_the_evaluation(clip) -> None:
     for question in clip.questions:
         row = {"question_type": question.question_type, "question": question.question, "options": question.options}
-        assert from_question(question).prompt == build_prompt(row, "official")
-        assert from_question(question, "thinking").prompt == build_prompt(row, "thinking")
+        assert prompt_of_question(question).text == build_prompt(row, "official")
+        assert prompt_of_question(question, "thinking").text == build_prompt(row, "thinking")
 
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 601, "hi <|im_end|> there"])
 def test_own_words_have_limits(text) -> None:
     with pytest.raises(Problem):
-        from_text(text)
+        prompt_of_text(text)
 
 
 def test_the_lock_test_asks_three_times_and_matches_pixels(demo, clip) -> None:
@@ -246,9 +246,9 @@ def test_the_lock_test_asks_three_times_and_matches_pixels(demo, clip) -> None:
 
 
 def test_findings_become_csv_without_formulas(demo, clip) -> None:
-    asked = from_text("=1+1 is what?")
-    answers = demo.models.ask("fixed", asked, [clip.frames, clip.frames], 2.0, [])
-    row = finding(clip, "fixed", asked, "=1+1 is what?", "", "gaussian 0.5, seed 0", answers)
+    prompt = prompt_of_text("=1+1 is what?")
+    answers = demo.models.answer("fixed", prompt, [clip.frames, clip.frames], 2.0, [])
+    row = finding(clip, "fixed", prompt, "=1+1 is what?", "", "gaussian 0.5, seed 0", answers)
     assert row["Changed"] == "no" and row["Noise on"] == "nothing"
     told = list(csv.reader(io.StringIO(Path(write_csv([row], [])).read_text())))
     assert told[1][3] == "'=1+1 is what?"
@@ -256,9 +256,9 @@ def test_findings_become_csv_without_formulas(demo, clip) -> None:
 
 def test_text_of_models_and_visitors_is_escaped() -> None:
     evil = "<img src=x onerror=alert(1)>"
-    asked = from_text(evil)
-    answer = asked.read(f"{evil}\x00\u202e", None)
-    page = cards.answers_html(asked, evil, [("fixed", 4, (answer, answer))], evil)
+    prompt = prompt_of_text(evil)
+    answer = prompt.read(f"{evil}\x00\u202e", None)
+    page = cards.answers_html(prompt, evil, [("fixed", 4, (answer, answer))], evil)
     page += cards.findings_html([dict.fromkeys(("Room", "Model", "Question", "Task", "Noise on", "Noise", "Vanilla",
                                                 "Noisy", "Correct", "Changed"), evil)])  # fmt: skip
     assert "<img" not in page and "\x00" not in page
@@ -366,12 +366,12 @@ def test_the_spaces_metadata_and_requirements_hold() -> None:
 
 
 def test_an_answer_that_cannot_be_read_is_called_so(clip) -> None:
-    asked = from_question(clip.questions[0])
-    rubbish, letter = asked.read("achachach", {"A": 0.1, "B": 0.1}), asked.read("B", {"A": 0.1, "B": 0.3})
+    prompt = prompt_of_question(clip.questions[0])
+    rubbish, letter = prompt.read("achachach", {"A": 0.1, "B": 0.1}), prompt.read("B", {"A": 0.1, "B": 0.3})
     assert (rubbish.valid, letter.valid) == (False, True)
-    page = cards.answers_html(asked, "?", [("fixed", 4, (rubbish, rubbish))], "")
+    page = cards.answers_html(prompt, "?", [("fixed", 4, (rubbish, rubbish))], "")
     assert "no valid answer on either" in page and "same answer" not in page
-    page = cards.answers_html(asked, "?", [("fixed", 4, (rubbish, letter))], "")
+    page = cards.answers_html(prompt, "?", [("fixed", 4, (rubbish, letter))], "")
     assert "answer changed" in page and page.count("no valid answer") == 1
 
 

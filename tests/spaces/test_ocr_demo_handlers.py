@@ -10,7 +10,7 @@ import pytest
 
 from tests.spaces.ocr_demo_rooms import boxes_demo
 
-from room_demo.asking import NONE, Asking  # isort: skip
+from room_demo.question_events import NONE, QuestionEvents  # isort: skip
 from room_demo.handlers import Handlers  # isort: skip
 from room_demo.problems import Problem  # isort: skip
 
@@ -25,8 +25,8 @@ def handlers(tmp_path_factory: pytest.TempPathFactory) -> Handlers:
 
 
 @pytest.fixture(scope="module")
-def asks(handlers: Handlers) -> Asking:
-    return Asking(handlers.demo)
+def events(handlers: Handlers) -> QuestionEvents:
+    return QuestionEvents(handlers.demo)
 
 
 VISITOR = SimpleNamespace(session_hash="visitor")
@@ -40,9 +40,9 @@ def controls(policy="chosen", chosen=(2,), question=0, strength=0.5, seed=0) -> 
     return ("boxes-0001", policy, list(chosen), 2, "gaussian", strength, seed, question)
 
 
-def ask(asks, *, second=NONE, words="", findings=(), **named) -> list:
+def ask(events, *, second=NONE, words="", findings=(), **named) -> list:
     arguments = (*controls(**named), words, "fixed", second, False, list(findings), [])
-    return list(asks.ask(*arguments, VISITOR, progress=quiet))
+    return list(events.answer(*arguments, VISITOR, progress=quiet))
 
 
 def test_opening_shows_the_first_room_with_a_question(handlers) -> None:
@@ -81,31 +81,31 @@ def test_a_click_after_a_policy_starts_anew(handlers) -> None:
     assert (chosen, policy) == ([2], "chosen")
 
 
-def test_asking_compares_both_videos_and_fills_the_table(asks) -> None:
-    (page, findings, table, _, download), *_ = ask(asks)
+def test_asking_compares_both_videos_and_fills_the_table(events) -> None:
+    (page, findings, table, _, download), *_ = ask(events)
     assert [row["Changed"] for row in findings] == ["yes"]
     assert findings[0]["Noise on"] == "chair 1" and findings[0]["Correct"] == "B"
     assert 'data-change="yes"' in page and "right" in page and "wrong" in page and "75 %" in page
     assert "chair 1" in table and download["interactive"] is True
-    (page, findings, *_), *_ = ask(asks, chosen=(), findings=findings)
+    (page, findings, *_), *_ = ask(events, chosen=(), findings=findings)
     assert [row["Changed"] for row in findings] == ["yes", "no"]
     assert "nothing perturbed" in page
 
 
-def test_own_words_come_before_the_list(asks) -> None:
-    (_, findings, *_), *_ = ask(asks, words="What stands by the sofa?")
+def test_own_words_come_before_the_list(events) -> None:
+    (_, findings, *_), *_ = ask(events, words="What stands by the sofa?")
     assert findings[0]["Task"] == "free text" and findings[0]["Question"] == "What stands by the sofa?"
-    assert asks.demo.models.asked[-1][0] == "These are frames of a video.\nWhat stands by the sofa?"
+    assert events.demo.models.prompts[-1][0] == "These are frames of a video.\nWhat stands by the sofa?"
 
 
-def test_the_lock_test_adds_a_room_once(asks) -> None:
-    steps = list(asks.test_lock("boxes-0001", "fixed", 2, [], [], VISITOR, progress=quiet))
+def test_the_lock_test_adds_a_room_once(events) -> None:
+    steps = list(events.test_lock("boxes-0001", "fixed", 2, [], [], VISITOR, progress=quiet))
     locks, _, card, download = steps[-1]
     assert len(steps) == len(locks) == 2
     assert "Query-lock index" in card and "needs questions of two rooms" in card and download["interactive"]
-    again = list(asks.test_lock("boxes-0001", "fixed", 2, [], locks, VISITOR, progress=quiet))[-1][0]
+    again = list(events.test_lock("boxes-0001", "fixed", 2, [], locks, VISITOR, progress=quiet))[-1][0]
     assert len(again) == 2
-    assert asks.clear()[:2] == [[], []]
+    assert events.clear()[:2] == [[], []]
 
 
 def test_modes_set_the_range_of_the_strength(handlers) -> None:
@@ -124,9 +124,9 @@ def test_choosing_a_task_lists_its_questions(handlers) -> None:
     assert "<small>" not in handlers.pick_question("boxes-0001", None)[1]
 
 
-def test_nothing_chosen_to_ask_is_told(asks) -> None:
+def test_nothing_chosen_to_ask_is_told(events) -> None:
     with pytest.raises(Problem, match="no question chosen"):
-        ask(asks, question=None)
+        ask(events, question=None)
 
 
 def test_a_missing_room_opens_the_first_and_says_so(handlers, monkeypatch) -> None:

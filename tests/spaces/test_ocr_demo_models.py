@@ -9,9 +9,9 @@ import pytest
 
 from tests.spaces.ocr_demo_rooms import SPACE
 
-from room_demo import answering, cards, checkpoints  # isort: skip
-from room_demo.answering import Models  # isort: skip
-from room_demo.asked import from_text  # isort: skip
+from room_demo import answers, cards, checkpoints  # isort: skip
+from room_demo.answers import Models  # isort: skip
+from room_demo.question_prompt import prompt_of_text  # isort: skip
 from room_demo.checkpoints import FRAMES, UNTRAINED, default_models  # isort: skip
 from room_demo.problems import Problem  # isort: skip
 
@@ -25,7 +25,7 @@ VIDEO = np.arange(40 * 56 * 56 * 3, dtype=np.uint32).astype(np.uint8).reshape(40
 def reference(tmp_path_factory: pytest.TempPathFactory):
     """A folder as `model_cards/ocr-vsi-tiny` is one: complete, and with how it wants to be asked."""
     folder = build_tiny(tmp_path_factory.mktemp("model_cards") / "ocr-vsi-tiny", "0.2M", seed=1)
-    write_usage(folder, Usage(num_frames=8, prompt="official", max_pixels=56 * 56))
+    write_usage(folder, Usage(frames=8, prompt="official", max_pixels=56 * 56))
     return folder
 
 
@@ -57,18 +57,18 @@ def test_the_checkpoint_is_looked_for_in_model_cards_of_the_checkout() -> None:
 
 def test_a_checkpoint_is_asked_as_it_was_trained(reference, monkeypatch) -> None:
     seen = []
-    inner = answering.generate
+    inner = answers.generate
 
-    def spy(name, asked, videos, fps, max_pixels, stop):
+    def spy(name, prompt, videos, fps, max_pixels, stop):
         seen.append((name, [video.shape for video in videos], fps, max_pixels))
-        return inner(name, asked, videos, fps, max_pixels, stop)
+        return inner(name, prompt, videos, fps, max_pixels, stop)
 
-    monkeypatch.setattr(answering, "generate", spy)
+    monkeypatch.setattr(answers, "generate", spy)
     models = Models((str(reference), UNTRAINED[0]))
     monkeypatch.setenv("OCR_DEMO_TINY", "0.2M")
-    answers = [models.ask(name, from_text("What?"), [VIDEO] * 2, 10.0, [("a", "1"), ("a", "2")])
-               for name in models.names]  # fmt: skip
-    assert answers[0][0] == answers[0][1] and models.names[0] == "ocr-vsi-tiny"
+    found = [models.answer(name, prompt_of_text("What?"), [VIDEO] * 2, 10.0, [("a", "1"), ("a", "2")])
+             for name in models.names]  # fmt: skip
+    assert found[0][0] == found[0][1] and models.names[0] == "ocr-vsi-tiny"
     rate = 10.0 * 7 / 39, 10.0 * 15 / 39  # of the frames that are shown
     assert [(name, shapes, pixels) for name, shapes, _, pixels in seen] == [
         ("ocr-vsi-tiny", [(8, 56, 56, 3)] * 2, 56 * 56),
@@ -96,19 +96,19 @@ def test_wishes_that_make_no_sense_are_one_sentence(tmp_path, told) -> None:
 
 
 def test_a_revision_comes_after_the_id(monkeypatch) -> None:
-    asked = []
-    monkeypatch.setattr("ocr_hf.models.load_model.load_model", lambda *told, **named: asked.append(told))
+    loads = []
+    monkeypatch.setattr("ocr_hf.models.load_model.load_model", lambda *told, **named: loads.append(told))
     models = Models(("org/model@v2", "org/model"))
     assert models.names == ("org/model@v2", "org/model")
     models.preload(every=True)
-    assert asked == [("org/model", "v2"), ("org/model", None)]
+    assert loads == [("org/model", "v2"), ("org/model", None)]
 
 
 def test_untrained_models_are_called_so_before_and_after_the_question() -> None:
-    asked = from_text("What?")
-    answer = asked.read("x", None)
-    assert "Untrained model" in cards.answers_html(asked, "What?", [(UNTRAINED[0], 4, (answer, answer))], "")
-    assert "Untrained" not in cards.answers_html(asked, "What?", [("org/real", 4, (answer, answer))], "")
+    prompt = prompt_of_text("What?")
+    answer = prompt.read("x", None)
+    assert "Untrained model" in cards.answers_html(prompt, "What?", [(UNTRAINED[0], 4, (answer, answer))], "")
+    assert "Untrained" not in cards.answers_html(prompt, "What?", [("org/real", 4, (answer, answer))], "")
     assert "Untrained model" in cards.no_answers_html(UNTRAINED)
     assert "Untrained" not in cards.no_answers_html(("ocr-vsi-tiny", UNTRAINED[0]))
     labels = dict(Models(("org/real", *UNTRAINED)).labels())
@@ -125,7 +125,7 @@ def test_a_model_that_cannot_be_loaded_is_one_sentence(tmp_path) -> None:
     (tmp_path / "broken" / "config.json").write_text("{")
     models = Models((str(tmp_path / "broken"),))
     with pytest.raises(Problem) as caught:
-        models.ask(models.names[0], from_text("What?"), [VIDEO[:2]], 1.0, [("a", "b")])
+        models.answer(models.names[0], prompt_of_text("What?"), [VIDEO[:2]], 1.0, [("a", "b")])
     told = str(caught.value)
     assert "'broken' can't be loaded" in told and "\n" not in told and str(tmp_path.parent) not in told
     with pytest.raises(Problem, match="not started with"):

@@ -45,7 +45,7 @@ from pathlib import Path
 from types import SimpleNamespace
 import app
 from room_demo import rooms, uploads
-from room_demo.asking import Asking
+from room_demo.question_events import QuestionEvents
 from room_demo.noise import Noise
 
 rooms.Rooms.__init__.__defaults__ = ((rooms.Bundled("Kitchen", 12, 2),),)
@@ -61,7 +61,7 @@ for mode in ("gaussian", "geometry"):
     told[mode] = (demo.rooms.store.media_folder(clip.id) / noisy.file).stat().st_size
 controls = (clip.id, "chosen", [shown], 2, "gaussian", 0.5, 0, 0, "", *demo.models.names, False, [], [])
 visitor = SimpleNamespace(session_hash="visitor")
-*_, (page, findings, *_) = Asking(demo).ask(*controls, visitor, progress=lambda *_, **__: None)
+*_, (page, findings, *_) = QuestionEvents(demo).answer(*controls, visitor, progress=lambda *_, **__: None)
 told["findings"] = len(findings)
 made = uploads.add_mesh(demo.rooms, {glb!r})
 told["labels"] = sorted(made.labels.values())

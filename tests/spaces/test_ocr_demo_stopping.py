@@ -11,26 +11,26 @@ import pytest
 
 from tests.spaces.ocr_demo_rooms import boxes_demo
 
-from room_demo import answering  # isort: skip
-from room_demo.answering import Models  # isort: skip
-from room_demo.asked import from_text  # isort: skip
-from room_demo.asking import ASKING, TESTING, Asking  # isort: skip
+from room_demo import answers  # isort: skip
+from room_demo.answers import Models  # isort: skip
+from room_demo.question_prompt import prompt_of_text  # isort: skip
+from room_demo.question_events import ANSWERING, TESTING, QuestionEvents  # isort: skip
 from room_demo.checkpoints import UNTRAINED  # isort: skip
 from room_demo.stopping import Stopped, Stops  # isort: skip
 
 VIDEOS = list(np.random.default_rng(0).integers(0, 255, (2, 4, 56, 56, 3), dtype=np.uint8))
 KEYS = [("a", "vanilla"), ("a", "noisy")]
-ASKED = replace(from_text("What?"), max_new_tokens=24)
+PROMPT = replace(prompt_of_text("What?"), max_new_tokens=24)
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OCR_DEMO_TINY", "0.2M")
-        patch.setattr(answering, "_LOADED", {})  # not shared with other modules' models of that name
+        patch.setattr(answers, "_LOADED", {})  # not shared with other modules' models of that name
         made = Models(UNTRAINED[:1], frames=4, cache=tmp_path_factory.mktemp("models"))
         made.preload()
-        model = answering._LOADED[UNTRAINED[0]].model
+        model = answers._LOADED[UNTRAINED[0]].model
         model.generation_config.eos_token_id = None  # always the full length
         yield made
 
@@ -38,7 +38,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
 @pytest.fixture
 def steps(models):
     """Calls what is in `at`, by layer call's number, and lists the calls: (number of the layer)."""
-    model = answering._LOADED[UNTRAINED[0]].model
+    model = answers._LOADED[UNTRAINED[0]].model
     stacks = [*model.model.visual.blocks, *model.model.language_model.layers]
     done, at = [], {}
 
@@ -56,39 +56,39 @@ def steps(models):
 def test_no_layer_runs_after_stop(models, steps, layer_calls) -> None:
     """Two vision blocks and two layers: 1 and 2 are in the video, 3 and 4 in the prompt, the others in the answer."""
     stops = Stops()
-    with stops.running("visitor", ASKING) as flag:
-        steps.at[layer_calls] = lambda: stops.stop("visitor", ASKING)
+    with stops.running("visitor", ANSWERING) as flag:
+        steps.at[layer_calls] = lambda: stops.stop("visitor", ANSWERING)
         with pytest.raises(Stopped):
-            models.ask(UNTRAINED[0], ASKED, VIDEOS, 1.0, KEYS, flag)
+            models.answer(UNTRAINED[0], PROMPT, VIDEOS, 1.0, KEYS, flag)
     assert len(steps.done) == layer_calls and not flag.exists()
 
 
 def test_a_stopped_question_is_not_kept_and_can_be_asked_again(models, steps) -> None:
     stops = Stops()
-    with stops.running("visitor", ASKING) as flag:
+    with stops.running("visitor", ANSWERING) as flag:
         steps.at[7] = lambda: stops.stop("visitor")
         with pytest.raises(Stopped):
-            models.ask(UNTRAINED[0], ASKED, VIDEOS, 1.0, KEYS, flag)
+            models.answer(UNTRAINED[0], PROMPT, VIDEOS, 1.0, KEYS, flag)
     steps.at.clear()
-    with stops.running("visitor", ASKING) as flag:
-        again = models.ask(UNTRAINED[0], ASKED, VIDEOS, 1.0, KEYS, flag)
+    with stops.running("visitor", ANSWERING) as flag:
+        again = models.answer(UNTRAINED[0], PROMPT, VIDEOS, 1.0, KEYS, flag)
     assert len(steps.done) == 7 + 2 + 2 * 24  # the whole of it: once the video, then two layers for each token
     fresh = Models(UNTRAINED[:1], frames=4)
-    assert again == fresh.ask(UNTRAINED[0], ASKED, VIDEOS, 1.0, KEYS)
-    model = answering._LOADED[UNTRAINED[0]].model
+    assert again == fresh.answer(UNTRAINED[0], PROMPT, VIDEOS, 1.0, KEYS)
+    model = answers._LOADED[UNTRAINED[0]].model
     assert not any(layer._forward_pre_hooks for layer in model.model.language_model.layers)
 
 
 def test_who_waits_for_another_visitors_answer_can_stop_waiting(models, steps) -> None:
     stops, held, stopped = Stops(), threading.Event(), threading.Event()
     steps.at[5] = lambda: (held.set(), stopped.wait(20))
-    first = threading.Thread(target=models.ask, args=(UNTRAINED[0], from_text("First?"), VIDEOS, 1.0, KEYS))
+    first = threading.Thread(target=models.answer, args=(UNTRAINED[0], prompt_of_text("First?"), VIDEOS, 1.0, KEYS))
     first.start()
     assert held.wait(20)
-    with stops.running("second", ASKING) as flag:
+    with stops.running("second", ANSWERING) as flag:
         assert stops.stop("second") == 1
         with pytest.raises(Stopped):
-            models.ask(UNTRAINED[0], ASKED, VIDEOS[:1], 1.0, KEYS[:1], flag)
+            models.answer(UNTRAINED[0], PROMPT, VIDEOS[:1], 1.0, KEYS[:1], flag)
     assert first.is_alive()
     stopped.set()
     first.join(20)
@@ -96,26 +96,27 @@ def test_who_waits_for_another_visitors_answer_can_stop_waiting(models, steps) -
 
 def test_a_stop_hits_one_visitor_and_one_kind() -> None:
     stops = Stops()
-    with stops.running("a", ASKING) as asking, stops.running("a", TESTING) as testing, stops.running("b", ASKING) as b:
-        assert stops.stop("a", ASKING) == 1
-        assert (asking.exists(), testing.exists(), b.exists()) == (True, False, False)
-        assert stops.stop("c") == 0 and stops.stop("a") == 2 and testing.exists() and not b.exists()
-    assert not asking.exists() and not testing.exists() and stops.stop("a") == 0
+    a, b = (stops.running(visitor, ANSWERING) for visitor in "ab")
+    with a as answering, stops.running("a", TESTING) as testing, b as other:
+        assert stops.stop("a", ANSWERING) == 1
+        assert (answering.exists(), testing.exists(), other.exists()) == (True, False, False)
+        assert stops.stop("c") == 0 and stops.stop("a") == 2 and testing.exists() and not other.exists()
+    assert not answering.exists() and not testing.exists() and stops.stop("a") == 0
 
 
 def test_the_buttons_stop_what_the_page_runs(tmp_path, monkeypatch) -> None:
     told = []
     monkeypatch.setattr("gradio.Info", lambda text, **named: told.append(text))
     demo = boxes_demo(tmp_path)
-    asks, visitor = Asking(demo), SimpleNamespace(session_hash="visitor")
-    asks.stop_asking(visitor)
+    events, visitor = QuestionEvents(demo), SimpleNamespace(session_hash="visitor")
+    events.stop_answering(visitor)
     flags = []
 
-    def slow(name, asked, videos, fps, keys, stop=None):
+    def slow(name, prompt, videos, fps, keys, stop=None):
         flags.append(stop)
-        asks.stop_testing(visitor)  # of another kind
+        events.stop_testing(visitor)  # of another kind
         assert not stop.exists()
-        (asks.stop_asking if len(flags) == 1 else asks.leave)(visitor)
+        (events.stop_answering if len(flags) == 1 else events.leave)(visitor)
         assert stop.exists()
         raise Stopped
 
@@ -123,6 +124,6 @@ def test_the_buttons_stop_what_the_page_runs(tmp_path, monkeypatch) -> None:
     controls = ("boxes-0001", "chosen", [2], 2, "gaussian", 0.5, 0, 0, "", "fixed", "none", False, [], [])
     for _ in range(2):
         with pytest.raises(Stopped):
-            next(asks.ask(*controls, visitor, progress=lambda *_, **__: None))
+            next(events.answer(*controls, visitor, progress=lambda *_, **__: None))
     assert told == ["Nothing is running.", "Nothing is running.", "Stopped.", "Nothing is running."]
     assert len(set(flags)) == 2 and not any(flag.exists() for flag in flags)

@@ -16,9 +16,9 @@ import pytest
 
 from tests.spaces.ocr_demo_rooms import SPACE, boxes_demo
 
-from room_demo import answering  # isort: skip
-from room_demo.asked import from_question, from_text  # isort: skip
-from room_demo.asking import ASKING  # isort: skip
+from room_demo import answers  # isort: skip
+from room_demo.question_prompt import prompt_of_question, prompt_of_text  # isort: skip
+from room_demo.question_events import ANSWERING  # isort: skip
 from room_demo.checkpoints import UNTRAINED  # isort: skip
 from room_demo.findings import lock_row  # isort: skip
 from room_demo.stopping import Stopped, Stops  # isort: skip
@@ -63,7 +63,7 @@ def zero(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "spaces", spaces)
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     monkeypatch.setenv("OCR_DEMO_TINY", "0.2M")
-    module = copy_of("room_demo.answering_on_zero", SPACE / "room_demo" / "answering.py")
+    module = copy_of("room_demo.answers_on_zero", SPACE / "room_demo" / "answers.py")
     return spaces, module, module.Models(UNTRAINED[:1], frames=4, cache=tmp_path)
 
 
@@ -73,37 +73,37 @@ def test_the_duration_is_computed_from_videos_and_tokens(zero, tmp_path) -> None
     question = clip.questions[0]
     expected = []
     for style, tokens in (("official", 16), ("thinking", 256)):
-        models.ask(UNTRAINED[0], from_question(question, style), VIDEOS, 1.0, KEYS)
+        models.answer(UNTRAINED[0], prompt_of_question(question, style), VIDEOS, 1.0, KEYS)
         expected.append(module.seconds_needed(2, tokens))
-    models.ask(UNTRAINED[0], from_text("What?"), VIDEOS[:1], 1.0, KEYS[:1])
+    models.answer(UNTRAINED[0], prompt_of_text("What?"), VIDEOS[:1], 1.0, KEYS[:1])
     lock_row(models, UNTRAINED[0], clip, question, 0)
     assert spaces.asked_s == [*expected, module.seconds_needed(1, 48), module.seconds_needed(3, 16)]
-    assert len(set(spaces.asked_s)) == 4 and all(type(asked) is int for asked in spaces.asked_s)
-    models.ask(UNTRAINED[0], from_question(question), VIDEOS, 1.0, KEYS)  # kept: no GPU is asked for
+    assert len(set(spaces.asked_s)) == 4 and all(type(each) is int for each in spaces.asked_s)
+    models.answer(UNTRAINED[0], prompt_of_question(question), VIDEOS, 1.0, KEYS)  # kept: no GPU is asked for
     assert len(spaces.asked_s) == 4
 
 
 def test_longer_work_asks_for_more_and_never_beyond_two_minutes() -> None:
-    needed = answering.seconds_needed
+    needed = answers.seconds_needed
     assert needed(2, 16) < needed(3, 16) < needed(3, 256) <= 120
 
 
 def test_answers_are_those_of_any_machine_and_a_stop_reaches_the_gpus_process(zero) -> None:
     _, _, models = zero
-    here = answering.Models(UNTRAINED[:1], frames=4, cache=models._cache)
-    assert models.ask(UNTRAINED[0], from_text("What?"), VIDEOS, 1.0, KEYS) == here.ask(
-        UNTRAINED[0], from_text("What?"), VIDEOS, 1.0, KEYS
+    here = answers.Models(UNTRAINED[:1], frames=4, cache=models._cache)
+    assert models.answer(UNTRAINED[0], prompt_of_text("What?"), VIDEOS, 1.0, KEYS) == here.answer(
+        UNTRAINED[0], prompt_of_text("What?"), VIDEOS, 1.0, KEYS
     )
     stops = Stops()
-    with stops.running("visitor", ASKING) as flag:
+    with stops.running("visitor", ANSWERING) as flag:
         stops.stop("visitor")
         with pytest.raises(Stopped):  # and no "worker error"
-            models.ask(UNTRAINED[0], from_text("Why?"), VIDEOS, 1.0, KEYS, flag)
+            models.answer(UNTRAINED[0], prompt_of_text("Why?"), VIDEOS, 1.0, KEYS, flag)
 
 
 def test_elsewhere_the_function_is_left_alone() -> None:
     spaces = pytest.importorskip("spaces")
-    assert answering.generate.__module__ == "room_demo.answering" and not hasattr(answering.generate, "zerogpu")
+    assert answers.generate.__module__ == "room_demo.answers" and not hasattr(answers.generate, "zerogpu")
 
     def task() -> None: ...
 
@@ -113,12 +113,12 @@ def test_elsewhere_the_function_is_left_alone() -> None:
 def test_every_model_is_loaded_before_the_page_starts(zero, monkeypatch, tmp_path) -> None:
     """Workers are forks of the first process: what isn't loaded there is loaded again for every question."""
     app = copy_of("ocr_demo_app", SPACE / "app.py")
-    monkeypatch.setattr(answering, "_LOADED", {})
+    monkeypatch.setattr(answers, "_LOADED", {})
     demo = boxes_demo(tmp_path / "demo")
-    models = answering.Models(UNTRAINED, frames=4, cache=tmp_path / "models")
+    models = answers.Models(UNTRAINED, frames=4, cache=tmp_path / "models")
     started = []
     page = SimpleNamespace(
-        launch=lambda **named: started.append((sorted(answering._LOADED), named["server_name"])),
+        launch=lambda **named: started.append((sorted(answers._LOADED), named["server_name"])),
         block_thread=lambda: started.append("waiting"),
     )
     monkeypatch.setattr(app, "make_demo", lambda options: type(demo)(demo.rooms, demo.videos, models))

@@ -10,13 +10,13 @@ from typing import Any, Literal
 import gradio as gr
 
 from . import views
-from .asked import from_question, from_text
-from .asking import answer_both
 from .cards import TASK_NAMES
 from .checkpoints import short
 from .findings import change_in_words
 from .noise import MODES, Noise
 from .problems import Problem, guarded
+from .question_events import answer_both
+from .question_prompt import prompt_of_question, prompt_of_text
 from .views import Choice, Demo
 
 Policy = Literal["chosen", "queried", "context", "random"]
@@ -147,22 +147,22 @@ def add(demo: Demo) -> None:
         name = demo.models.check(model or demo.models.names[0])
         clip = demo.rooms.clip(choice.room)
         picked = None if own_words.strip() else views.question_of(clip, choice.question)
-        asked = from_question(picked, demo.models.style(name)) if picked else from_text(own_words)
+        prompt = prompt_of_question(picked, demo.models.style(name)) if picked else prompt_of_text(own_words)
         noise = views.with_queried(choice.noise, clip, choice.question)
         object_ids = list(noise.objects(clip))
-        answers = answer_both(demo, name, asked, clip, noise, object_ids)
+        answers = answer_both(demo, name, prompt, clip, noise, object_ids)
         return {
             "room": clip.id,
             "model": short(name),
-            "task": TASK_NAMES.get(asked.question_type or "", "free text"),
+            "task": TASK_NAMES.get(prompt.question_type or "", "free text"),
             "question": picked.question if picked else own_words.strip(),
-            "prompt": asked.prompt,
-            "ground_truth": asked.ground_truth,
+            "prompt": prompt.text,
+            "ground_truth": prompt.ground_truth,
             "object_ids": object_ids,
             "frames": min(demo.models.frames(name), len(clip.frames)),
             "vanilla": vars(answers[0]),
             "noisy": vars(answers[1]),
-            "changed": change_in_words(asked, *answers),
+            "changed": change_in_words(prompt, *answers),
         }
 
     def _choice(

@@ -8,9 +8,9 @@ from html import escape
 from ocr_hf.questions.question import Question
 from ocr_hf.vsi_bench.tasks import UNITS
 
-from .asked import Answer, Asked
 from .checkpoints import UNTRAINED, short
 from .findings import change_in_words
+from .question_prompt import Answer, QuestionPrompt
 
 TASK_NAMES = {
     "object_counting": "Object count",
@@ -48,46 +48,48 @@ def no_answers_html(names: Sequence[str], question: Question | None = None) -> s
 
     names : of the models on offer, the default first
     """
-    asked = ""
+    heading = ""
     if question is not None:
         kind = TASK_NAMES.get(question.question_type, "")
-        asked = f"{escape(question.question)}<small>{kind}</small>"
+        heading = f"{escape(question.question)}<small>{kind}</small>"
     return (
-        f'<div class="answers"><div class="asked">{asked}</div>{untrained_note(names[:1])}<div class="empty"><span>'
+        f'<div class="answers"><div class="asked">{heading}</div>{untrained_note(names[:1])}<div class="empty"><span>'
         "Both answers appear here, side by side: press <b>Ask on both videos</b>.</span></div></div>"
     )
 
 
-def answers_html(asked: Asked, question: str, results: Sequence[tuple[str, int, Sequence[Answer]]], noise: str) -> str:
+def answers_html(
+    prompt: QuestionPrompt, question: str, results: Sequence[tuple[str, int, Sequence[Answer]]], noise: str
+) -> str:
     """Return the answers of each model on both videos, side by side.
 
     results : (model, frames it saw, (answer on the vanilla video, answer on the noisy one))
     noise : what was perturbed, in words
     """
-    kind = TASK_NAMES.get(asked.question_type or "", "Your question")
+    kind = TASK_NAMES.get(prompt.question_type or "", "Your question")
     truth = ""
-    if asked.ground_truth is not None:
-        unit = UNIT_TEXT.get(UNITS.get(asked.question_type) or "", "")
-        right = next((o for o in asked.options if o.startswith(f"{asked.ground_truth}.")), asked.ground_truth)
+    if prompt.ground_truth is not None:
+        unit = UNIT_TEXT.get(UNITS.get(prompt.question_type) or "", "")
+        right = next((o for o in prompt.options if o.startswith(f"{prompt.ground_truth}.")), prompt.ground_truth)
         truth = f" · correct: <b>{escape(right)}{unit}</b>"
     parts = [f'<div class="asked">{escape(question)}<small>{kind}{truth}</small></div>']
     parts.append(untrained_note([name for name, _, _ in results]))
     for name, frames, (vanilla, noisy) in results:
-        change = change_in_words(asked, vanilla, noisy)
+        change = change_in_words(prompt, vanilla, noisy)
         if not (vanilla.valid or noisy.valid):
             change = "unread"
         told = _CHANGES.get(change, f"answer moved ({change})")
         parts.append(
             f'<div class="model"><b>{escape(short(name))}</b><span class="seen">saw {frames} frames</span>'
             f'<span class="badge change" data-change="{escape(change)}">{told}</span></div><div class="row">'
-            f"{_card(asked, vanilla, 'vanilla', 'Vanilla video')}"
-            f"{_card(asked, noisy, 'noisy', f'Noisy: {noise}' if noise else 'Noisy (nothing perturbed)')}</div>"
+            f"{_card(prompt, vanilla, 'vanilla', 'Vanilla video')}"
+            f"{_card(prompt, noisy, 'noisy', f'Noisy: {noise}' if noise else 'Noisy (nothing perturbed)')}</div>"
         )
     return f'<div class="answers">{"".join(parts)}</div>'
 
 
-def _card(asked: Asked, answer: Answer, side: str, title: str) -> str:
-    unit = UNIT_TEXT.get(UNITS.get(asked.question_type or "") or "", "")
+def _card(prompt: QuestionPrompt, answer: Answer, side: str, title: str) -> str:
+    unit = UNIT_TEXT.get(UNITS.get(prompt.question_type or "") or "", "")
     shown = printable(answer.extracted)[:120]
     size = " long" if len(shown) > 20 else ""
     value = f'<div class="value{size}">{escape(shown)}{unit}</div>'
@@ -95,28 +97,28 @@ def _card(asked: Asked, answer: Answer, side: str, title: str) -> str:
         value = '<div class="value none">no valid answer</div>'
     raw = f'<div class="raw">As written: {escape(printable(answer.text)[:2000]) or "(empty)"}</div>'
     return (
-        f'<div class="card {side}"><div class="head"><span>{escape(title)}</span>{_badge(asked, answer)}</div>'
-        f"{value}{_options(asked, answer)}{raw}</div>"
+        f'<div class="card {side}"><div class="head"><span>{escape(title)}</span>{_badge(prompt, answer)}</div>'
+        f"{value}{_options(prompt, answer)}{raw}</div>"
     )
 
 
-def _badge(asked: Asked, answer: Answer) -> str:
+def _badge(prompt: QuestionPrompt, answer: Answer) -> str:
     if answer.score is None:
         return ""
-    if asked.options:
+    if prompt.options:
         return f'<span class="badge {"good" if answer.score else "bad"}">{"right" if answer.score else "wrong"}</span>'
     return f'<span class="badge {"good" if answer.score >= 0.5 else "bad"}">MRA {answer.score:.1f}</span>'
 
 
-def _options(asked: Asked, answer: Answer) -> str:
+def _options(prompt: QuestionPrompt, answer: Answer) -> str:
     if answer.probabilities is None:
         return ""
     total = sum(answer.probabilities.values()) or 1.0
     rows = []
-    for option in asked.options:
+    for option in prompt.options:
         letter = option[:1]
         share = answer.probabilities.get(letter, 0.0) / total
-        right = " right" if letter == asked.ground_truth else ""
+        right = " right" if letter == prompt.ground_truth else ""
         rows.append(
             f'<div class="option{right}" title="{escape(option)}"><span class="name">{escape(option)}</span>'
             f'<span class="track"><span class="fill" style="width:{100 * share:.1f}%"></span></span>'

@@ -1,4 +1,4 @@
-"""Which models a demo offers, what visitors know them by, how each wants to be asked, and loading."""
+"""Which models a demo offers, what visitors know them by, what each was trained on, and loading."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def short(name: str) -> str:
     return Path(name).name
 
 
-def read_wishes(model: Checkpoint) -> Any:
+def read_usage_of(model: Checkpoint) -> Any:
     """Return the `Usage` that a model states; raise Problem where it states nonsense."""
     from ocr_hf.models.usage import Usage, read_usage
     from ocr_hf.vsi_bench.prompts import PROMPT_STYLES

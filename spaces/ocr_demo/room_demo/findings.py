@@ -16,10 +16,10 @@ from ocr_hf.questions.question import Question
 from ocr_hf.vsi_bench.audits import apply_audit
 from ocr_hf.vsi_bench.query_lock import answer_change, query_lock
 
-from .answering import Models
-from .asked import Answer, Asked, from_question
+from .answers import Models
 from .checkpoints import short
 from .clip import DemoClip
+from .question_prompt import Answer, QuestionPrompt, prompt_of_question
 
 COLUMNS = ("Room", "Model", "Task", "Question", "Noise on", "Noise", "Vanilla", "Noisy", "Correct", "Changed")
 LOCK_STRENGTH = 1.0
@@ -29,29 +29,35 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def finding(
-    clip: DemoClip, model: str, asked: Asked, question: str, noise_on: str, noise: str, answers: Sequence[Answer]
+    clip: DemoClip,
+    model: str,
+    prompt: QuestionPrompt,
+    question: str,
+    noise_on: str,
+    noise: str,
+    answers: Sequence[Answer],
 ) -> dict[str, str]:
     """Return one row of the table: a question's answers on the vanilla and the noisy video."""
     vanilla, noisy = answers
     return {
         "Room": clip.title,
         "Model": short(model),
-        "Task": asked.question_type or "free text",
+        "Task": prompt.question_type or "free text",
         "Question": question,
         "Noise on": noise_on or "nothing",
         "Noise": noise,
         "Vanilla": _told(vanilla),
         "Noisy": _told(noisy),
-        "Correct": asked.ground_truth or "",
-        "Changed": change_in_words(asked, vanilla, noisy),
+        "Correct": prompt.ground_truth or "",
+        "Changed": change_in_words(prompt, vanilla, noisy),
     }
 
 
-def change_in_words(asked: Asked, vanilla: Answer, noisy: Answer) -> str:
+def change_in_words(prompt: QuestionPrompt, vanilla: Answer, noisy: Answer) -> str:
     """Return "no", "yes", or how far a number moved: the share of MRA's tolerances that the difference exceeds."""
-    if asked.question_type is None:
+    if prompt.question_type is None:
         return "no" if vanilla.extracted == noisy.extracted else "yes"
-    change = answer_change(asked.question_type, vanilla.extracted, noisy.extracted)
+    change = answer_change(prompt.question_type, vanilla.extracted, noisy.extracted)
     return "no" if change == 0.0 else "yes" if change == 1.0 else f"{100 * change:.0f} %"
 
 
@@ -60,7 +66,7 @@ def lock_row(
 ) -> dict | None:
     """Ask a question three times (vanilla, queried objects noised, as many context pixels noised), as `ocr-hf eval`
     does for its query-lock index; None where no sampled frame shows a queried object."""
-    asked = from_question(question, models.style(name))
+    prompt = prompt_of_question(question, models.style(name))
     indices = uniform_indices(len(clip.frames), models.frames(name))
     footprints = clip.footprints.select(indices.tolist())
     if not any(footprints.areas(item).any() for item in question.queried_objects):
@@ -74,7 +80,7 @@ def lock_row(
     fps = (len(indices) - 1) / (indices[-1] - indices[0]) * clip.fps if len(indices) > 1 else clip.fps
     videos = [frames, *(item.frames for item in changed)]
     keys = [(row_id, audit) for audit in ("vanilla", "queried_noised", "context_noised")]
-    answers = models.ask(name, asked, videos, fps, keys, stop)
+    answers = models.answer(name, prompt, videos, fps, keys, stop)
     return {
         "room": clip.id,
         "model": name,

@@ -39,7 +39,7 @@ def make_choice(
 
 
 class Handlers:
-    """The events of rooms, videos and controls, over what all visitors share; those of asking are in asking.py."""
+    """The events of rooms, videos and controls, over what all visitors share; for questions see question_events.py."""
 
     def __init__(self, demo: Demo) -> None:
         self.demo = demo

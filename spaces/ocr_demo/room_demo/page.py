@@ -7,12 +7,12 @@ from pathlib import Path
 
 import gradio as gr
 
-from . import api, texts
-from .asking import NONE, Asking
+from . import api, page_text
 from .cards import NO_FINDINGS, NO_LOCK, no_answers_html
 from .handlers import Handlers
 from .noise import MAX_OBJECTS, MAX_SEED, MODES, POLICIES
 from .problems import guarded
+from .question_events import NONE, QuestionEvents
 from .views import Demo
 
 ASSETS = Path(__file__).parent / "assets"
@@ -40,14 +40,14 @@ SHOW_ANSWERS = """() => {
 
 def build(demo: Demo) -> gr.Blocks:
     """Return the page."""
-    handlers, asks = Handlers(demo), Asking(demo)
+    handlers, events = Handlers(demo), QuestionEvents(demo)
     labels = demo.models.labels()
     with gr.Blocks(
         title="OCR-HF: perturb objects, compare answers", fill_width=True, delete_cache=(1800, 7200)
     ) as page:
         room, own = gr.State(""), gr.State([])
         findings, locks, in_3d = gr.State([]), gr.State([]), gr.State(False)
-        gr.HTML(texts.HEADER, apply_default_css=False)
+        gr.HTML(page_text.HEADER, apply_default_css=False)
         strip = gr.HTML(
             None, html_template='<div class="rooms" role="group" aria-label="Rooms"></div>',
             js_on_load=(ASSETS / "rooms.js").read_text(), apply_default_css=False, elem_id="rooms",
@@ -141,9 +141,9 @@ def build(demo: Demo) -> gr.Blocks:
                             clip_file = gr.File(label="Clip (MP4)", file_types=[".mp4"], elem_id="clip")
                             json_file = gr.File(label="Cameras, boxes (JSON)", file_types=[".json"], elem_id="cameras")
                         use_clip = gr.Button("Use this clip")
-                gr.Markdown(texts.UPLOAD)
+                gr.Markdown(page_text.UPLOAD)
             with gr.Tab("About"):
-                gr.Markdown(texts.ABOUT)
+                gr.Markdown(page_text.ABOUT)
 
         controls = [room, policy, chosen, count, mode, strength, seed, question]
         opened = [
@@ -185,23 +185,23 @@ def build(demo: Demo) -> gr.Blocks:
         )
         model_tab.select(lambda: True, None, in_3d, **quiet).then(*draw_3d, **quiet)
         videos_tab.select(lambda: False, None, in_3d, **quiet)
-        asking = gr.on(
-            [ask.click, own_words.submit], guarded(asks.ask),
+        answering = gr.on(
+            [ask.click, own_words.submit], guarded(events.answer),
             [*controls, own_words, model, second, thinking, findings, locks], [answers, findings, *found],
             concurrency_id="model", concurrency_limit=1, show_progress_on=answers, trigger_mode="once",
             api_visibility="private", show_progress="full",
         )  # fmt: skip
         testing = test.click(
-            guarded(asks.test_lock), [room, model, number, findings, locks], [locks, *found],
+            guarded(events.test_lock), [room, model, number, findings, locks], [locks, *found],
             concurrency_id="model", concurrency_limit=1, show_progress_on=lock_card, trigger_mode="once", **shown,
         )  # fmt: skip
-        asking.then(None, None, None, js=SHOW_ANSWERS, **quiet)
+        answering.then(None, None, None, js=SHOW_ANSWERS, **quiet)
         # cancels takes what waits out of the queue; the functions end what already runs
-        stop.click(asks.stop_asking, None, None, cancels=[asking], **quiet)
-        stop_test.click(asks.stop_testing, None, None, cancels=[testing], **quiet)
-        page.unload(asks.leave)
+        stop.click(events.stop_answering, None, None, cancels=[answering], **quiet)
+        stop_test.click(events.stop_testing, None, None, cancels=[testing], **quiet)
+        page.unload(events.leave)
         copy.click(None, None, None, js=COPY_LINK, **quiet)
-        clear.click(asks.clear, None, [findings, locks, *found], **quiet)
+        clear.click(events.clear, None, [findings, locks, *found], **quiet)
         use_mesh.click(
             guarded(handlers.upload_mesh), [mesh_file, own], opened, concurrency_id="upload", concurrency_limit=1,
             show_progress_on=answers, api_visibility="private",

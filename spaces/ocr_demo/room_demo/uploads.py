@@ -98,7 +98,7 @@ def add_clip(rooms: Rooms, video: str | None, cameras: str | None, tell: Tell = 
         name="your-clip", source="upload", objects=tuple(SceneObject(i, labels[i], box) for i, box in boxes.items())
     )
     tell(0.8, "Asking what can be asked")
-    asked = generate_questions(scene, None, None, seed=0, config=QuestionConfig(visibility=None)).questions
+    questions = generate_questions(scene, None, None, seed=0, config=QuestionConfig(visibility=None)).questions
     write_room_model(rooms.store.media_folder(clip_id) / "room.glb", scene, poses[indices])
     fps = (len(times) - 1) / float(times[-1] - times[0]) if len(times) > 1 else info.fps
     clip = DemoClip(
@@ -113,7 +113,7 @@ def add_clip(rooms: Rooms, video: str | None, cameras: str | None, tell: Tell = 
         camera_to_world=poses[indices],
         intrinsics=intrinsics,
         fps=fps,
-        questions=asked,
+        questions=questions,
     )
     return rooms.keep(rooms.store.save(clip))
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
-from .answering import Models
+from .answers import Models
 from .cards import TASK_NAMES
 from .clip import DemoClip
 from .noise import MAX_OBJECTS, MAX_SEED, MODES, POLICIES, Noise, Noisy, NoisyVideos
+from .page_text import EMPTY
 from .problems import Problem
 from .rooms import Rooms, Tell, nothing_to_tell
 from .stopping import Stops
-from .texts import EMPTY
 
 MEDIA_URL = "media"
 """Where the app serves ClipStore.media, relative to the page."""
@@ -152,10 +152,10 @@ def from_link(demo: Demo, parameters: Mapping[str, str]) -> Choice:
 def fitting(choice: Choice, clip: DemoClip) -> Choice:
     """Return the choice without objects and questions that the clip hasn't."""
     shown = tuple(i for i in choice.noise.object_ids if i in clip.footprints.object_ids)
-    asked = choice.question
-    if asked is None or not 0 <= asked < len(clip.questions):
-        asked = first_question(clip)
-    return replace(choice, noise=replace(choice.noise, object_ids=shown), question=asked)
+    question = choice.question
+    if question is None or not 0 <= question < len(clip.questions):
+        question = first_question(clip)
+    return replace(choice, noise=replace(choice.noise, object_ids=shown), question=question)
 
 
 def question_of(clip: DemoClip, number: int | None):

@@ -15,10 +15,10 @@ from ocr_hf.data.video import uniform_indices
 from ocr_hf.models.media import sampled_fps
 from ocr_hf.vsi_bench.tasks import LETTERS
 
-from .asked import Answer, Asked
-from .checkpoints import FRAMES, checkpoint, default_models, load, read_wishes, short
+from .checkpoints import FRAMES, checkpoint, default_models, load, read_usage_of, short
 from .gpu import on_gpu
 from .problems import Problem
+from .question_prompt import Answer, QuestionPrompt
 from .stopping import Stopped, check, stoppable
 
 ANSWERS_KEPT = 4096
@@ -30,14 +30,14 @@ _LOADED: dict[str, Any] = {}
 
 
 class Models:
-    """The models that visitors may ask, loaded when first asked; one generation runs at a time."""
+    """The models on offer, loaded when first needed; one generation runs at a time."""
 
     def __init__(self, names: Sequence[str], frames: int | None = None, cache: Path | None = None) -> None:
         """names : Hub ids (ORG/NAME or ORG/NAME@REVISION) and folders; frames : for every model, None as each wants"""
         self._checkpoints = {found.name: found for found in map(checkpoint, tuple(names) or default_models())}
         self.names = tuple(self._checkpoints)
         self._frames, self._cache = frames, cache
-        self._wishes: dict[str, Any] = {}
+        self._usage: dict[str, Any] = {}
         self._answers: OrderedDict[Any, tuple[Answer, ...]] = OrderedDict()
         self._lock, self._kept = threading.Lock(), threading.Lock()
 
@@ -53,37 +53,37 @@ class Models:
             raise Problem(f"This demo was not started with the model '{str(name)[:60]}'; it has {known}.")
         return name
 
-    def wishes(self, name: str) -> Any:
+    def usage(self, name: str) -> Any:
         """Return the `Usage` that a model states; read once."""
-        if name not in self._wishes:
-            self._wishes[name] = read_wishes(self._checkpoints[self.check(name)])
-        return self._wishes[name]
+        if name not in self._usage:
+            self._usage[name] = read_usage_of(self._checkpoints[self.check(name)])
+        return self._usage[name]
 
     def frames(self, name: str) -> int:
         """Return how many frames of a video a model is shown."""
-        return self._frames or self.wishes(name).num_frames or FRAMES
+        return self._frames or self.usage(name).frames or FRAMES
 
     def style(self, name: str, thinking: bool = False) -> str:
         """Return the prompt style for a model: as it was trained, unless the visitor wants it to think."""
-        return "thinking" if thinking else self.wishes(name).prompt or "official"
+        return "thinking" if thinking else self.usage(name).prompt or "official"
 
-    def ask(
+    def answer(
         self,
         name: str,
-        asked: Asked,
+        prompt: QuestionPrompt,
         videos: Sequence[np.ndarray],
         fps: float,
         keys: Sequence[tuple[str, str]],
         stop: Path | None = None,
     ) -> tuple[Answer, ...]:
-        """Return one answer per video of T frames at `fps`; all are asked in one batch.
+        """Return one answer per video of T frames at `fps`; all are in one batch.
 
         keys : (clip, variant) of each video, under which answers are kept
         stop : a file that ends this when it appears
         Raises Problem, in a sentence, where the model can't be loaded or memory runs out; Stopped if it was stopped.
         """
         self.check(name)
-        key = (name, asked.prompt, tuple(keys), asked.extraction)
+        key = (name, prompt.text, tuple(keys), prompt.extraction)
         with self._kept:
             found = self._answers.get(key)
         if found is None:
@@ -93,7 +93,7 @@ class Models:
             with self._turn(stop):
                 self._load(name)
                 flag = str(stop) if stop else None
-                found = generate(name, asked, shown, rate, self.wishes(name).max_pixels, flag)
+                found = generate(name, prompt, shown, rate, self.usage(name).max_pixels, flag)
             if not found:
                 raise Stopped
             with self._kept:
@@ -128,9 +128,9 @@ def seconds_needed(videos: int, max_new_tokens: int) -> int:
     return int(10 + 4 * videos + 0.06 * videos * max_new_tokens)
 
 
-@on_gpu(lambda name, asked, videos, fps, max_pixels, stop: seconds_needed(len(videos), asked.max_new_tokens))
+@on_gpu(lambda name, prompt, videos, fps, max_pixels, stop: seconds_needed(len(videos), prompt.max_new_tokens))
 def generate(
-    name: str, asked: Asked, videos: list[np.ndarray], fps: float, max_pixels: int | None, stop: str | None
+    name: str, prompt: QuestionPrompt, videos: list[np.ndarray], fps: float, max_pixels: int | None, stop: str | None
 ) -> tuple[Answer, ...]:
     """Return a loaded model's answer on each video, (T, H, W, 3) uint8 at `fps`, all frames used.
 
@@ -141,13 +141,13 @@ def generate(
     from ocr_hf.models.answer import AnsweringModel, Prompt
 
     model = AnsweringModel.of(_LOADED[name], max_pixels=max_pixels)
-    prompts = [Prompt.of(asked.prompt, model.encode(video, fps)) for video in videos]
-    letters = [letter for letter in LETTERS if any(option.startswith(f"{letter}.") for option in asked.options)]
-    if asked.extraction != "official":
+    prompts = [Prompt.of(prompt.text, model.encode(video, fps)) for video in videos]
+    letters = [letter for letter in LETTERS if any(option.startswith(f"{letter}.") for option in prompt.options)]
+    if prompt.extraction != "official":
         letters = []  # it thinks first, so its first token is no answer
     try:
         with stoppable(model.model, stop):
-            answers = model.answer(prompts, asked.max_new_tokens, letters, MAX_SECONDS)
+            answers = model.answer(prompts, prompt.max_new_tokens, letters, MAX_SECONDS)
     except Stopped:
         return ()
-    return tuple(asked.read(answer.text, answer.probabilities) for answer in answers)
+    return tuple(prompt.read(answer.text, answer.probabilities) for answer in answers)

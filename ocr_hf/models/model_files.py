@@ -1,10 +1,26 @@
-"""Why a model can't be loaded, in one sentence with the way out."""
+"""Files of a model, from a folder or the Hub, and why one can't be loaded, in a sentence with the way out."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 
 class ModelLoadError(ValueError):
     """A model that cannot be loaded, with the cause and the way out."""
+
+
+def model_file(source: str | Path, name: str, revision: str | None = None) -> Path | None:
+    """Return where a file of a model is, fetched into the cache for a Hub id; None where there is no such file.
+
+    A repository that is missing or out of reach has no file either: reading the model's configuration says so.
+    """
+    from transformers.utils import cached_file
+
+    try:
+        found = cached_file(str(source), name, revision=revision)
+    except OSError:
+        return None
+    return Path(found) if found is not None else None
 
 
 def why_unreachable(source: str, revision: str | None, error: BaseException) -> str | None:

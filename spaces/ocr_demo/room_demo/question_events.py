@@ -9,7 +9,6 @@ from typing import Any
 import gradio as gr
 
 from . import views
-from .asked import Answer, Asked, from_question, from_text
 from .cards import answers_html, findings_html, lock_html
 from .checkpoints import short
 from .clip import DemoClip
@@ -17,20 +16,21 @@ from .findings import MOST_FINDINGS, finding, lock_index, lock_row, spread, writ
 from .handlers import make_choice
 from .noise import Noise
 from .problems import Problem
+from .question_prompt import Answer, QuestionPrompt, prompt_of_question, prompt_of_text
 from .views import Demo
 
 NONE = "none"
 """Value of "compare with" where there is no second model."""
-ASKING, TESTING = "asking", "testing"
+ANSWERING, TESTING = "answering", "testing"
 
 
-class Asking:
+class QuestionEvents:
     """The events of questions and answers, over what all visitors share."""
 
     def __init__(self, demo: Demo) -> None:
         self.demo = demo
 
-    def ask(
+    def answer(
         self, room: str, policy: str, chosen: list, count: float, mode: str, strength: float, seed: float,
         question: int | None, own_words: str, model: str, second: str, thinking: bool, findings: list, locks: list,
         request: gr.Request, progress: gr.Progress = gr.Progress(),  # noqa: B008
@@ -49,14 +49,14 @@ class Asking:
         on = ", ".join(clip.name_of(i) for i in noisy.object_ids)
         kind = f"{noise.mode} {noise.strength:g}, seed {noise.seed}"
         results = []
-        with self.demo.stops.running(request.session_hash, ASKING) as stop:
+        with self.demo.stops.running(request.session_hash, ANSWERING) as stop:
             for name in dict.fromkeys(names):
                 progress(0.3 + 0.6 * len(results) / len(names), desc=f"Asking {short(name)}")
-                asked = from_question(picked, models.style(name, thinking)) if picked else from_text(own)
-                answers = answer_both(self.demo, name, asked, clip, noise, noisy.object_ids, stop)
+                prompt = prompt_of_question(picked, models.style(name, thinking)) if picked else prompt_of_text(own)
+                answers = answer_both(self.demo, name, prompt, clip, noise, noisy.object_ids, stop)
                 results.append((name, min(models.frames(name), len(clip.frames)), answers))
-                findings = [*findings, finding(clip, name, asked, text, on, kind, answers)][-MOST_FINDINGS:]
-                yield [answers_html(asked, text, results, words), findings, *shown_findings(findings, locks)]
+                findings = [*findings, finding(clip, name, prompt, text, on, kind, answers)][-MOST_FINDINGS:]
+                yield [answers_html(prompt, text, results, words), findings, *shown_findings(findings, locks)]
 
     def test_lock(
         self,
@@ -81,9 +81,9 @@ class Asking:
                 mine = [*mine, *([row] if row else [])]
                 yield [mine, *shown_findings(findings, mine)]
 
-    def stop_asking(self, request: gr.Request) -> None:
+    def stop_answering(self, request: gr.Request) -> None:
         """End this visitor's question, also in the middle of an answer."""
-        self._stop(request, ASKING)
+        self._stop(request, ANSWERING)
 
     def stop_testing(self, request: gr.Request) -> None:
         """End this visitor's query-lock test, also in the middle of an answer; what it found so far stays."""
@@ -116,7 +116,7 @@ def shown_findings(findings: list, locks: list) -> list[Any]:
 def answer_both(
     demo: Demo,
     name: str,
-    asked: Asked,
+    prompt: QuestionPrompt,
     clip: DemoClip,
     noise: Noise,
     object_ids: Sequence[int],
@@ -125,4 +125,4 @@ def answer_both(
     """Return a model's answers on the vanilla and the noisy frames; `stop` is a file that ends it."""
     variant, frames = demo.videos.frames(clip, noise, object_ids)
     keys = [(clip.id, "vanilla"), (clip.id, variant)]
-    return demo.models.ask(name, asked, [clip.frames, frames], clip.fps, keys, stop)
+    return demo.models.answer(name, prompt, [clip.frames, frames], clip.fps, keys, stop)

@@ -1,4 +1,4 @@
-"""A question as a model is asked it, and what its text says: wording, extraction and scores are the evaluation's."""
+"""A question as a model gets it, and what its answer says: wording, extraction and scores are the evaluation's."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Answer:
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """A question ready to be asked: the prompt, how answers are read, and what is right (None for free text)."""
+class QuestionPrompt:
+    """A question ready for a model: the prompt's text, how answers are read, and what is right (None for free text)."""
 
-    prompt: str
+    text: str
     question_type: str | None
     options: tuple[str, ...]
     ground_truth: str | None
@@ -54,12 +54,12 @@ class Asked:
         return Answer(text, extracted, valid, score, probabilities)
 
 
-def from_question(question: Question, style: str = "official") -> Asked:
+def prompt_of_question(question: Question, style: str = "official") -> QuestionPrompt:
     """Return a generated question with its prompt exactly as `ocr-hf eval` builds it in a prompt style."""
     thinking = style == "thinking"
     row = {"question_type": question.question_type, "question": question.question, "options": question.options}
-    return Asked(
-        prompt=build_prompt(row, style),
+    return QuestionPrompt(
+        text=build_prompt(row, style),
         question_type=question.question_type,
         options=question.options or (),
         ground_truth=question.ground_truth,
@@ -68,7 +68,7 @@ def from_question(question: Question, style: str = "official") -> Asked:
     )
 
 
-def from_text(text: str) -> Asked:
+def prompt_of_text(text: str) -> QuestionPrompt:
     """Return a visitor's own question; raise Problem where it is empty or too long."""
     text = " ".join(str(text).split())
     if not text:
@@ -77,4 +77,4 @@ def from_text(text: str) -> Asked:
         raise Problem(f"The question has {len(text)} characters; {MAX_QUESTION_CHARS} are allowed, shorten it.")
     if "<|" in text:
         raise Problem("The question holds '<|', which models read as a control token; leave it out.")
-    return Asked(f"{PREFIX}\n{text}", None, (), None, "official", FREE_TEXT_TOKENS)
+    return QuestionPrompt(f"{PREFIX}\n{text}", None, (), None, "official", FREE_TEXT_TOKENS)
