@@ -234,3 +234,21 @@ def test_family_from_outside_is_evaluated_and_trained_as_it_declares(tmp_path, s
         assert done.stdout.split() == ["RoomVLConfig", "Qwen2_5_VLProcessor"], done.stderr
     else:
         assert "models of type 'room_vl' can be evaluated but not trained here; train one of qwen2_5_vl" in done.stderr
+
+
+def test_the_documentation_lists_every_entry():
+    rows = {}
+    for line in (ROOT / "docs" / "model-families.md").read_text().splitlines():
+        if line.startswith("| `") and not line.startswith("| `model_type`"):
+            name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+            rows[name.strip("`")] = cells
+    assert list(rows) == list(MODEL_FAMILIES)
+    for name, family in MODEL_FAMILIES.items():
+        title, bound, times, tower, layers, tiny, evaluates, trains = rows[name]
+        assert title == family.title
+        assert bound == {"frame": "one frame", "video": "whole video"}[family.processing.pixel_bound]
+        assert (times == "seconds per grid step") == family.processing.seconds_per_grid
+        stated = f"`{family.tower.path}`, within a {family.tower.attends_within}"
+        assert tower == stated + (", deep stack" if family.tower.deep_stack else "")
+        assert layers == ", ".join(f"`{name}`" for name in family.layer_classes)
+        assert [tiny, evaluates, trains] == ["yes" if family.tiny else "no", "yes", "yes" if family.trains else "no"]
