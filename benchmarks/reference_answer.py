@@ -37,8 +37,9 @@ def main() -> None:
 
     import ocr_hf
     from ocr_hf.data.video import read_frames
-    from ocr_hf.models.media import encode_video, model_inputs, prompt_ids, with_video
-    from ocr_hf.train.training_rows import chat
+    from ocr_hf.models.answer import AnsweringModel, Prompt
+    from ocr_hf.models.sampled_clip import sampled_fps
+    from ocr_hf.vsi_bench.prompts import build_prompt
 
     imports = time.perf_counter() - started
     loads, answers, later = [], [], []
@@ -50,12 +51,9 @@ def main() -> None:
         for seconds in (answers, later):
             started = time.perf_counter()
             frames, times = read_frames(arguments.clip)
-            video = encode_video(processor, frames, times)
-            ids = prompt_ids(processor, with_video(chat(QUESTION, "official")), [video])
-            inputs = model_inputs(processor, [ids], [video])
-            inputs["pixel_values_videos"] = inputs["pixel_values_videos"].to(model.dtype)
-            tokens = model.generate(**inputs, do_sample=False, max_new_tokens=16)
-            text = processor.tokenizer.decode(tokens[0, len(ids) :], skip_special_tokens=True)
+            answering = AnsweringModel(model, processor)
+            video = answering.encode(frames, sampled_fps(times))
+            text = answering.answer([Prompt.of(build_prompt(QUESTION, "official"), video)])[0].text
             seconds.append(time.perf_counter() - started)
     figures = {
         "imports_s": imports,

@@ -120,7 +120,7 @@ def test_the_buttons_stop_what_the_page_runs(tmp_path, monkeypatch) -> None:
         assert stop.exists()
         raise Stopped
 
-    monkeypatch.setattr(demo.models, "ask", slow)
+    monkeypatch.setattr(demo.models, "answer", slow)
     controls = ("boxes-0001", "chosen", [2], 2, "gaussian", 0.5, 0, 0, "", "fixed", "none", False, [], [])
     for _ in range(2):
         with pytest.raises(Stopped):
