@@ -26,7 +26,7 @@ HEAVY = {"OCRGRPOTrainer", "OCRSFTTrainer", "OcrVsi", "build_folder", "load_mode
 NEEDS = {"run_evaluation": ("rooms", "tiny"), "OCRSFTTrainer": ("rooms", "tiny"), "OCRGRPOTrainer": ("rooms", "tiny")}
 """What an example finds in its folder: a data set as the example of build_folder makes it, and a tiny model."""
 DOCUMENTED: list[str] = ["Scene", "Clip", "build_folder", "OcrVsi", "score_answers", "EvalConfig", "run_evaluation"]
-DOCUMENTED += ["load_model"]
+DOCUMENTED += ["OCRMap", "BuildConfig", "load_model"]
 ENTRY_POINTS = [
     "data.load.clips", "data.load.load", "geometry.boxes.OrientedBox", "geometry.footprints.Footprints",
     "geometry.occlusion.footprints_from_boxes", "geometry.occlusion.footprints_from_depth",
@@ -188,12 +188,23 @@ def test_the_help_of_a_field_is_the_docstrings_text() -> None:
     assert sections(None) == {} and entries("No sections.", "Args") == {}
 
 
-def test_the_help_names_every_choice_of_an_evaluation() -> None:
+def test_the_help_names_every_choice() -> None:
+    """Those of plugins as well are in the help only: `Choices` adds them when it is shown."""
+    from ocr_hf.perturb import modes, select
+    from ocr_hf.registry import QUESTION_TYPES, SCENE_SOURCES
+    from ocr_hf.scenes.cameras import trajectories
     from ocr_hf.vsi_bench import audits, eval_config, extract, prompts, summary
 
-    told = {item.name: item.metadata["help"] for item in fields(ocr_hf.EvalConfig)}
-    for name, choices in {
-        "audit": audits.AUDITS, "average": summary.AVERAGES, "dtype": eval_config.DTYPES,
-        "extraction": extract.EXTRACTIONS, "on_bad_video": ("stop", "skip"), "prompt": prompts.PROMPT_STYLES,
-    }.items():  # fmt: skip
-        assert set(choices) <= set(re.findall(r"\w+", told[name])), name
+    choices = {
+        "EvalConfig.audit": audits.AUDITS, "EvalConfig.average": summary.AVERAGES,
+        "EvalConfig.dtype": eval_config.DTYPES, "EvalConfig.extraction": extract.EXTRACTIONS,
+        "EvalConfig.on_bad_video": ("stop", "skip"), "EvalConfig.prompt": prompts.PROMPT_STYLES,
+        "BuildConfig.select": select.POLICIES, "BuildConfig.camera_axes": trajectories.AXES,
+        "BuildConfig.trajectory_format": (trajectories.AUTO, *trajectories.FORMATS),
+        "BuildConfig.source": SCENE_SOURCES, "BuildConfig.mode": modes.NOISE_MODES,
+        "BuildConfig.question_types": QUESTION_TYPES,
+    }  # fmt: skip
+    for label, names in choices.items():
+        config, name = label.split(".")
+        told = next(str(item.metadata["help"]) for item in fields(getattr(ocr_hf, config)) if item.name == name)
+        assert set(names) <= set(re.findall(r"\w+", told)), label

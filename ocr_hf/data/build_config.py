@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from ocr_hf.docstrings import with_help
 from ocr_hf.geometry.camera import intrinsics_from_fov
 from ocr_hf.perturb.modes import NOISE_MODES, noise_mode
 from ocr_hf.perturb.ocr_map import OCRMap
@@ -28,53 +29,94 @@ def _option(default: Any, help: str | Choices) -> Any:
     return field(default=default, metadata={"help": help})
 
 
+@with_help
 @dataclass(frozen=True)
 class BuildConfig:
     """What goes into an ocr-vsi folder. Equal configs give equal bytes, whatever the number of workers.
 
-    Field help texts are the command's help. Raises ValueError, naming option and value, for one that can't be used.
+    Args:
+        source: where scenes come from: procedural, furnished, mesh, or a scene source that a plugin registers.
+        source_options: options of a plugin's source: KEY=VALUE, or a JSON object.
+        scenes: number of scenes (source mesh: one per --path).
+        clips_per_scene: videos of each scene; with several, each walks through another room.
+        rooms: rooms of a procedural or furnished scene, 1 to 4; left out: by the seed.
+        path: source mesh: a glTF, GLB or OBJ file; may be repeated.
+        instances: source mesh: JSON file of object instances, one per --path.
+        categories: source mesh: JSON file that maps the file's classes to question categories.
+        up: source mesh: the file's vertical axis, y or z; left out: detected.
+        licence: source mesh: licence of the scene, as the card states it.
+        attribution: source mesh: author to credit on the card; may be repeated.
+        models: source furnished: folder of furniture models.
+        trajectory: camera path from a file instead of a planned walk.
+        trajectory_format: format of --trajectory: auto, tum, euroc, kitti, matrices, colmap, nerfstudio;
+            docs/cameras.md.
+        camera_axes: camera axes of --trajectory: opencv, opengl; left out: those of the format.
+        frames: frames of a clip.
+        seconds: scene time that a clip covers (default 16).
+        fps: frames per second, instead of --seconds.
+        width: frame width, pixels, even.
+        height: frame height, pixels, even.
+        fov: horizontal field of view, degrees; a COLMAP trajectory brings its own camera.
+        seed: of scenes, camera paths, questions and noise.
+        select: objects to perturb in `noisy`: visible, queried, context.
+        max_objects: how many objects to perturb at most.
+        mode: noise: gaussian, geometry, or a mode that a plugin registers.
+        strength: of the noise: gaussian 0 to 1, geometry in box diagonals; default by mode.
+        question_types: question type to ask; may be repeated; left out: VSI-Bench's ten.
+        questions_per_task: most questions of a VSI-Bench task in a clip, of a direction's level a third; left out: as
+            VSI-Bench has.
+        question_frames: frames that a model will see: what these don't show clearly isn't asked about.
+        split: split of the scenes that are in no other.
+        validation: share of scenes in the validation split.
+        test: share of scenes in the test split.
+
+    Raises:
+        ValueError: an option can't be used; it is named with its value.
+
+    Example:
+        >>> from ocr_hf import BuildConfig
+        >>> config = BuildConfig(scenes=2, frames=16, width=224, height=168, seed=7)
+        >>> config.clip_fps, config.ocr_map.noise_strength
+        (1.0, 0.5)
+        >>> BuildConfig(width=15)
+        Traceback (most recent call last):
+        ValueError: width is 15; give an even number of pixels, at least 16
     """
 
     source: str = _option("procedural", Choices("where scenes come from: {}", SCENE_SOURCES))
-    source_options: dict[str, Any] | str | None = field(
-        default=None, hash=False, metadata={"help": "options of a plugin's source: KEY=VALUE, or a JSON object"}
-    )
-    scenes: int = _option(2, "number of scenes (source mesh: one per --path)")
-    clips_per_scene: int = _option(1, "videos of each scene; with several, each walks through another room")
-    rooms: int | None = _option(None, "rooms of a procedural or furnished scene, 1 to 4; left out: by the seed")
-    path: tuple[str, ...] = _option((), "source mesh: a glTF, GLB or OBJ file; may be repeated")
-    instances: tuple[str, ...] = _option((), "source mesh: JSON file of object instances, one per --path")
-    categories: str | None = _option(None, "source mesh: JSON file that maps the file's classes to question categories")
-    up: str | None = _option(None, "source mesh: the file's vertical axis, y or z; left out: detected")
-    licence: str = _option("other", "source mesh: licence of the scene, as the card states it")
-    attribution: tuple[str, ...] = _option((), "source mesh: author to credit on the card; may be repeated")
-    models: str | None = _option(None, "source furnished: folder of furniture models")
-    trajectory: str | None = _option(None, "camera path from a file instead of a planned walk")
-    trajectory_format: str = _option("tum", f"format of --trajectory: {', '.join((AUTO, *FORMATS))}; docs/cameras.md")
-    camera_axes: str | None = _option(
-        None, f"camera axes of --trajectory: {', '.join(AXES)}; left out: those of the format"
-    )
-    frames: int = _option(32, "frames of a clip")
-    seconds: float | None = _option(None, f"scene time that a clip covers (default {DEFAULT_SECONDS:g})")
-    fps: float | None = _option(None, "frames per second, instead of --seconds")
-    width: int = _option(392, "frame width, pixels, even")
-    height: int = _option(280, "frame height, pixels, even")
-    fov: float = _option(75.0, "horizontal field of view, degrees; a COLMAP trajectory brings its own camera")
-    seed: int = _option(0, "of scenes, camera paths, questions and noise")
-    select: str = _option("visible", "objects to perturb in `noisy`: visible, queried, context")
-    max_objects: int = _option(4, "how many objects to perturb at most")
+    source_options: dict[str, Any] | str | None = field(default=None, hash=False)
+    scenes: int = 2
+    clips_per_scene: int = 1
+    rooms: int | None = None
+    path: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
+    categories: str | None = None
+    up: str | None = None
+    licence: str = "other"
+    attribution: tuple[str, ...] = ()
+    models: str | None = None
+    trajectory: str | None = None
+    trajectory_format: str = "tum"
+    camera_axes: str | None = None
+    frames: int = 32
+    seconds: float | None = None
+    fps: float | None = None
+    width: int = 392
+    height: int = 280
+    fov: float = 75.0
+    seed: int = 0
+    select: str = "visible"
+    max_objects: int = 4
     mode: str = _option("gaussian", Choices("noise: {}", NOISE_MODES))
-    strength: float | None = _option(None, "of the noise: gaussian 0 to 1, geometry in box diagonals; default by mode")
+    strength: float | None = None
     question_types: tuple[str, ...] = _option(
         (), Choices("question type to ask, of {}; may be repeated; left out: VSI-Bench's ten", QUESTION_TYPES)
     )
-    questions_per_task: int | None = _option(
-        None, "most questions of a VSI-Bench task in a clip, of a direction's level a third; left out: as VSI-Bench has"
-    )
-    question_frames: int = _option(16, "frames that a model will see: what these don't show clearly isn't asked about")
-    split: str = _option("train", "split of the scenes that are in no other")
-    validation: float = _option(0.0, "share of scenes in the validation split")
-    test: float = _option(0.0, "share of scenes in the test split")
+    questions_per_task: int | None = None
+    question_frames: int = 16
+    split: str = "train"
+    validation: float = 0.0
+    test: float = 0.0
 
     def __post_init__(self) -> None:
         for item in fields(self):  # YAML and JSON have lists
@@ -182,7 +224,11 @@ class BuildConfig:
         )
 
     def public(self) -> dict[str, Any]:
-        """Return the options as JSON values, with file names instead of paths: what is saved beside the data."""
+        """Show the options without what is private to this machine.
+
+        Returns:
+            The options as JSON values, with file names instead of paths: what is saved beside the data.
+        """
         known = {"scenes": self.num_scenes, "strength": self.ocr_map.noise_strength, "seconds": self.clip_seconds}
         values = asdict(replace(self, **known, fps=None))
         for name in ("path", "instances"):
@@ -202,7 +248,14 @@ class BuildConfig:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def inputs(self) -> dict[str, str]:
-        """Return file name -> SHA-256 of every file that the build reads; raise FileNotFoundError for a missing one."""
+        """Hash the files that the build reads.
+
+        Returns:
+            File name -> SHA-256, of a folder that of its files' names and sizes.
+
+        Raises:
+            FileNotFoundError: a file or folder is missing; it is named.
+        """
         named = [*self.scene_source.inputs(self), *([self.trajectory] if self.trajectory else [])]
         missing = [item for item in named if not Path(item).exists()]
         if missing:

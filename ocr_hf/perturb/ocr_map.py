@@ -56,24 +56,45 @@ class OCRMap:
 
     The result depends only on (this configuration, row id, step): not on the number of workers, the order of rows or
     which frames are asked for. Outside the chosen objects' footprints frames are bit-identical; strength 0 and an
-    empty selection return them unchanged.
-
-    select : which objects: "visible" (default), "queried" (named by the question) or "context" (visible, not named)
-    max_objects : how many at most, at step 0
-    mode : "gaussian" (diffusion noise on their pixels), "geometry" (their 3D points are displaced and reprojected),
-        the name of a mode that a plugin registered, or a `NoiseMode` itself
-    strength : gaussian 0 ... 1 (default 0.5), geometry >= 0 in box diagonals (default 0.1); a mode owns its bounds
-    schedule, total_steps : how the number of objects falls over training; without `total_steps` it stays
-    seed : of every random choice
-    min_visible : an object counts as visible if it fills more than this share of the pixels of some frame
-    output : what `noisy` holds after a call on rows: "frames" (T, H, W, 3) uint8; "video", the bytes of a lossless MP4
-        file as `datasets.Video` stores them; "auto" (default): video in `Dataset.map`, whose Arrow tables are slow to
-        read frames from, and frames otherwise
+    empty selection return them unchanged. The paper (arXiv 2511.13190) publishes no values; the defaults are ours.
 
     Use it on arrays (`perturb`), on a row (`ocr_map(row)`), in `Dataset.map(ocr_map, num_proc=N)`, as
     `dataset.with_transform(ocr_map)`, or in a streaming dataset's `map`; at a training step,
     `functools.partial(ocr_map, step=step)`. With `cast_column("vanilla", Video(decode=False))` workers need no torch.
     Where the data set had no `noisy` video column before, `.cast_column("noisy", Video())` makes it one.
+
+    Args:
+        select: which objects: "visible", "queried" (named by the question) or "context" (visible, not named).
+        max_objects: how many at most, at step 0.
+        mode: "gaussian" (diffusion noise on their pixels), "geometry" (their 3D points are displaced and reprojected),
+            the name of a mode that a plugin registered, or a `NoiseMode` itself.
+        strength: gaussian 0 to 1 (default 0.5), geometry 0 or more in box diagonals (default 0.1); None = the mode's
+            default. A plugin's mode has its own bounds.
+        schedule: how the number of objects falls over training, if `total_steps` is given.
+        total_steps: training steps over which it falls; None = it stays at `max_objects`.
+        seed: of every random choice.
+        min_visible: an object counts as visible if it fills more than this share of the pixels of some frame.
+        output: what `noisy` holds after a call on rows: "frames", (T, H, W, 3) uint8; "video", the bytes of a lossless
+            MP4 file as `datasets.Video` stores them; "auto", video in `Dataset.map`, whose Arrow tables are slow to
+            read frames from, and frames otherwise.
+
+    Raises:
+        ValueError: a setting can't be used; it is named with its value.
+
+    Example:
+        >>> import numpy as np
+        >>> from ocr_hf import OCRMap
+        >>> from ocr_hf.geometry.occlusion import footprints_from_instances
+        >>> instances = np.zeros((2, 24, 32), dtype=np.uint16)
+        >>> instances[:, 4:12, 6:18] = 1  # object 1 fills 96 pixels of both frames
+        >>> footprints = footprints_from_instances(instances)
+        >>> frames = np.full((2, 24, 32, 3), 128, dtype=np.uint8)
+        >>> ocr_map = OCRMap(mode="gaussian", strength=0.5, max_objects=1)
+        >>> chosen = ocr_map.choose("row 0", 0, footprints)
+        >>> noisy = ocr_map.perturb(frames, footprints, chosen, row_id="row 0")
+        >>> changed = (noisy != frames).any(-1)
+        >>> chosen, bool(changed[instances == 1].mean() > 0.9), int(changed[instances == 0].sum())
+        ((1,), True, 0)
     """
 
     select: Policy = "visible"
@@ -114,7 +135,14 @@ class OCRMap:
         return self.noise.default_strength if self.strength is None else float(self.strength)
 
     def count(self, step: int) -> int:
-        """Return how many objects are perturbed at most at a training step."""
+        """Read the schedule.
+
+        Args:
+            step: training step, from 0.
+
+        Returns:
+            How many objects are perturbed at most.
+        """
         if self.total_steps is None:
             return self.max_objects
         return objects_at(step, self.max_objects, self.total_steps, self.schedule)
@@ -122,7 +150,17 @@ class OCRMap:
     def choose(
         self, row_id: int | str, step: int, footprints: Footprints, queried: Iterable[int] = ()
     ) -> tuple[int, ...]:
-        """Return the ids, ascending, of the objects to perturb."""
+        """Choose the objects of a row at a step, at random but always the same.
+
+        Args:
+            row_id: the row's `id`.
+            step: training step, from 0.
+            footprints: visible pixels of the clip's objects.
+            queried: ids of the objects that the question names, for `select` "queried" and "context".
+
+        Returns:
+            Ids of the objects to perturb, ascending.
+        """
         count = self.count(step)
         if count == 0:
             return ()
@@ -130,7 +168,16 @@ class OCRMap:
         return draw(candidates(self.select, visible, queried), count, self.seed, row_id, step)
 
     def plan_for(self, object_ids: Iterable[int], row_id: int | str, step: int = 0) -> Perturbation:
-        """Return what perturbing these objects of a row at a step means."""
+        """Say what perturbing given objects means, without touching pixels.
+
+        Args:
+            object_ids: the objects.
+            row_id: the row's `id`.
+            step: training step, from 0.
+
+        Returns:
+            Mode, strength, key of the randomness, and an id of the noisy copy.
+        """
         object_ids = tuple(sorted(set(object_ids)))
         noise, strength = self.noise, self.noise_strength
         key = stable_key("noise", self.seed, row_id, step)
@@ -140,7 +187,15 @@ class OCRMap:
         return Perturbation(object_ids, noise.name, strength, key, variant)
 
     def plan(self, row: Mapping[str, Any], step: int = 0) -> Perturbation:
-        """Return what would be done to a row at a step, reading its footprints but touching no pixels."""
+        """Say what would be done to a row, reading its footprints but touching no pixels.
+
+        Args:
+            row: a row of ocr-vsi with the columns `id`, `footprints` and `queried_objects`.
+            step: training step, from 0.
+
+        Returns:
+            The objects chosen, mode, strength, key of the randomness, and an id of the noisy copy.
+        """
         footprints = rows.footprints_of(row)
         return self.plan_for(
             self.choose(row["id"], step, footprints, row.get("queried_objects") or ()), row["id"], step
@@ -160,14 +215,25 @@ class OCRMap:
         camera_to_world: Float[np.ndarray, "_ 4 4"] | None = None,
         intrinsics: Float[np.ndarray, "3 3"] | None = None,
     ) -> UInt8[np.ndarray, "t h w 3"]:
-        """Return the noisy copy of `frames`.
+        """Make the noisy copy of frames.
 
-        frames : (T, H, W, 3) uint8
-        footprints : of the whole clip, or of these frames where `frame_indices` is None; resized if need be
-        object_ids : what to perturb, as from `choose`
-        frame_indices : numbers of these frames in the clip
-        depth, camera_to_world : one per frame given; boxes : of the objects; intrinsics : (3, 3), pixels of `frames`.
-            Only the `geometry` mode needs them, and it does without depth
+        Args:
+            frames: (T, H, W, 3) uint8, RGB.
+            footprints: of the whole clip, or of these frames where `frame_indices` is None; resized if need be.
+            object_ids: what to perturb, as from `choose`.
+            row_id: the row's `id`.
+            step: training step, from 0.
+            frame_indices: numbers of these frames in the clip.
+            depth: (T, H, W) float32, metres, one per frame given; only mode "geometry" uses it, and does without.
+            boxes: object id -> its box, for mode "geometry".
+            camera_to_world: (T, 4, 4), one per frame given, for mode "geometry".
+            intrinsics: (3, 3), pixels of `frames`, for mode "geometry".
+
+        Returns:
+            (T, H, W, 3) uint8; a copy even where nothing is perturbed.
+
+        Raises:
+            ValueError: mode "geometry" lacks boxes or cameras.
         """
         plan = self.plan_for(object_ids, row_id, step)
         if plan.is_identity:
@@ -191,11 +257,16 @@ class OCRMap:
         return self.noise.perturb(target, plan.strength)
 
     def __call__(self, row: Mapping[str, Any], step: int = 0) -> dict[str, Any]:
-        """Return a row, or a batch (dict of lists), with its noisy frames and what made them.
+        """Perturb a row, or a batch (dict of lists).
 
-        Reads the columns id, vanilla, footprints, queried_objects (and objects, camera_to_world, intrinsics for
-        `geometry`, fps for a video); writes noisy, noisy_objects, mode, strength, seed.
-        A plain dict comes back whole; the lazy rows of `Dataset.map` get the new columns only, as map adds them.
+        Args:
+            row: with the columns id, vanilla, footprints, queried_objects; for "geometry" also objects, camera_to_world
+                and intrinsics; for a video also fps.
+            step: training step, from 0.
+
+        Returns:
+            The row with noisy, noisy_objects, mode, strength and seed. A plain dict comes back whole; the lazy rows of
+            `Dataset.map` get the new columns only, as map adds them.
         """
         # datasets hands lazy rows, which are no dicts, to Dataset.map's functions and plain dicts to all others
         lazy = not isinstance(row, dict)
