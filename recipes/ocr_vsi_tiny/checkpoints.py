@@ -17,11 +17,11 @@ from transformers import AutoModelForImageTextToText
 import ocr_hf
 from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.models.usage import write_usage
-from recipes.ocr_vsi_tiny.config import USAGE, ReferenceConfig
+from recipes.ocr_vsi_tiny.config import USAGE, RecipeConfig
 
 if TYPE_CHECKING:
-    from recipes.ocr_vsi_tiny.sampling import Draw
-    from recipes.ocr_vsi_tiny.sft_model import Student
+    from recipes.ocr_vsi_tiny.sampling import BatchSampler
+    from recipes.ocr_vsi_tiny.sft_model import SFTModel
 
 
 def save_model(model: Any, processor: Any, folder: Path) -> None:
@@ -40,13 +40,13 @@ def save_model(model: Any, processor: Any, folder: Path) -> None:
 
 
 def finish(
-    folder: Path, model: Any, processor: Any, config: ReferenceConfig, stage: str, started: float, facts: dict[str, Any]
+    folder: Path, model: Any, processor: Any, config: RecipeConfig, stage: str, started: float, facts: dict[str, Any]
 ) -> None:
     """Write the model of a stage and, last, what it cost: training.json."""
     save_model(model, processor, folder / "model")
     shutil.rmtree(folder / "latest", ignore_errors=True)
     lines = (folder / "log.jsonl").read_text().splitlines()
-    told = {
+    record = {
         "stage": stage,
         "ocr_hf": ocr_hf.__version__,
         "seconds": round(time.perf_counter() - started, 1),
@@ -58,31 +58,33 @@ def finish(
         "config": asdict(config),
         **facts,
     }
-    write_json(folder / "training.json", told)
+    write_json(folder / "training.json", record)
 
 
-def save_progress(file: Path, step: int, student: Student, optimizer: torch.optim.Optimizer, draw: Draw) -> None:
+def save_progress(
+    file: Path, step: int, sft_model: SFTModel, optimizer: torch.optim.Optimizer, sampler: BatchSampler
+) -> None:
     """Write the state after a step, at once or not at all."""
     state = {
         "step": step,
-        "weights": [each.detach() for each in student.parameters()],
+        "weights": [each.detach() for each in sft_model.parameters()],
         "optimizer": optimizer.state_dict(),
-        "random": draw.rng.bit_generator.state,
-        "order": draw.order,
+        "random": sampler.rng.bit_generator.state,
+        "order": sampler.order,
     }
     with replacing(file) as temporary:
         torch.save(state, temporary)
 
 
-def load_progress(file: Path, student: Student, optimizer: torch.optim.Optimizer, draw: Draw) -> None:
+def load_progress(file: Path, sft_model: SFTModel, optimizer: torch.optim.Optimizer, sampler: BatchSampler) -> None:
     """Set everything to what `save_progress` wrote."""
     state = torch.load(file, weights_only=True)
     with torch.no_grad():
-        for parameter, value in zip(student.parameters(), state["weights"], strict=True):
+        for parameter, value in zip(sft_model.parameters(), state["weights"], strict=True):
             parameter.copy_(value)
     optimizer.load_state_dict(state["optimizer"])
-    draw.rng.bit_generator.state = state["random"]
-    draw.order = state["order"]
+    sampler.rng.bit_generator.state = state["random"]
+    sampler.order = state["order"]
 
 
 def step_of(file: Path) -> int:

@@ -24,7 +24,7 @@ from recipes.ocr_vsi_tiny.vocabulary import labels
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
 
-SHOWN = 0.06
+MIN_COVERAGE = 0.06
 """Share of a cell that an object must cover to be labelled there."""
 MERGE = 2
 """Patches down and across a cell."""
@@ -34,11 +34,11 @@ CLIP_COLUMNS = ["clip_id", "fps", "objects", "camera_to_world", "footprints", "v
 
 
 @dataclass(frozen=True)
-class Clips:
+class ClipArrays:
     """N clips of T frames with P patches of D values and K cells each, and of at most O objects.
 
     patches : (N, T, P, D) uint8, in the processor's order, so that the patches of a cell are neighbours
-    present : (N, T, K, C) bool, labels (phrases.py) shown in each cell
+    present : (N, T, K, C) bool, labels (vocabulary.py) of the objects in each cell
     center : (N, T, K, 3) float32, world position of the box of the object that covers most of the cell; NaN = none
     longest : (N, T, K) float32, metres, longest side of that box
     camera_to_world : (N, T, 4, 4) float32
@@ -59,21 +59,21 @@ class Clips:
     def __len__(self) -> int:
         return len(self.patches)
 
-    def __getitem__(self, places: Any) -> Clips:
+    def __getitem__(self, places: Any) -> ClipArrays:
         """Return some of the clips."""
-        return Clips(**{item.name: getattr(self, item.name)[places] for item in fields(self)})
+        return ClipArrays(**{item.name: getattr(self, item.name)[places] for item in fields(self)})
 
     def geometry(self) -> Geometry:
         """Return the annotation as tensors."""
         return Geometry(**{item.name: torch.from_numpy(getattr(self, item.name)) for item in fields(Geometry)})
 
-    def shown(self, frames: np.ndarray) -> Clips:
+    def at_frames(self, frames: np.ndarray) -> ClipArrays:
         """Return the clips with only some of their frames: (T,), the same of every clip, or (N, T)."""
         chosen = np.broadcast_to(frames, (len(self), np.shape(frames)[-1]))
         rows = np.arange(len(self))[:, None]
         return replace(self, **{name: getattr(self, name)[rows, chosen] for name in PER_FRAME})
 
-    def mirrored(self, columns: int) -> Clips:
+    def mirrored(self, columns: int) -> ClipArrays:
         """Return the clips seen in a mirror: left is right; the world's first axis is reversed.
 
         columns : patches across a frame
@@ -104,7 +104,7 @@ class Clips:
         )
 
     @classmethod
-    def join(cls, parts: Sequence[Clips]) -> Clips:
+    def join(cls, parts: Sequence[ClipArrays]) -> ClipArrays:
         """Return the clips of all parts, one after the other."""
         return cls(**{item.name: np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(cls)})
 
@@ -114,7 +114,7 @@ class Clips:
             np.savez(opened, **{item.name: getattr(self, item.name) for item in fields(self)})
 
     @classmethod
-    def load(cls, file: Path) -> Clips:
+    def load(cls, file: Path) -> ClipArrays:
         """Read what `save` wrote."""
         with np.load(file) as arrays:
             return cls(**{item.name: arrays[item.name] for item in fields(cls)})
@@ -123,16 +123,16 @@ class Clips:
 PER_FRAME = ("patches", "present", "center", "longest", "camera_to_world")
 
 
-def read_clips(folder: Path, split: str, processor: ProcessorMixin) -> tuple[Clips, list[str]]:
+def read_clips(folder: Path, split: str, processor: ProcessorMixin) -> tuple[ClipArrays, list[str]]:
     """Return the clips of an ocr-vsi folder as arrays, and their ids."""
-    arrays: dict[str, list[np.ndarray]] = {item.name: [] for item in fields(Clips)}
+    arrays: dict[str, list[np.ndarray]] = {item.name: [] for item in fields(ClipArrays)}
     names = []
     for row in clip_rows(folder / split):
         frames, _ = read_frames(folder / split / row["vanilla_file_name"])
         for name, value in _clip_arrays(row, frames, processor).items():
             arrays[name].append(value)
         names.append(row["clip_id"])
-    return Clips(**{name: np.stack(values) for name, values in arrays.items()}), names
+    return ClipArrays(**{name: np.stack(values) for name, values in arrays.items()}), names
 
 
 def clip_rows(split: Path) -> Iterator[Mapping[str, Any]]:
@@ -155,17 +155,19 @@ def _clip_arrays(row: Mapping[str, Any], frames: np.ndarray, processor: Processo
     merge = processor.video_processor.merge_size
     rows, columns = grid[1] // merge, grid[2] // merge
     present = np.zeros((len(frames), rows * columns, len(labels())), dtype=bool)
-    best = np.full((len(frames), rows * columns), SHOWN, dtype=np.float32)
+    best = np.full((len(frames), rows * columns), MIN_COVERAGE, dtype=np.float32)
     center = np.full((*best.shape, 3), np.nan, dtype=np.float32)
     longest = np.full(best.shape, np.nan, dtype=np.float32)
     index = {name: number for number, name in enumerate(labels())}
     footprints = footprints_of(row)
-    shown = [item for item in row["objects"] if item["id"] in footprints.codes and item["label"] in index]
-    if len(shown) > OBJECTS:
-        raise ValueError(f"clip '{row['clip_id']}' shows {len(shown)} objects, more than {OBJECTS}; use smaller scenes")
-    for item in shown:
+    visible = [item for item in row["objects"] if item["id"] in footprints.codes and item["label"] in index]
+    if len(visible) > OBJECTS:
+        raise ValueError(
+            f"clip '{row['clip_id']}' shows {len(visible)} objects, more than {OBJECTS}; use smaller scenes"
+        )
+    for item in visible:
         share = _cell_shares(footprints.region([item["id"]]), rows, columns)
-        present[..., index[item["label"]]] |= share >= SHOWN
+        present[..., index[item["label"]]] |= share >= MIN_COVERAGE
         nearer = share > best
         best[nearer] = share[nearer]
         center[nearer] = item["center"]
@@ -176,7 +178,7 @@ def _clip_arrays(row: Mapping[str, Any], frames: np.ndarray, processor: Processo
         "center": center,
         "longest": longest,
         "camera_to_world": np.asarray(row["camera_to_world"], dtype=np.float32),
-        **_objects([index[item["label"]] for item in shown], shown),
+        **_objects([index[item["label"]] for item in visible], visible),
     }
 
 

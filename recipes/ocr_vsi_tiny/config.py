@@ -8,7 +8,7 @@ from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.models.tiny import TinySize
 from ocr_hf.models.usage import Usage
 from ocr_hf.vsi_bench.ocr_vsi_test import CLIPS
-from recipes.ocr_vsi_tiny.vocabulary import phrases
+from recipes.ocr_vsi_tiny.vocabulary import single_tokens
 
 SIZE = TinySize(
     hidden=256,
@@ -22,13 +22,13 @@ SIZE = TinySize(
     temporal_patch=1,
     max_pixels=112 * 84,
     whole_frames=True,
-    phrases=phrases(),
+    phrases=single_tokens(),
 )
 """One frame of 112 x 84 pixels is 12 video tokens; two frames seconds apart don't share a token."""
 
 PROMPT = "official"
 USAGE = Usage(frames=8, prompt=PROMPT, max_pixels=SIZE.max_pixels)
-"""How the model wants to be asked; saved beside it."""
+"""Frames, pixels and prompt that the model was trained with; saved beside it for whoever loads it."""
 
 
 EXTRA = ("seen", "look", "related", "judge")
@@ -44,7 +44,7 @@ class Phase:
 
     name : folder of the model at its end; start : steps before it; steps : its own; schedule : see `rate` in sft.py
     learning_rate : at its highest; questions : of a clip and step; black : share of black steps
-    more : tasks of which a clip is asked a further question once each task has had one; () = any but the long ones
+    more : tasks from which a clip gets a further question once each task has had one; () = any but the long ones
     extra : what of EXTRA is supervised beside answers and what is known of named objects
     inserted_after : a fresh layer, which at first changes nothing, is inserted after so many layers; 0 = none
     frozen : the first layers of the language model, and the vision tower, that this phase leaves as they are
@@ -66,8 +66,8 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class ReferenceConfig:
-    """Data, stages and seeds of `python -m recipes.ocr_vsi_tiny.train`.
+class RecipeConfig:
+    """TrainingData, stages and seeds of `python -m recipes.ocr_vsi_tiny.train`.
 
     parts, scenes : seeds of the parts of the training data, and scenes of each, of which two clips are taken
     held_out_clips : the last clips are not trained on but give the learning curves; the benchmark is never looked at
@@ -76,19 +76,20 @@ class ReferenceConfig:
     first_steps, first_questions, first_schedule : SFT's first phase asks few questions of a clip, so that seeing is
         learnt before answering; its learning rate falls along a cosine of first_schedule steps, cut at first_steps
     named_steps : of SFT's second phase, in which what questions name is looked up
-    related_steps : of SFT's third phase, in which the upper layers, one of them new, learn what is asked about it
+    related_steps : of SFT's third phase, in which the upper layers, one of them new, learn how the named objects
+        are related
     related_questions : of a clip, from then on; most beyond one of each task are about several objects
-    sft_steps, sft_learning_rate : of SFT's fourth phase, in which what is asked is put into letters and digits
+    sft_steps, sft_learning_rate : of SFT's fourth phase, in which relations are put into letters and digits
     heads_first : first steps of the last two phases that train only the supervising heads
     learning_rate : of the other phases; weight_decay, warm_up : of all, in steps of one batch
-    category_weight, place_weight : of the dense 3D supervision against the answers: what is shown, and where and how
+    category_weight, place_weight : of the dense 3D supervision against the answers: what is visible, and where and how
         large it is; see dense_supervision.py
     placed_layer, named_layer : layers of the language model after which places in the room, and what is known of the
         categories that a question names, are supervised
     paired_layer, decided_layer : layers, counted with the new one, in which the objects that a question names are
         related to each other, and in which options and numbers are decided; see relation_supervision.py
     black : share of the later phases' steps with black clips, so that a model which sees nothing answers by the words
-    grpo_steps, grpo_clips : steps of OCR-GRPO, and how many clips it draws its questions from
+    grpo_steps, grpo_clips : steps of OCR-GRPO, and how many clips its questions are about
     grpo_batch, grpo_accumulation, grpo_generations : rollouts a micro-batch, micro-batches a step, rollouts a question
     grpo_learning_rate, grpo_beta : of OCR-GRPO; beta weighs the divergence from the SFT model
     grpo_score_every : steps between two scores on held-out clips

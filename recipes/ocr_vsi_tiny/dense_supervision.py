@@ -19,7 +19,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 from torch.nn import functional
 
 METRES = 2.0
@@ -30,7 +29,7 @@ NAMED = {"place": slice(0, 3), "extent": slice(3, 6), "first": slice(6, 7), "cou
 
 @dataclass(frozen=True)
 class Geometry:
-    """The annotation of B clips of T frames with K cells: what `Clips` of clip_arrays.py hold, as tensors.
+    """The annotation of B clips of T frames with K cells: what `ClipArrays` of clip_arrays.py hold, as tensors.
 
     present : (B, T, K, C) bool; center : (B, T, K, 3), longest : (B, T, K), metres, NaN = nothing there
     camera_to_world : (B, T, 4, 4)
@@ -46,46 +45,7 @@ class Geometry:
     object_axes: torch.Tensor
 
 
-class SeenHeads(nn.Module):
-    """Reads categories (C), position (3) and longest side (1) from video tokens, and where the camera is (4)."""
-
-    def __init__(self, hidden: int, categories: int) -> None:
-        super().__init__()
-        self.categories = categories
-        self.seen = nn.Linear(hidden, categories + 4)
-        self.norm = nn.LayerNorm(hidden)
-        self.placed = nn.Linear(hidden, categories + 8)
-        for head in (self.seen, self.placed):
-            # Most categories are in no cell; starting from that spares the first steps
-            nn.init.constant_(head.bias[:categories], -4.0)
-
-    def forward(self, seen: torch.Tensor, hidden: torch.Tensor, geometry: Geometry) -> dict[str, torch.Tensor]:
-        """Return the losses; seen, hidden : (B, T K, H) video tokens of the tower and within the language model."""
-        poses = geometry.camera_to_world
-        seen, placed = self.seen(seen.float()), self.placed(self.norm(hidden.float()))
-        count = self.categories
-        target = camera_pose(poses)[:, :, None].expand(-1, -1, geometry.longest.shape[2], -1)
-        return {
-            **self._cells("seen", seen, in_own_camera(geometry.center, poses), geometry),
-            **self._cells("placed", placed[..., : count + 4], in_first_camera(geometry.center, poses), geometry),
-            "camera": functional.smooth_l1_loss(placed[..., count + 4 :], target.flatten(1, 2), beta=0.2),
-        }
-
-    def _cells(self, name: str, read: torch.Tensor, place: torch.Tensor, geometry: Geometry) -> dict[str, torch.Tensor]:
-        valid = torch.isfinite(geometry.longest).flatten()
-        read = read.flatten(0, 1)
-        category = functional.binary_cross_entropy_with_logits(
-            read[:, : self.categories], geometry.present.flatten(0, 2).float()
-        )
-        size = geometry.longest.flatten()[valid].log()[:, None]
-        target = torch.cat([place.flatten(0, 2)[valid] / METRES, size], dim=1)
-        return {
-            f"{name}_category": category * self.categories,
-            f"{name}_place": functional.smooth_l1_loss(read[valid, self.categories :], target, beta=0.2),
-        }
-
-
-def looks(attention: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+def attention_on_object(attention: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
     """Return the share of attention (M,) that goes to the right cells, for the words whose category is to be seen.
 
     attention : (N, S) of N words to S video tokens; cells : (N, S) bool, which of them show what the word names
@@ -113,14 +73,15 @@ def named_targets(geometry: Geometry) -> torch.Tensor:
     extent = torch.stack(
         [torch.einsum("bi,boij->boj", along, axes).abs().sum(-1) for along in (right, forward, up)], dim=-1
     )
-    shown = geometry.present.any(2)
-    first = shown.float().argmax(1) / shown.shape[1]
+    visible = geometry.present.any(2)
+    # argmax of a boolean is the first True
+    first = visible.float().argmax(1) / visible.shape[1]
     sums = torch.einsum("boc,bod->bcd", one, torch.cat([place, extent], dim=-1))
     nothing = torch.tensor(torch.nan)
     return torch.cat(
         [
             torch.where((number == 1)[..., None], sums, nothing),
-            torch.where(shown.any(1), first, nothing)[..., None],
+            torch.where(visible.any(1), first, nothing)[..., None],
             torch.where(number > 0, number / 2.0, nothing)[..., None],
         ],
         dim=-1,

@@ -1,6 +1,6 @@
 """Example questions with a frame before and after its queried objects are noised, and the model's two answers.
 
-One question a task, drawn by a hash of its id: nobody chose them.
+One question a task, sampled by a hash of its id: nobody chose them.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ class Example:
 
 
 def pick_examples(run: StoredRun, data: Path) -> list[Example]:
-    """Return one example of each task that was asked with noise on the queried objects.
+    """Return one example of each task that was evaluated with noise on the queried objects.
 
-    data : the folder that the run was asked of. Raises ValueError where it is another.
+    data : the folder that the run was evaluated on. Raises ValueError where it is another.
     """
     if NOISED not in run.answers:
         return []
     benchmark = open_benchmark(str(data))
     settings = run.results["settings"]
     if benchmark.revision != settings["data_revision"]:
-        raise ValueError(f"{run.folder} was asked of {settings['data_revision']}, {data} is {benchmark.revision}")
+        raise ValueError(f"{run.folder} was evaluated on {settings['data_revision']}, {data} is {benchmark.revision}")
     frames = BenchmarkFrames(benchmark, EvalConfig(**{name: settings[name] for name in ("frames", "seed", "strength")}))
     stored = {row["id"]: row for row in benchmark.rows}
-    asked = [
+    answered = [
         (stored[row["id"]], before, after)
         for row, before, after in zip(run.rows, run.answers[VANILLA], run.answers[NOISED], strict=True)
         if before is not None and after is not None
     ]
     examples = []
     for task in TASKS:
-        mine = [item for item in asked if item[0]["question_type"] in task.levels]
+        mine = [item for item in answered if item[0]["question_type"] in task.levels]
         if mine:
             row, before, after = min(mine, key=lambda item: stable_key("example", item[0]["id"]))
             examples.append(Example(task.title, row, before, after, *_clearest_frames(frames, row)))
@@ -74,7 +74,7 @@ def _clearest_frames(frames: BenchmarkFrames, row: dict[str, Any]) -> tuple[np.n
     return sampled.array[best], noisy[best]
 
 
-def draw_examples(examples: Sequence[Example], path: Path) -> None:
+def plot_examples(examples: Sequence[Example], path: Path) -> None:
     """Draw one line an example: vanilla frame, noisy frame, question, truth and both answers."""
     import matplotlib
 
@@ -103,9 +103,9 @@ def draw_examples(examples: Sequence[Example], path: Path) -> None:
 def caption(example: Example) -> str:
     """Return the words beside an example's frames, wrapped."""
     row = example.row
-    told = [
+    lines = [
         *textwrap.wrap(f"{example.title}: {row['question']}", 84),
         *textwrap.wrap("   ".join(row["options"] or ()), 84),
         f"truth {row['ground_truth']}     vanilla: {example.before.strip()}     noisy: {example.after.strip()}",
     ]
-    return "\n".join(line.replace("$", r"\$") for line in told)
+    return "\n".join(line.replace("$", r"\$") for line in lines)

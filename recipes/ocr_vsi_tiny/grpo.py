@@ -18,10 +18,10 @@ from ocr_hf.train.trainer import OCRGRPOTrainer
 from ocr_hf.train.training_rows import with_prompts
 from ocr_hf.vsi_bench.tasks import TASK_OF
 from recipes.ocr_vsi_tiny.checkpoints import finish
-from recipes.ocr_vsi_tiny.config import PROMPT, SIZE, ReferenceConfig
+from recipes.ocr_vsi_tiny.config import PROMPT, SIZE, RecipeConfig
 from recipes.ocr_vsi_tiny.model import load
-from recipes.ocr_vsi_tiny.sampling import Data
-from recipes.ocr_vsi_tiny.sft_model import Student
+from recipes.ocr_vsi_tiny.sampling import TrainingData
+from recipes.ocr_vsi_tiny.sft_model import SFTModel
 from recipes.ocr_vsi_tiny.training_data import SPLIT, load_data, part_folder, split_off
 
 COLUMNS = [
@@ -69,13 +69,13 @@ def _taken(file: Any, rows: list[int]) -> Any:
 class Log(TrainerCallback):
     """Append what the trainer logs, and every so many steps the held-out score, to log.jsonl."""
 
-    def __init__(self, file: Path, student: Student, held_out: Data, frames: np.ndarray, every: int) -> None:
-        self.file, self.student, self.held_out, self.frames, self.every = file, student, held_out, frames, every
+    def __init__(self, file: Path, sft_model: SFTModel, held_out: TrainingData, frames: np.ndarray, every: int) -> None:
+        self.file, self.sft_model, self.held_out, self.frames, self.every = file, sft_model, held_out, frames, every
         self.started = time.perf_counter()
 
     def score(self, step: int) -> None:
         """Write the held-out score at a step."""
-        summary = self.student.score(self.held_out, self.frames)
+        summary = self.sft_model.score(self.held_out, self.frames)
         tasks = {name: round(task["score"], 1) for name, task in summary["tasks"].items()}
         self.write({"step": step, "held_out": round(summary["macro"], 2), "tasks": tasks})
 
@@ -93,7 +93,7 @@ class Log(TrainerCallback):
             self.score(state.global_step)
 
 
-def run_grpo(config: ReferenceConfig, out: Path) -> Path:
+def run_grpo(config: RecipeConfig, out: Path) -> Path:
     """Train the SFT model by OCR-GRPO; return the folder of the stage."""
     start = out / "sft" / "model"
     if not start.is_dir():
@@ -104,10 +104,10 @@ def run_grpo(config: ReferenceConfig, out: Path) -> Path:
     folder.mkdir()
     processor = AutoProcessor.from_pretrained(start, padding_side="left")
     model = load(start)
-    student = Student(model, processor, config)
-    _, held_out = split_off(load_data(config, out, student.texts), config.held_out_clips)
+    sft_model = SFTModel(model, processor, config)
+    _, held_out = split_off(load_data(config, out, sft_model.question_tokenizer), config.held_out_clips)
     frames = np.linspace(0, held_out.clips.patches.shape[1] - 1, config.num_frames, dtype=int)
-    log = Log(folder / "log.jsonl", student, held_out, frames, config.grpo_score_every)
+    log = Log(folder / "log.jsonl", sft_model, held_out, frames, config.grpo_score_every)
     log.score(0)
     rows = grpo_rows(part_folder(out, config.parts[0]), config.grpo_clips, config.seed)
     trainer = OCRGRPOTrainer(

@@ -51,7 +51,7 @@ def smooth(values: np.ndarray, width: int = SMOOTHED) -> np.ndarray:
     return (total[ends] - total[starts]) / (ends - starts)
 
 
-def draw_curves(stages: Mapping[str, Lines], path: Path) -> None:
+def plot_curves(stages: Mapping[str, Lines], path: Path) -> None:
     """Draw one panel a stage: held-out score on the left axis, the same for all; loss or rewards on the right."""
     import matplotlib
 

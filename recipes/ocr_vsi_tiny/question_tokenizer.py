@@ -1,4 +1,4 @@
-"""Questions as token ids, cut where the video ends: what all questions of a clip share, and each one's own part."""
+"""Prompts as token ids, cut where the question begins: what all questions about a clip share, and the rest."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_hf.models.media import with_video
+from ocr_hf.train.packing import PackedQuestion
 from ocr_hf.vsi_bench.prompts import PREFIX, build_prompt
 from recipes.ocr_vsi_tiny.config import PROMPT
 from recipes.ocr_vsi_tiny.vocabulary import labels
@@ -23,28 +24,25 @@ QUESTION_COLUMNS = ["clip_id", "question_type", "question", "options", "ground_t
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A question behind its video.
+class TokenizedQuestion(PackedQuestion):
+    """A question, from its first word to <|im_end|> behind the answer.
 
-    question : token ids from the question to the start of the answer; answer : token ids up to <|im_end|>
-    names : (place in `question` of its last token, number of the label) of every label that is named
+    names : (place in `ids` of its last token, number of the label) of every label that the question names
     """
 
     question_type: str
-    question: list[int]
-    answer: list[int]
     ground_truth: str
     names: tuple[tuple[int, int], ...] = ()
 
-    def mirrored(self, other: Sequence[int]) -> Asked:
+    def mirrored(self, other: Sequence[int]) -> TokenizedQuestion:
         """Return the question about the clip in a mirror; its answer stays. other : (vocabulary,) of `mirror_table`."""
-        return replace(self, question=[other[token] for token in self.question])
+        return replace(self, ids=[other[token] for token in self.ids])
 
 
-class Texts:
-    """Splits a prompt into the part before the question, equal for all, and the rest.
+class QuestionTokenizer:
+    """Turns rows into token ids, in the prompt that evaluation uses.
 
-    before : token ids up to the video, after : from the video to the question
+    before : token ids of the prefix up to the video; after : from the video to the question
     """
 
     def __init__(self, processor: ProcessorMixin, video: bool = True) -> None:
@@ -52,6 +50,7 @@ class Texts:
         text = processor.apply_chat_template(
             with_video(chat) if video else chat, tokenize=False, add_generation_prompt=True
         )
+        # Cut at a mark instead of counting tokens, so that any chat template will do
         head, self._tail = text.split(MARK)
         before, _, after = head.partition(processor.video_token)
         self._tokenizer = processor.tokenizer
@@ -68,11 +67,12 @@ class Texts:
     def _ids(self, text: str) -> list[int]:
         return self._tokenizer(text, add_special_tokens=False)["input_ids"]
 
-    def asked(self, row: Mapping[str, Any]) -> Asked:
+    def encode(self, row: Mapping[str, Any]) -> TokenizedQuestion:
         """Return a row's question and answer as token ids."""
         prompt = build_prompt(row, PROMPT).removeprefix(self._opening)
         question, answer = self._ids(prompt + self._tail), [*self._ids(row["ground_truth"]), self.stop]
-        return Asked(row["question_type"], question, answer, row["ground_truth"], tuple(self._names(question)))
+        names = tuple(self._names(question))
+        return TokenizedQuestion(question, answer, row["question_type"], row["ground_truth"], names)
 
     def _names(self, question: Sequence[int]) -> Iterator[tuple[int, int]]:
         """Yield the labels that stand in a question, the longest where several do, where their tokens end."""
@@ -83,11 +83,11 @@ class Texts:
                 yield start + found[0] - 1, self._labels[tuple(question[start : start + found[0]])]
             start += found[0] if found else 1
 
-    def by_clip(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Asked]]:
+    def by_clip(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, list[TokenizedQuestion]]:
         """Return clip id -> its questions."""
-        out: dict[str, list[Asked]] = defaultdict(list)
+        out: dict[str, list[TokenizedQuestion]] = defaultdict(list)
         for row in rows:
-            out[row["clip_id"]].append(self.asked(row))
+            out[row["clip_id"]].append(self.encode(row))
         return dict(out)
 
 

@@ -1,4 +1,4 @@
-"""Supervision of what a question asks about the objects that it names, before it is put into a letter or digits.
+"""Supervision of how the objects that a question names are related, before that is put into a letter or digits.
 
 A letter tells a network little about why it is right. Three steps are supervised instead, each in a layer of its own:
 
@@ -25,7 +25,7 @@ import torch
 
 from ocr_hf.vsi_bench.tasks import is_numeric
 from recipes.ocr_vsi_tiny.dense_supervision import METRES, NAMED
-from recipes.ocr_vsi_tiny.question_tokenizer import Asked
+from recipes.ocr_vsi_tiny.question_tokenizer import TokenizedQuestion
 
 PAIRED = {
     "to": slice(0, 3),
@@ -49,10 +49,10 @@ STOOD_AT, FACED = 0, 2
 
 
 @dataclass(frozen=True)
-class Relations:
+class RelationTargets:
     """What is supervised in a group of questions.
 
-    rows, columns : (N,) words; targets : (N, VALUES) of PAIRED, DECIDED and LETTER, NaN = not asked or unknown
+    rows, columns : (N,) words; targets : (N, VALUES) of PAIRED, DECIDED and LETTER, NaN = not supervised or unknown
     fetched : (M, 4) row, head, word that attends, word attended to
     judged : (K, 3) row, word that decides, word that it attends to; picked : (P, 3) row, last word, right option
     """
@@ -65,16 +65,18 @@ class Relations:
     picked: torch.Tensor
 
 
-def relations(asked: Sequence[Asked], clip: torch.Tensor, named: torch.Tensor, option_ends: Set[int]) -> Relations:
+def relation_targets(
+    questions: Sequence[TokenizedQuestion], clip: torch.Tensor, named: torch.Tensor, option_ends: Set[int]
+) -> RelationTargets:
     """Return what is supervised.
 
-    asked, clip : the questions of a group, and which clip each is about; named : (B, C, 8) of `named_targets`
+    questions, clip : of a group, and which clip each is about; named : (B, C, 8) of `named_targets`
     option_ends : token ids that stand behind an option
     """
     places, targets, fetched, judged, picked = [], [], [], [], []
-    for row, (question, number) in enumerate(zip(asked, clip.tolist(), strict=True)):
-        last = len(question.question) - 1
-        ends = [i - 1 for i, token in enumerate(question.question) if token in option_ends]
+    for row, (question, number) in enumerate(zip(questions, clip.tolist(), strict=True)):
+        last = len(question.ids) - 1
+        ends = [i - 1 for i, token in enumerate(question.ids) if token in option_ends]
         fetches = list(_fetches(question, len(ends)))
         values = _paired(question, fetches, named[number])
         if is_numeric(question.question_type):
@@ -90,7 +92,7 @@ def relations(asked: Sequence[Asked], clip: torch.Tensor, named: torch.Tensor, o
         places += [(row, column) for column in values]
         targets += [_row(each) for each in values.values()]
     rows, columns = torch.tensor(places).view(-1, 2).T
-    return Relations(
+    return RelationTargets(
         rows,
         columns,
         torch.stack(targets),
@@ -100,12 +102,12 @@ def relations(asked: Sequence[Asked], clip: torch.Tensor, named: torch.Tensor, o
     )
 
 
-def _fetches(asked: Asked, options: int) -> Iterator[tuple[int, int, int]]:
+def _fetches(question: TokenizedQuestion, options: int) -> Iterator[tuple[int, int, int]]:
     """Yield (head, number of the name that fetches, number of the name that is fetched).
 
-    A label that runs into its neighbours when it is cut into tokens isn't found; nothing is asked of such a question.
+    A label that runs into its neighbours when it is cut into tokens isn't found; such a question has no fetches.
     """
-    kind, count = asked.question_type, len(asked.names)
+    kind, count = question.question_type, len(question.names)
     if kind == "object_abs_distance" and count == 2:
         yield STOOD_AT, 1, 0
     elif kind.startswith("object_rel_direction") and count >= 3:
@@ -113,8 +115,9 @@ def _fetches(asked: Asked, options: int) -> Iterator[tuple[int, int, int]]:
     elif kind == "object_rel_distance" and count == 2 * options + 1:
         yield from ((STOOD_AT, options + number, options) for number in range(1, options + 1))
     elif kind == "obj_appearance_order" and count % (options + 1) == 0:
-        shown = count // (options + 1)
-        yield from ((STOOD_AT, name, name - 1) for name in range(shown, count) if name % shown)
+        length = count // (options + 1)
+        # The first `length` names are in the question itself; the first of an option has none before it
+        yield from ((STOOD_AT, name, name - 1) for name in range(length, count) if name % length)
 
 
 def _judged_by(deciding: Sequence[int], having: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -126,27 +129,29 @@ def _judged_by(deciding: Sequence[int], having: Sequence[int]) -> Iterator[tuple
         before = word
 
 
-def _paired(asked: Asked, fetches: Sequence[tuple[int, int, int]], named: torch.Tensor) -> dict[int, dict[str, Any]]:
+def _paired(
+    question: TokenizedQuestion, fetches: Sequence[tuple[int, int, int]], named: torch.Tensor
+) -> dict[int, dict[str, Any]]:
     """Return column -> PAIRED values of one question; named : (C, 8)."""
     out: dict[int, dict[str, Any]] = defaultdict(dict)
     for head, word, other in fetches:
-        column, one, there = asked.names[word][0], named[asked.names[other][1]], named[asked.names[word][1]]
+        column, one, there = question.names[word][0], named[question.names[other][1]], named[question.names[word][1]]
         place = NAMED["place"]
-        if asked.question_type == "obj_appearance_order":
+        if question.question_type == "obj_appearance_order":
             out[column] |= {"later": 4.0 * (there - one)[NAMED["first"]]}
         elif head == FACED:
-            stood_at = named[asked.names[0][1]]
+            stood_at = named[question.names[0][1]]
             three = torch.stack([each[place] for each in (stood_at, one, there)])
             out[column] |= {"ahead": (one - stood_at)[place][:2], "bearing": bearing(three[None])[0]}
         else:
             out[column] |= {"to": (there - one)[place]}
-            if not asked.question_type.startswith("object_rel_direction"):
+            if not question.question_type.startswith("object_rel_direction"):
                 out[column] |= {"reach": (there + one)[NAMED["extent"]], "distance": gap(one, there) / METRES}
     return out
 
 
 def _row(values: Mapping[str, Any]) -> torch.Tensor:
-    """Return (VALUES,) targets, NaN where nothing is asked."""
+    """Return (VALUES,) targets, NaN where nothing is question."""
     out = torch.full((VALUES,), math.nan)
     for name, value in values.items():
         out[OUTPUTS[name]] = value

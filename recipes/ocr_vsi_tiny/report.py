@@ -20,8 +20,8 @@ from ocr_hf.data.atomic import replacing
 from ocr_hf.vsi_bench.bootstrap import DRAWS
 from ocr_hf.vsi_bench.compare import Comparison, compare_runs
 from ocr_hf.vsi_bench.stored_runs import StoredRun, check_same_questions, read_run
-from recipes.ocr_vsi_tiny.examples import draw_examples, pick_examples
-from recipes.ocr_vsi_tiny.learning_curves import draw_curves, read_logs
+from recipes.ocr_vsi_tiny.examples import pick_examples, plot_examples
+from recipes.ocr_vsi_tiny.learning_curves import plot_curves, read_logs
 from recipes.ocr_vsi_tiny.report_text import render
 
 MODELS = {"grpo": "ocr-vsi-tiny", "sft": "sft", "text-only": "text-only", "untrained": "untrained"}
@@ -34,7 +34,7 @@ def write_report(results: Path, data: Path | None = None, logs: Path | None = No
 
     data : the benchmark's folder with `rooms`, from which example frames are drawn; None leaves them out
     logs : the training's folder, whose STAGE/log.jsonl are copied; None takes the copies of an earlier call
-    Raises FileNotFoundError where the checkpoint wasn't evaluated, ValueError where models were asked other questions.
+    Raises FileNotFoundError where the checkpoint wasn't evaluated, ValueError where models answered other questions.
     """
     rooms, house = (_runs(results, part) for part in ("rooms", "house"))
     if "grpo" not in rooms:
@@ -47,7 +47,7 @@ def write_report(results: Path, data: Path | None = None, logs: Path | None = No
         parts["house"] = _compare(house)
     if logs is not None:
         _keep_logs(logs, results)
-    figures = _draw(results, rooms["grpo"], data)
+    figures = _pictures(results, rooms["grpo"], data)
     path = results / "report.md"
     with replacing(path) as temporary:
         temporary.write_text(render(parts, rooms, figures, draws), encoding="utf-8")
@@ -55,7 +55,7 @@ def write_report(results: Path, data: Path | None = None, logs: Path | None = No
 
 
 def _runs(results: Path, part: str) -> dict[str, StoredRun]:
-    """Return the runs there are of a part, all asked the same."""
+    """Return the runs there are of a part, all of the same questions."""
     folders = {system: results / name / part for system, name in MODELS.items()}
     runs = {system: read_run(folder) for system, folder in folders.items() if (folder / "results.json").is_file()}
     if runs:
@@ -81,20 +81,20 @@ def _keep_logs(logs: Path, results: Path) -> None:
             shutil.copyfile(source, temporary)
 
 
-def _draw(results: Path, run: StoredRun, data: Path | None) -> Mapping[str, str]:
-    """Draw what there is to draw; return picture -> file name, or why it is left out."""
-    told = {"curves": "no training logs were given (--logs)", "examples": "no benchmark folder was given (--data)"}
+def _pictures(results: Path, run: StoredRun, data: Path | None) -> Mapping[str, str]:
+    """Make the pictures there are data for; return picture -> file name, or why it is left out."""
+    pictures = {"curves": "no training logs were given (--logs)", "examples": "no benchmark folder was given (--data)"}
     stages = read_logs(results / "logs", STAGES)
     if stages:
-        draw_curves(stages, results / "learning_curves.png")
-        told["curves"] = "learning_curves.png"
+        plot_curves(stages, results / "learning_curves.png")
+        pictures["curves"] = "learning_curves.png"
     if data is not None:
         examples = pick_examples(run, data / "rooms")
-        told["examples"] = "the checkpoint was not evaluated with --audit queried_noised"
+        pictures["examples"] = "the checkpoint was not evaluated with --audit queried_noised"
         if examples:
-            draw_examples(examples, results / "examples.png")
-            told["examples"] = "examples.png"
-    return told
+            plot_examples(examples, results / "examples.png")
+            pictures["examples"] = "examples.png"
+    return pictures
 
 
 def main(

@@ -27,7 +27,7 @@ PARTS = {
     "house": "The house",
 }
 BASELINES = ("text-only", *REFERENCES)
-"""What the checkpoint has to beat; the model trained without video is asked without video."""
+"""What the checkpoint has to beat; the text-only model was trained and is evaluated without video."""
 _TASKS = {OVERALL: "overall", **{task.name: task.title for task in TASKS}}
 _SETTINGS = ("frames", "max_pixels", "prompt", "extraction", "max_new_tokens", "batch_size", "dtype", "seed")
 
@@ -87,9 +87,9 @@ def _verdict(part: Comparison, tables: Mapping[str, Table], draws: int) -> str:
 
 def _won(figures: Table) -> tuple[list[str], list[str]]:
     """Return the titles of the tasks in which the checkpoint beats every baseline, and of the others."""
-    asked = [task for task in TASKS if task.name in figures["grpo"]]
-    won = [task.title for task in asked if _beats_all(figures, task.name)]
-    return won, [task.title for task in asked if task.title not in won]
+    evaluated = [task for task in TASKS if task.name in figures["grpo"]]
+    won = [task.title for task in evaluated if _beats_all(figures, task.name)]
+    return won, [task.title for task in evaluated if task.title not in won]
 
 
 def _on_part(figures: Table) -> str:
@@ -192,7 +192,7 @@ def _query_lock(runs: Mapping[str, StoredRun]) -> str:
 
 
 def _pictures(figures: Mapping[str, str]) -> str:
-    shown = []
+    sections = []
     for key, title, alt in (
         ("curves", "Learning curves", "Held-out score, loss and rewards of SFT and OCR-GRPO over the steps"),
         ("examples", "Examples", "Vanilla and noisy frames with question, truth and both answers"),
@@ -201,8 +201,8 @@ def _pictures(figures: Mapping[str, str]) -> str:
         body = f"![{alt}]({file})" if file.endswith(".png") else f"Left out: {file}."
         if key == "examples" and file.endswith(".png"):
             body = f"One question a task, drawn by a hash of its id: nobody chose them.\n\n{body}"
-        shown.append(f"## {title}\n\n{body}")
-    return "\n\n".join(shown)
+        sections.append(f"## {title}\n\n{body}")
+    return "\n\n".join(sections)
 
 
 def _settings(runs: Mapping[str, StoredRun]) -> str:

@@ -1,4 +1,4 @@
-"""What the supervised stage is trained on: clips with their questions, and batches of them."""
+"""Batches of SFT: clips in passes over all of them, each time with other frames and questions."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ocr_hf.vsi_bench.tasks import TASK_OF
-from recipes.ocr_vsi_tiny.clip_arrays import Clips
-from recipes.ocr_vsi_tiny.config import Phase, ReferenceConfig
-from recipes.ocr_vsi_tiny.question_tokenizer import Asked
+from recipes.ocr_vsi_tiny.clip_arrays import ClipArrays
+from recipes.ocr_vsi_tiny.config import Phase, RecipeConfig
+from recipes.ocr_vsi_tiny.question_tokenizer import TokenizedQuestion
 
 
 @dataclass(frozen=True)
-class Data:
-    """Clips and, clip by clip, their questions."""
+class TrainingData:
+    """ClipArrays and, clip by clip, their questions."""
 
-    clips: Clips
-    asked: list[list[Asked]]
+    clips: ClipArrays
+    questions: list[list[TokenizedQuestion]]
 
-    def by_task(self) -> list[list[list[Asked]]]:
+    def by_task(self) -> list[list[list[TokenizedQuestion]]]:
         """Return the questions of each clip by task; tasks that a clip has no question of are left out."""
         out = []
-        for questions in self.asked:
-            tasks: dict[str, list[Asked]] = defaultdict(list)
+        for questions in self.questions:
+            tasks: dict[str, list[TokenizedQuestion]] = defaultdict(list)
             for each in questions:
                 tasks[TASK_OF[each.question_type]].append(each)
             out.append(list(tasks.values()))
@@ -34,28 +34,28 @@ class Data:
 
 @dataclass(frozen=True)
 class Batch:
-    """B clips, only with the frames that are shown, and the questions about each.
+    """B clips with the frames that the model is given, and the questions about each.
 
     brightness : (B, 2) gain and offset of the pixels of each clip; None leaves them alone
     black : the clips have been blackened: nothing in them is to be seen or known
     """
 
-    clips: Clips
-    asked: Sequence[Sequence[Asked]]
+    clips: ClipArrays
+    questions: Sequence[Sequence[TokenizedQuestion]]
     brightness: np.ndarray | None = None
     black: bool = False
 
 
-class Draw:
-    """The batches of the SFT stage: clips in passes over all, with other frames and questions each time.
+class BatchSampler:
+    """The batches of one phase of SFT; `rng` and `order` are its state.
 
-    mirror : token ids of the words that a mirror exchanges, of `mirror_table`; columns : patches across a frame
+    mirror : for every token id that of its mirror image, from `mirror_table`; columns : patches across a frame
     """
 
     def __init__(
         self,
-        data: Data,
-        config: ReferenceConfig,
+        data: TrainingData,
+        config: RecipeConfig,
         phase: Phase,
         rng: np.random.Generator,
         mirror: Sequence[int],
@@ -67,26 +67,26 @@ class Draw:
         self.total = data.clips.patches.shape[1]
         self.even = np.linspace(0, self.total - 1, self.config.num_frames, dtype=int)
 
-    def batch(self) -> Batch:
+    def next_batch(self) -> Batch:
         """Return the next batch."""
         config, rng = self.config, self.rng
         while len(self.order) < config.clips_per_step:
             self.order += rng.permutation(len(self.tasks)).tolist()
         chosen = [self.order.pop() for _ in range(config.clips_per_step)]
-        # Evaluation shows evenly spaced frames, so half of the clips show these
-        drawn = [choose_frames(rng, self.total, config.num_frames) for _ in chosen]
-        frames = [self.even if rng.random() < 0.5 else each for each in drawn]
-        asked = [choose_questions(rng, self.tasks[i], self.phase.questions, self.phase.more) for i in chosen]
-        clips = self.data.clips[chosen].shown(np.stack(frames))
+        # Evaluation samples evenly spaced frames, so half of the clips have these
+        sampled = [choose_frames(rng, self.total, config.num_frames) for _ in chosen]
+        frames = [self.even if rng.random() < 0.5 else each for each in sampled]
+        questions = [choose_questions(rng, self.tasks[i], self.phase.questions, self.phase.more) for i in chosen]
+        clips = self.data.clips[chosen].at_frames(np.stack(frames))
         mirror, black = rng.random() < 0.5, bool(rng.random() < self.phase.black)
         brightness = _brightness(rng, len(chosen))
         if mirror:
             clips = clips.mirrored(self.columns)
-            asked = [[each.mirrored(self.mirror) for each in questions] for questions in asked]
+            questions = [[each.mirrored(self.mirror) for each in clip] for clip in questions]
         if black:
             clips = replace(clips, patches=np.zeros_like(clips.patches))
             brightness = np.tile(np.float32([1.0, 0.0]), (len(chosen), 1))
-        return Batch(clips, asked, brightness, black)
+        return Batch(clips, questions, brightness, black)
 
 
 def choose_frames(rng: np.random.Generator, total: int, count: int) -> np.ndarray:
@@ -96,19 +96,20 @@ def choose_frames(rng: np.random.Generator, total: int, count: int) -> np.ndarra
 
 
 LONG = ("route_planning", "obj_appearance_order")
-"""Their questions have twice as many tokens as others; one of each is asked of a clip in a step."""
+"""Their questions have twice as many tokens as others; a clip gets at most one of each in a step."""
 
 
 def choose_questions(
-    rng: np.random.Generator, tasks: Sequence[Sequence[Asked]], count: int, more: Collection[str] = ()
-) -> list[Asked]:
+    rng: np.random.Generator, tasks: Sequence[Sequence[TokenizedQuestion]], count: int, more: Collection[str] = ()
+) -> list[TokenizedQuestion]:
     """Return `count` questions of one clip, of every task but the LONG ones as many as can be.
 
     more : tasks of which further questions are taken once each task has had one; () = any
     """
     decks = [[task[i] for i in rng.permutation(len(task))][: 1 if _is_long(task) else None] for task in tasks]
     rng.shuffle(decks)
-    out: list[Asked] = []
+    # One of each task in turn, as cards are dealt, so that rare tasks aren't crowded out
+    out: list[TokenizedQuestion] = []
     while len(out) < count and any(decks):
         out += [deck.pop() for deck in decks if deck]
         if more:
@@ -116,7 +117,7 @@ def choose_questions(
     return out[:count]
 
 
-def _is_long(task: Sequence[Asked]) -> bool:
+def _is_long(task: Sequence[TokenizedQuestion]) -> bool:
     return task[0].question_type in LONG
 
 

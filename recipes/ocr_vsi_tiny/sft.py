@@ -14,37 +14,43 @@ import torch
 from recipes.ocr_vsi_tiny.checkpoints import load_progress, save_progress, step_of
 from recipes.ocr_vsi_tiny.config import Phase
 from recipes.ocr_vsi_tiny.question_tokenizer import mirror_table
-from recipes.ocr_vsi_tiny.sampling import Data, Draw
-from recipes.ocr_vsi_tiny.sft_model import Student
+from recipes.ocr_vsi_tiny.sampling import BatchSampler, TrainingData
+from recipes.ocr_vsi_tiny.sft_model import SFTModel
 
 
 def train_sft(
-    student: Student, data: Data, held_out: Data, phase: Phase, folder: Path, started: float, every: int = 250
+    sft_model: SFTModel,
+    data: TrainingData,
+    held_out: TrainingData,
+    phase: Phase,
+    folder: Path,
+    started: float,
+    every: int = 250,
 ) -> None:
     """Train for one phase; append losses and, every so many steps, held-out scores to log.jsonl in the folder.
 
     started : time.perf_counter() when the first phase began, without pauses
-    every : steps after which the state is kept, too; a phase that was killed goes on there
+    every : steps after which the state is kept, too; a phase that was killed continues from there
     """
-    config = student.config
+    config = sft_model.config
     rng = np.random.default_rng(np.random.SeedSequence([config.seed, 6, *([phase.start] if phase.start else [])]))
-    groups = [{"params": list(student.model.parameters())}, {"params": student.head_parameters()}]
+    groups = [{"params": list(sft_model.model.parameters())}, {"params": sft_model.head_parameters()}]
     optimizer = torch.optim.AdamW(
         groups, lr=phase.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98), fused=True
     )
-    draw = Draw(data, config, phase, rng, mirror_table(student.tokenizer), student.columns)
+    sampler = BatchSampler(data, config, phase, rng, mirror_table(sft_model.tokenizer), sft_model.frame[1])
     state = folder / "state.pt"
     done = max(0, step_of(state) - phase.start)
     if done:
-        load_progress(state, student, optimizer, draw)
+        load_progress(state, sft_model, optimizer, sampler)
     means: dict[str, list[float]] = defaultdict(list)
     with (folder / "log.jsonl").open("a") as lines:
         for number in range(done + 1, phase.steps + 1):
             for group, wait in zip(optimizer.param_groups, (phase.heads_first, 0), strict=True):
                 group["lr"] = phase.learning_rate * rate(number - wait, phase.schedule - wait, config.warm_up)
-            losses = student.losses(draw.batch(), phase.extra)
-            student.total(losses).backward()
-            torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+            losses = sft_model.losses(sampler.next_batch(), phase.extra)
+            sft_model.total(losses).backward()
+            torch.nn.utils.clip_grad_norm_(sft_model.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             for name, value in losses.items():
@@ -56,14 +62,14 @@ def train_sft(
                 entry["loss"] = entry.pop("answer")
                 means.clear()
                 if step % every == 0 or number == phase.steps:
-                    summary = student.score(held_out, draw.even)
+                    summary = sft_model.score(held_out, sampler.even)
                     entry["held_out"] = round(summary["macro"], 2)
                     entry["tasks"] = {name: round(task["score"], 1) for name, task in summary["tasks"].items()}
-                    entry["held_out_losses"] = student.held_out_losses(held_out, draw.even, phase.extra)
+                    entry["held_out_losses"] = sft_model.held_out_losses(held_out, sampler.even, phase.extra)
                 lines.write(json.dumps(entry) + "\n")
                 lines.flush()
                 if step % every == 0 and number < phase.steps:
-                    save_progress(state, step, student, optimizer, draw)
+                    save_progress(state, step, sft_model, optimizer, sampler)
 
 
 def rate(step: int, steps: int, warm_up: int) -> float:

@@ -22,20 +22,20 @@ import typer
 from transformers import AutoProcessor
 
 from recipes.ocr_vsi_tiny.checkpoints import finish, save_model, step_of
-from recipes.ocr_vsi_tiny.config import ReferenceConfig
+from recipes.ocr_vsi_tiny.config import RecipeConfig
 from recipes.ocr_vsi_tiny.grpo import run_grpo
 from recipes.ocr_vsi_tiny.model import build_untrained, freeze, insert_layer, load
-from recipes.ocr_vsi_tiny.sampling import Data
+from recipes.ocr_vsi_tiny.sampling import TrainingData
 from recipes.ocr_vsi_tiny.sft import train_sft
-from recipes.ocr_vsi_tiny.sft_model import Student
-from recipes.ocr_vsi_tiny.training_data import load_data, prepare, split_off
+from recipes.ocr_vsi_tiny.sft_model import SFTModel
+from recipes.ocr_vsi_tiny.training_data import build_training_data, load_data, split_off
 
 STAGES = ("data", "sft", "grpo", "text-only")
-Tell = Callable[[str], None]
+Echo = Callable[[str], None]
 
 
-def train_reference(
-    config: ReferenceConfig, out: Path, stages: tuple[str, ...] = STAGES, num_proc: int = 1, tell: Tell = print
+def train_stages(
+    config: RecipeConfig, out: Path, stages: tuple[str, ...] = STAGES, num_proc: int = 1, echo: Echo = print
 ) -> None:
     """Run the stages that are named and not finished, in order.
 
@@ -50,19 +50,19 @@ def train_reference(
     if not untrained.exists():
         build_untrained(untrained, config.seed)
     if "data" in stages:
-        prepare(config, out, AutoProcessor.from_pretrained(untrained), num_proc, tell)
+        build_training_data(config, out, AutoProcessor.from_pretrained(untrained), num_proc, echo)
     for stage in stages:
         folder = out / stage
         if stage == "data" or (folder / "training.json").exists():
             continue
-        tell(f"{stage}: started; its log is {folder / 'log.jsonl'}")
+        echo(f"{stage}: started; its log is {folder / 'log.jsonl'}")
         if stage == "grpo":
             run_grpo(config, out)
         else:
             run_sft(config, out, video=stage == "sft")
 
 
-def run_sft(config: ReferenceConfig, out: Path, video: bool) -> Path:
+def run_sft(config: RecipeConfig, out: Path, video: bool) -> Path:
     """Train the untrained model by SFT, with or without video; return the folder of the stage.
 
     The models at the end of the first phases are kept in folders of their names, the state in between in state.pt: a
@@ -72,7 +72,7 @@ def run_sft(config: ReferenceConfig, out: Path, video: bool) -> Path:
     folder.mkdir(exist_ok=True)
     state = folder / "state.pt"
     processor = AutoProcessor.from_pretrained(out / "untrained")
-    data: tuple[Data, Data] | None = None
+    data: tuple[TrainingData, TrainingData] | None = None
     before, phases = out / "untrained", config.phases
     for phase in phases:
         kept = folder / phase.name
@@ -87,12 +87,12 @@ def run_sft(config: ReferenceConfig, out: Path, video: bool) -> Path:
         if phase.frozen:
             freeze(model, phase.frozen)
         model.train()
-        student = Student(model, processor, config, video)
-        data = data or split_off(load_data(config, out, student.texts), config.held_out_clips)
+        sft_model = SFTModel(model, processor, config, video)
+        data = data or split_off(load_data(config, out, sft_model.question_tokenizer), config.held_out_clips)
         started = time.perf_counter() - spent
-        train_sft(student, *data, phase, folder, started)
+        train_sft(sft_model, *data, phase, folder, started)
         if phase is phases[-1]:
-            finish(folder, model, processor, config, folder.name, started, {"clips": len(data[0].asked)})
+            finish(folder, model, processor, config, folder.name, started, {"clips": len(data[0].questions)})
         else:
             save_model(model, processor, kept)
         state.unlink(missing_ok=True)
@@ -126,9 +126,9 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     given = {"sft_steps": sft_steps, "grpo_steps": grpo_steps, "seed": seed}
-    config = replace(ReferenceConfig(), **{name: value for name, value in given.items() if value is not None})
+    config = replace(RecipeConfig(), **{name: value for name, value in given.items() if value is not None})
     try:
-        train_reference(config, out, tuple(stage) if stage else STAGES, num_proc, typer.echo)
+        train_stages(config, out, tuple(stage) if stage else STAGES, num_proc, typer.echo)
     except (ValueError, OSError) as error:
         raise SystemExit(f"train: {error}") from error
     typer.echo(f"done: models and logs are in {out}; evaluate with `ocr-hf eval`")

@@ -1,4 +1,4 @@
-"""Training data of the reference checkpoint: parts built once, and cached as arrays."""
+"""The training data: parts built once by `build_folder`, cached as arrays, and read back as one."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ocr_hf.data.build_folder import build_folder
-from recipes.ocr_vsi_tiny.clip_arrays import Clips, clip_rows, read_clips
-from recipes.ocr_vsi_tiny.config import ReferenceConfig
-from recipes.ocr_vsi_tiny.question_tokenizer import Texts, question_rows
-from recipes.ocr_vsi_tiny.sampling import Data, choose_questions
+from recipes.ocr_vsi_tiny.clip_arrays import ClipArrays, clip_rows, read_clips
+from recipes.ocr_vsi_tiny.config import RecipeConfig
+from recipes.ocr_vsi_tiny.question_tokenizer import QuestionTokenizer, question_rows
+from recipes.ocr_vsi_tiny.sampling import TrainingData, choose_questions
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
 
 SPLIT = "train"
-Tell = Callable[[str], None]
+Echo = Callable[[str], None]
 
 
-def prepare(
-    config: ReferenceConfig, out: Path, processor: ProcessorMixin, num_proc: int = 1, tell: Tell = print
+def build_training_data(
+    config: RecipeConfig, out: Path, processor: ProcessorMixin, num_proc: int = 1, echo: Echo = print
 ) -> list[Path]:
     """Build what is missing of the training data and its cache under `out`; return the folders of the parts."""
     folders = []
@@ -34,7 +34,7 @@ def prepare(
             clips, _ = read_clips(folder, SPLIT, processor)
             file.parent.mkdir(parents=True, exist_ok=True)
             clips.save(file)
-            tell(f"part {seed}: {len(clips)} clips")
+            echo(f"part {seed}: {len(clips)} clips")
         folders.append(folder)
     return folders
 
@@ -49,27 +49,27 @@ def cache_file(out: Path, seed: int) -> Path:
     return out / "cache" / f"{seed}.npz"
 
 
-def load_data(config: ReferenceConfig, out: Path, texts: Texts) -> Data:
+def load_data(config: RecipeConfig, out: Path, question_tokenizer: QuestionTokenizer) -> TrainingData:
     """Return all parts as one."""
-    parts = [Clips.load(cache_file(out, seed)) for seed in config.parts]
-    asked = []
+    parts = [ClipArrays.load(cache_file(out, seed)) for seed in config.parts]
+    questions = []
     for seed in config.parts:
         folder = part_folder(out, seed)
-        by_clip = texts.by_clip(question_rows(folder, SPLIT))
-        asked += [by_clip[row["clip_id"]] for row in clip_rows(folder / SPLIT)]
-    return Data(Clips.join(parts), asked)
+        by_clip = question_tokenizer.by_clip(question_rows(folder, SPLIT))
+        questions += [by_clip[row["clip_id"]] for row in clip_rows(folder / SPLIT)]
+    return TrainingData(ClipArrays.join(parts), questions)
 
 
-def split_off(data: Data, count: int, questions: int = 16) -> tuple[Data, Data]:
-    """Return (all but the last `count` clips, those, each with at most `questions` questions, of every task alike).
+def split_off(data: TrainingData, count: int, most: int = 16) -> tuple[TrainingData, TrainingData]:
+    """Return (all but the last `count` clips, those, each with at most `most` questions, of every task alike).
 
     The clips of a scene follow each other, so keep count even.
     """
 
-    def part(chosen: slice) -> Data:
-        return Data(data.clips[chosen], data.asked[chosen])
+    def part(chosen: slice) -> TrainingData:
+        return TrainingData(data.clips[chosen], data.questions[chosen])
 
     held_out = part(slice(-count, None))
     rng = np.random.default_rng(0)
-    asked = [choose_questions(rng, tasks, questions) for tasks in held_out.by_task()]
-    return part(slice(None, -count)), Data(held_out.clips, asked)
+    questions = [choose_questions(rng, tasks, most) for tasks in held_out.by_task()]
+    return part(slice(None, -count)), TrainingData(held_out.clips, questions)

@@ -1,4 +1,4 @@
-"""What the reference checkpoint's tokenizer spells in one token: the fixed parts of VSI-Bench's questions and prompts.
+"""What the checkpoint's tokenizer spells in one token: the fixed parts of VSI-Bench's questions and prompts.
 
 A question of about 60 words then has about 20 tokens, and a category is one token wherever it stands. Other texts are
 spelled by the byte-level vocabulary, so the tokenizer takes anything; the model has seen only VSI-Bench's wording.
@@ -42,8 +42,8 @@ def labels() -> tuple[str, ...]:
 
 
 @cache
-def phrases() -> tuple[str, ...]:
-    """Return the phrases, in a fixed order, each once."""
+def single_tokens() -> tuple[str, ...]:
+    """Return the texts that are one token each, in a fixed order: token ids, and so the weights, depend on it."""
     literals = [part for text in TEMPLATES.values() for part in re.split(r"\{\d\}", text)]
     found = [*_prompt_parts(), *literals, *SMALL_PARTS, *TURNS, *DIRECTIONS, *category_names()]
     return tuple(dict.fromkeys(text for text in found if len(text) > 1 or text == "\n"))

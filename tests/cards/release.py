@@ -70,14 +70,14 @@ def _stage(folder: Path, name: str, rng: np.random.Generator) -> Path:
     """training.json and log.jsonl as the recipe of ocr-vsi-tiny writes them."""
     from dataclasses import asdict
 
-    from recipes.ocr_vsi_tiny.config import ReferenceConfig
+    from recipes.ocr_vsi_tiny.config import RecipeConfig
 
     folder.mkdir(parents=True)
     measure = "reward" if name == "grpo" else "loss"
     lines = [{"step": step, "seconds": 1.5 * step, measure: float(rng.random())} for step in (25, 50, 75)]
     lines[0]["held_out"], lines[-1]["held_out"] = 21.37, 48.62
     (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    told = {"stage": name, "seconds": 3721.4, "threads": 2, "parameters": 180_224, "config": asdict(ReferenceConfig())}
+    told = {"stage": name, "seconds": 3721.4, "threads": 2, "parameters": 180_224, "config": asdict(RecipeConfig())}
     told |= {"questions": 3210} if name == "grpo" else {"clips": 1160}
     (folder / "training.json").write_text(json.dumps({**told, "last": lines[-1]}))
     return folder

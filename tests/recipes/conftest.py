@@ -1,4 +1,4 @@
-"""Two real rooms in small, as the reference training takes them."""
+"""Two real rooms in small, as the recipe trains on them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from recipes.ocr_vsi_tiny.config import ReferenceConfig
+from recipes.ocr_vsi_tiny.config import RecipeConfig
 from recipes.ocr_vsi_tiny.model import build_untrained
-from recipes.ocr_vsi_tiny.training_data import prepare
+from recipes.ocr_vsi_tiny.training_data import build_training_data
 from tests.vsi_bench.toy_benchmark import toy_benchmark, toy_scenes  # noqa: F401
 
 
 @pytest.fixture(scope="session")
-def small() -> ReferenceConfig:
-    """The reference training with two rooms and a few steps."""
-    return ReferenceConfig(
+def small() -> RecipeConfig:
+    """The recipe with two rooms and a few steps."""
+    return RecipeConfig(
         parts=(21,),
         scenes=2,
         held_out_clips=2,
@@ -45,5 +45,5 @@ def prepared(small, tmp_path_factory) -> Path:
 
     out = tmp_path_factory.mktemp("reference")
     build_untrained(out / "untrained")
-    prepare(small, out, AutoProcessor.from_pretrained(out / "untrained"), tell=lambda text: None)
+    build_training_data(small, out, AutoProcessor.from_pretrained(out / "untrained"), echo=lambda text: None)
     return out

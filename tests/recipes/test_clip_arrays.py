@@ -12,15 +12,15 @@ from transformers import AutoProcessor
 from ocr_hf.data.video import read_frames
 from ocr_hf.models.media import encode_video
 from ocr_hf.perturb.rows import boxes_of, footprints_of
-from recipes.ocr_vsi_tiny.clip_arrays import SHOWN, Clips, clip_rows, pixel_scale
+from recipes.ocr_vsi_tiny.clip_arrays import MIN_COVERAGE, ClipArrays, clip_rows, pixel_scale
 from recipes.ocr_vsi_tiny.dense_supervision import in_own_camera
-from recipes.ocr_vsi_tiny.training_data import cache_file, prepare
+from recipes.ocr_vsi_tiny.training_data import build_training_data, cache_file
 from recipes.ocr_vsi_tiny.vocabulary import labels
 
 
 @pytest.fixture(scope="module")
-def clips(prepared, small) -> Clips:
-    return Clips.load(cache_file(prepared, small.parts[0]))
+def clips(prepared, small) -> ClipArrays:
+    return ClipArrays.load(cache_file(prepared, small.parts[0]))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_cells_say_what_is_there_and_where(clips, split):
                 for number in footprints.object_ids
                 if label_of[number] in names
             }
-            shown = {number: value for number, value in share.items() if value >= SHOWN}
+            shown = {number: value for number, value in share.items() if value >= MIN_COVERAGE}
             expected = {label_of[number] for number in shown}
             assert {names[i] for i in np.nonzero(clips.present[0, frame, cell])[0]} == expected
             if not shown:
@@ -83,13 +83,13 @@ def test_objects_are_those_that_the_clip_shows(clips, split):
 
 def test_some_frames_of_some_clips(clips):
     frames = np.array([[0, 3], [1, 15]])
-    part = clips[:2].shown(frames)
+    part = clips[:2].at_frames(frames)
     for number in (0, 1):
         for place, frame in enumerate(frames[number]):
             np.testing.assert_array_equal(part.patches[number, place], clips.patches[number, frame])
             np.testing.assert_array_equal(part.camera_to_world[number, place], clips.camera_to_world[number, frame])
     np.testing.assert_array_equal(part.object_center, clips.object_center[:2])
-    np.testing.assert_array_equal(clips.shown(np.array([5])).present[:, 0], clips.present[:, 5])
+    np.testing.assert_array_equal(clips.at_frames(np.array([5])).present[:, 0], clips.present[:, 5])
 
 
 def test_a_mirror_shows_what_flipped_frames_show(prepared, clips, split):
@@ -114,8 +114,8 @@ def test_a_mirror_shows_what_flipped_frames_show(prepared, clips, split):
 
 def test_saved_and_loaded_is_the_same(clips, tmp_path):
     clips.save(tmp_path / "clips.npz")
-    again = Clips.load(tmp_path / "clips.npz")
-    for item in fields(Clips):
+    again = ClipArrays.load(tmp_path / "clips.npz")
+    for item in fields(ClipArrays):
         np.testing.assert_array_equal(getattr(again, item.name), getattr(clips, item.name))
 
 
@@ -124,5 +124,5 @@ def test_a_second_call_builds_nothing(prepared, small, monkeypatch):
         raise AssertionError("read again")
 
     monkeypatch.setattr("recipes.ocr_vsi_tiny.training_data.read_clips", refuse)
-    folders = prepare(small, prepared, None, tell=refuse)
+    folders = build_training_data(small, prepared, None, echo=refuse)
     assert [folder.name for folder in folders] == ["21"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from recipes.ocr_vsi_tiny.auxiliary_heads import VideoTokenHeads
 from recipes.ocr_vsi_tiny.dense_supervision import (
     METRES,
     Geometry,
-    SeenHeads,
+    attention_on_object,
     camera_pose,
     in_first_camera,
     in_own_camera,
-    looks,
     named_targets,
 )
 
@@ -89,7 +89,7 @@ def test_extents_are_along_the_first_camera():
 
 
 def test_losses_are_zero_for_perfect_heads_and_ignore_empty_cells():
-    heads, given = SeenHeads(8, 3), geometry()
+    heads, given = VideoTokenHeads(8, 3), geometry()
     heads.norm = torch.nn.Identity()
     tokens = torch.eye(8)[:4][None]
     own, first = in_own_camera(given.center, POSES), in_first_camera(given.center, POSES)
@@ -112,4 +112,4 @@ def test_losses_are_zero_for_perfect_heads_and_ignore_empty_cells():
 def test_words_look_where_their_category_is():
     cells = torch.tensor([[True, True, False], [False, False, True], [False, False, False]])
     attention = torch.tensor([[0.25, 0.5, 0.25], [0.9, 0.1, 0.0], [1.0, 0.0, 0.0]])
-    assert looks(attention, cells).tolist() == [0.75, 0.0], "what no cell shows can't be looked at"
+    assert attention_on_object(attention, cells).tolist() == [0.75, 0.0], "what no cell shows can't be looked at"

@@ -10,8 +10,8 @@ import torch
 from transformers import AutoProcessor
 
 from recipes.ocr_vsi_tiny.dense_supervision import METRES, NAMED
-from recipes.ocr_vsi_tiny.question_tokenizer import Texts, option_ends, question_rows
-from recipes.ocr_vsi_tiny.relation_supervision import DECIDED, OUTPUTS, bearing, gap, relations
+from recipes.ocr_vsi_tiny.question_tokenizer import QuestionTokenizer, option_ends, question_rows
+from recipes.ocr_vsi_tiny.relation_supervision import DECIDED, OUTPUTS, bearing, gap, relation_targets
 from recipes.ocr_vsi_tiny.vocabulary import labels
 
 DISTANCE = {
@@ -61,12 +61,12 @@ def named() -> torch.Tensor:
 
 def supervised(row, processor, named):
     """Return text of the word -> its targets that are not NaN; the pairs fetched and judged; what is picked."""
-    asked = Texts(processor).asked(row)
-    found = relations([asked], torch.tensor([0]), named, option_ends(processor.tokenizer))
+    question = QuestionTokenizer(processor).encode(row)
+    found = relation_targets([question], torch.tensor([0]), named, option_ends(processor.tokenizer))
     assert not found.rows.any()
 
     def word(column):
-        return processor.tokenizer.decode([asked.question[column]])
+        return processor.tokenizer.decode([question.ids[column]])
 
     values = defaultdict(dict)
     for column, target in zip(found.columns.tolist(), found.targets, strict=True):
@@ -108,7 +108,7 @@ def test_orders_compare_neighbours(processor, named):
     values, fetched, judged, _ = supervised(ORDER, processor, named)
     assert fetched == [("bed", "tv"), ("sofa", "bed"), ("tv", "sofa"), ("bed", "tv")]
     assert judged == [("sofa", "bed"), ("sofa", "sofa"), ("bed", "tv"), ("bed", "bed")]
-    # In the first option the bed comes too early, in the second last of all: it is asked about twice
+    # In the first option the bed comes too early, in the second last of all: it is supervised twice
     assert values["sofa"]["later"] == [1.0] and values["tv"]["later"] == [-0.5] and values["bed"]["later"] == [-0.5]
 
 
@@ -126,10 +126,10 @@ def test_numbers_are_logarithms(processor, named):
 
 def test_no_option_is_missed(processor, prepared):
     """Real questions: as many right and wrong words as there are options, one of them right."""
-    texts, ends, checked = Texts(processor), option_ends(processor.tokenizer), 0
+    tokenizer, ends, checked = QuestionTokenizer(processor), option_ends(processor.tokenizer), 0
     nothing = torch.full((1, len(labels()), 8), math.nan)
     for row in question_rows(prepared / "train" / "21", "train"):
-        right = relations([texts.asked(row)], torch.tensor([0]), nothing, ends).targets[:, DECIDED["right"]]
+        right = relation_targets([tokenizer.encode(row)], torch.tensor([0]), nothing, ends).targets[:, DECIDED["right"]]
         right = right[torch.isfinite(right)]
         assert len(right) == len(row["options"] or ())
         if row["options"]:

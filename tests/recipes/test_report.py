@@ -154,7 +154,7 @@ def test_examples_show_the_frames_that_were_asked_about(results: Path, toy_bench
 def test_examples_of_other_data_are_refused(results: Path, toy_benchmark: Path, tmp_path: Path) -> None:
     run = read_run(results / "ocr-vsi-tiny" / "rooms")
     run.results["settings"]["data_revision"] = "format 1, other"
-    with pytest.raises(ValueError, match="was asked of format 1, other, .* is format 1, blake2b"):
+    with pytest.raises(ValueError, match="was evaluated on format 1, other, .* is format 1, blake2b"):
         pick_examples(run, toy_benchmark / "rooms")
 
 

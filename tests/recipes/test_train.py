@@ -1,4 +1,4 @@
-"""The reference training from end to end in small: every stage leaves a model, and takes up where it was killed."""
+"""The recipe from end to end in small: every stage leaves a model, and a killed one continues with the same result."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from ocr_hf.data.build_plan import plan_scenes
 from ocr_hf.vsi_bench.ocr_vsi_test import ROOMS
 from recipes.ocr_vsi_tiny.clip_arrays import clip_rows
-from recipes.ocr_vsi_tiny.config import EXTRA, ReferenceConfig
+from recipes.ocr_vsi_tiny.config import EXTRA, RecipeConfig
 from recipes.ocr_vsi_tiny.grpo import grpo_rows
 from recipes.ocr_vsi_tiny.model import freeze, insert_layer, load
-from recipes.ocr_vsi_tiny.question_tokenizer import Asked, Texts, mirror_table, question_rows
-from recipes.ocr_vsi_tiny.sampling import Batch, Draw, choose_frames, choose_questions
+from recipes.ocr_vsi_tiny.question_tokenizer import QuestionTokenizer, TokenizedQuestion, mirror_table, question_rows
+from recipes.ocr_vsi_tiny.sampling import Batch, BatchSampler, choose_frames, choose_questions
 from recipes.ocr_vsi_tiny.sft import rate, train_sft
-from recipes.ocr_vsi_tiny.sft_model import Student, clip_grid, seconds_per_grid
-from recipes.ocr_vsi_tiny.train import train_reference
+from recipes.ocr_vsi_tiny.sft_model import SFTModel, clip_grid, seconds_per_grid
+from recipes.ocr_vsi_tiny.train import train_stages
 from recipes.ocr_vsi_tiny.training_data import load_data, split_off
 from recipes.ocr_vsi_tiny.vocabulary import labels
 
@@ -32,7 +32,7 @@ from recipes.ocr_vsi_tiny.vocabulary import labels
 def trained(prepared, small, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("trained") / "reference"
     shutil.copytree(prepared, out)
-    train_reference(small, out, tell=lambda text: None)
+    train_stages(small, out, echo=lambda text: None)
     return out
 
 
@@ -65,7 +65,7 @@ def test_finished_stages_are_kept_and_others_begun_anew(trained, small):
     stamp = (trained / "sft" / "training.json").stat().st_mtime_ns
     (trained / "text-only" / "training.json").unlink()
     told = []
-    train_reference(small, trained, tell=told.append)
+    train_stages(small, trained, echo=told.append)
     assert [text.split(":")[0] for text in told] == ["text-only"]
     assert (trained / "sft" / "training.json").stat().st_mtime_ns == stamp
 
@@ -83,7 +83,7 @@ def test_killed_sft_goes_on_after_its_last_finished_phase(trained, small, tmp_pa
     before = [json.loads(line) for line in (out / "sft" / "log.jsonl").read_text().splitlines()]
     with (out / "sft" / "log.jsonl").open("a") as lines:
         lines.write(json.dumps({"step": 4, "seconds": 1e6, "loss": 9.0}) + "\n")
-    train_reference(small, out, ("sft",), tell=lambda text: None)
+    train_stages(small, out, ("sft",), echo=lambda text: None)
     after = [json.loads(line) for line in (out / "sft" / "log.jsonl").read_text().splitlines()]
     assert after[:3] == before[:3] and [line["step"] for line in after] == [1, 2, 3, 5]
     assert after[3]["loss"] == before[3]["loss"] and after[2]["seconds"] < after[3]["seconds"] < 1e6
@@ -103,15 +103,15 @@ def test_a_phase_killed_in_its_middle_ends_with_the_same_weights(prepared, small
         for end in steps:
             torch.manual_seed(0)
             model = insert_layer(load(prepared / "untrained"), 6)
-            student = Student(model, processor, small)
-            rest, held_out = split_off(load_data(small, prepared, student.texts), 2)
+            sft_model = SFTModel(model, processor, small)
+            rest, held_out = split_off(load_data(small, prepared, sft_model.question_tokenizer), 2)
             if end == 2:
                 with pytest.MonkeyPatch.context() as monkey, pytest.raises(KeyboardInterrupt):
                     stop_after(2, monkey)
-                    train_sft(student, rest, held_out, phase, folder, 0.0, every=2)
+                    train_sft(sft_model, rest, held_out, phase, folder, 0.0, every=2)
             else:
-                train_sft(student, rest, held_out, phase, folder, 0.0, every=2)
-        weights.append([each.detach() for each in student.parameters()])
+                train_sft(sft_model, rest, held_out, phase, folder, 0.0, every=2)
+        weights.append([each.detach() for each in sft_model.parameters()])
         logs.append([json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()])
     assert all(torch.equal(one, other) for one, other in zip(*weights, strict=True))
     assert len(logs[0]) >= 1 and logs[0][-1:] == logs[1][-1:]
@@ -120,13 +120,13 @@ def test_a_phase_killed_in_its_middle_ends_with_the_same_weights(prepared, small
 def test_heads_first(prepared, small, tmp_path):
     """Until then the model keeps its weights, and the heads don't."""
     processor = AutoProcessor.from_pretrained(prepared / "untrained")
-    student = Student(insert_layer(load(prepared / "untrained"), 6), processor, small)
-    rest, held_out = split_off(load_data(small, prepared, student.texts), 2)
-    before = [each.detach().clone() for each in student.parameters()]
+    sft_model = SFTModel(insert_layer(load(prepared / "untrained"), 6), processor, small)
+    rest, held_out = split_off(load_data(small, prepared, sft_model.question_tokenizer), 2)
+    before = [each.detach().clone() for each in sft_model.parameters()]
     phase = replace(small.phases[-1], start=0, steps=1, schedule=3, heads_first=1, extra=EXTRA)
-    train_sft(student, rest, held_out, phase, tmp_path, 0.0)
-    moved = [not torch.equal(one, other) for one, other in zip(before, student.parameters(), strict=True)]
-    heads = len(student.head_parameters())
+    train_sft(sft_model, rest, held_out, phase, tmp_path, 0.0)
+    moved = [not torch.equal(one, other) for one, other in zip(before, sft_model.parameters(), strict=True)]
+    heads = len(sft_model.head_parameters())
     assert not any(moved[:-heads]) and all(moved[-heads:])
 
 
@@ -151,11 +151,11 @@ def test_frozen_parts_stay_as_they_are(prepared, small, tmp_path):
     processor = AutoProcessor.from_pretrained(prepared / "untrained")
     model = insert_layer(load(prepared / "untrained"), 6)
     freeze(model, 4)
-    student = Student(model, processor, small)
-    rest, held_out = split_off(load_data(small, prepared, student.texts), 2)
+    sft_model = SFTModel(model, processor, small)
+    rest, held_out = split_off(load_data(small, prepared, sft_model.question_tokenizer), 2)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     phase = replace(small.phases[2], start=0, steps=2, schedule=3)
-    train_sft(student, rest, held_out, phase, tmp_path, 0.0)
+    train_sft(sft_model, rest, held_out, phase, tmp_path, 0.0)
     moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     layers = {int(name.split("layers.")[1].split(".")[0]) for name in moved if "layers." in name}
     assert layers == {4, 5, 6, 7, 8} and not any("visual" in name or "embed" in name for name in moved)
@@ -164,34 +164,34 @@ def test_frozen_parts_stay_as_they_are(prepared, small, tmp_path):
 
 
 def stop_after(steps, monkey):
-    """Interrupt the training when it draws the batch after so many steps."""
-    draw, drawn = Draw.batch, []
+    """Interrupt the training when it asks for the batch after so many steps."""
+    original, made = BatchSampler.next_batch, []
 
-    def batch(self):
-        if len(drawn) == steps:
+    def next_batch(self):
+        if len(made) == steps:
             raise KeyboardInterrupt
-        drawn.append(None)
-        return draw(self)
+        made.append(None)
+        return original(self)
 
-    monkey.setattr(Draw, "batch", batch)
+    monkey.setattr(BatchSampler, "next_batch", next_batch)
 
 
 def test_unknown_stage(small, tmp_path):
     with pytest.raises(ValueError, match="no stage 'rl'; choose of data, sft, grpo, text-only"):
-        train_reference(small, tmp_path, ("rl",))
+        train_stages(small, tmp_path, ("rl",))
 
 
 def test_grpo_needs_the_sft_model(prepared, small):
     with pytest.raises(FileNotFoundError, match="run the stage 'sft' first"):
-        train_reference(small, prepared, ("grpo",))
+        train_stages(small, prepared, ("grpo",))
 
 
 def test_held_out_scenes_are_not_trained_on(prepared, small):
     processor = AutoProcessor.from_pretrained(prepared / "untrained")
-    data = load_data(small, prepared, Texts(processor))
-    rest, held_out = split_off(data, 2, questions=5)
-    assert len(rest.clips) == len(held_out.clips) == 2 == len(rest.asked)
-    assert [len(asked) for asked in held_out.asked] == [5, 5]
+    data = load_data(small, prepared, QuestionTokenizer(processor))
+    rest, held_out = split_off(data, 2, most=5)
+    assert len(rest.clips) == len(held_out.clips) == 2 == len(rest.questions)
+    assert [len(questions) for questions in held_out.questions] == [5, 5]
     assert not np.array_equal(rest.clips.patches, held_out.clips.patches)
 
 
@@ -201,33 +201,33 @@ def test_frames_are_placed_as_evaluation_places_them(prepared, small):
     assert seconds_per_grid(small) == pytest.approx(15 / 7)
 
 
-def test_frames_are_drawn_in_order_one_from_each_part():
+def test_frames_are_sampled_in_order_one_from_each_part():
     rng = np.random.default_rng(0)
-    drawn = np.stack([choose_frames(rng, 16, 8) for _ in range(200)])
-    assert (drawn // 2 == np.arange(8)).all()
-    assert {tuple(np.unique(column)) for column in (drawn % 2).T} == {(0, 1)}
+    sampled = np.stack([choose_frames(rng, 16, 8) for _ in range(200)])
+    assert (sampled // 2 == np.arange(8)).all()
+    assert {tuple(np.unique(column)) for column in (sampled % 2).T} == {(0, 1)}
 
 
 def test_every_task_gets_its_questions():
     def questions(kind, count):
-        return [Asked(kind, [number], [], "") for number in range(count)]
+        return [TokenizedQuestion([number], [], kind, "") for number in range(count)]
 
     kinds = ("object_counting", "room_size_estimation", "object_abs_distance", "route_planning")
     tasks = [questions(kind, count) for kind, count in zip(kinds, (5, 1, 3, 4), strict=True)]
-    drawn = choose_questions(np.random.default_rng(1), tasks, 7)
-    counts = Counter(each.question_type for each in drawn)
+    chosen = choose_questions(np.random.default_rng(1), tasks, 7)
+    counts = Counter(each.question_type for each in chosen)
     assert counts["room_size_estimation"] == counts["route_planning"] == 1  # the long ones only once
     assert sorted((counts["object_counting"], counts["object_abs_distance"])) == [2, 3]
-    assert len({(each.question_type, *each.question) for each in drawn}) == 7
+    assert len({(each.question_type, *each.ids) for each in chosen}) == 7
     assert len(choose_questions(np.random.default_rng(1), tasks, 100)) == 10
-    drawn = choose_questions(np.random.default_rng(1), tasks, 100, more=("object_abs_distance",))
-    counts = Counter(each.question_type for each in drawn)
+    chosen = choose_questions(np.random.default_rng(1), tasks, 100, more=("object_abs_distance",))
+    counts = Counter(each.question_type for each in chosen)
     assert counts == dict.fromkeys(kinds, 1) | {"object_abs_distance": 3}
 
 
 def test_a_mirrored_question_is_the_question_about_the_mirrored_room(prepared):
     processor = AutoProcessor.from_pretrained(prepared / "untrained")
-    texts, table = Texts(processor), mirror_table(processor.tokenizer)
+    tokenizer, table = QuestionTokenizer(processor), mirror_table(processor.tokenizer)
     row = {
         "question_type": "object_rel_direction_hard",
         "question": "If I am standing by the bed and facing the tv, is the chair to my front-left, front-right, "
@@ -237,11 +237,11 @@ def test_a_mirrored_question_is_the_question_about_the_mirrored_room(prepared):
         "ground_truth": "B",
     }
     other = row | {"options": ["A. front-right", "B. back-right", "C. back-left", "D. front-left"]}
-    assert texts.asked(row).mirrored(table) == texts.asked(other)
+    assert tokenizer.encode(row).mirrored(table) == tokenizer.encode(other)
     route = row | {"question_type": "route_planning", "question": "Where?", "options": ["A. Turn Left", "B. Turn Back"]}
     other = route | {"options": ["A. Turn Right", "B. Turn Back"]}
-    assert texts.asked(route).mirrored(table) == texts.asked(other)
-    assert texts.asked(other).mirrored(table).mirrored(table) == texts.asked(other)
+    assert tokenizer.encode(route).mirrored(table) == tokenizer.encode(other)
+    assert tokenizer.encode(other).mirrored(table).mirrored(table) == tokenizer.encode(other)
 
 
 def test_words_that_name_an_object(prepared):
@@ -249,17 +249,17 @@ def test_words_that_name_an_object(prepared):
     processor = AutoProcessor.from_pretrained(prepared / "untrained")
     question = "Measuring from the closest point of each object, what is the distance between the coat rack and the tv?"
     row = {"question_type": "object_abs_distance", "question": question, "ground_truth": "1.0"}
-    asked = Texts(processor).asked(row)
-    assert [labels()[number] for _, number in asked.names] == ["coat rack", "tv"]
-    for place, number in asked.names:
-        assert processor.tokenizer.decode(asked.question[: place + 1]).endswith(labels()[number])
+    question = QuestionTokenizer(processor).encode(row)
+    assert [labels()[number] for _, number in question.names] == ["coat rack", "tv"]
+    for place, number in question.names:
+        assert processor.tokenizer.decode(question.ids[: place + 1]).endswith(labels()[number])
 
 
 def test_training_and_benchmark_share_no_room() -> None:
-    config = ReferenceConfig()
+    config = RecipeConfig()
     trained = {scene.name for seed in config.parts for scene in plan_scenes(config.part(seed))}
-    asked = {scene.name for scene in plan_scenes(ROOMS)}
-    assert len(asked) == 240 and len(trained) >= 100 and not asked & trained
+    tested = {scene.name for scene in plan_scenes(ROOMS)}
+    assert len(tested) == 240 and len(trained) >= 100 and not tested & trained
 
 
 def test_every_object_of_the_training_data_has_a_label(prepared):
@@ -272,26 +272,28 @@ def test_batches(prepared, small):
     processor = AutoProcessor.from_pretrained(prepared / "untrained")
     model = insert_layer(load(prepared / "untrained"), 6)
     config = replace(small, black=1.0, first_questions=1, questions_per_clip=3)
-    student = Student(model, processor, config)
-    data = load_data(config, prepared, student.texts)
+    sft_model = SFTModel(model, processor, config)
+    data = load_data(config, prepared, sft_model.question_tokenizer)
     mirror = mirror_table(processor.tokenizer)
-    first, second, *_ = (Draw(data, config, phase, np.random.default_rng(0), mirror, 8) for phase in config.phases)
-    batch = first.batch()
-    assert not batch.black and [len(each) for each in batch.asked] == [1, 1] and batch.clips.patches.any()
+    samplers = [BatchSampler(data, config, phase, np.random.default_rng(0), mirror, 8) for phase in config.phases]
+    first, second, *_ = samplers
+    batch = first.next_batch()
+    assert not batch.black and [len(each) for each in batch.questions] == [1, 1] and batch.clips.patches.any()
     assert batch.clips.patches.shape[:2] == (2, 8)
-    losses = student.losses(batch)
+    losses = sft_model.losses(batch)
     words = {"answer", "named", "paired", "decided", "fetch", "judge", "letter", "pick"}
     assert {name.split("_")[0] for name in losses} == words | {"look", "seen", "placed", "camera"}
-    assert student.total(losses).item() > losses["answer"].item()
-    assert {name.split("_")[0] for name in student.losses(batch, ("related",))} == words - {"judge", "letter"}
-    assert {name.split("_")[0] for name in student.losses(batch, ())} == {"answer", "named"}
-    batch = second.batch()
-    assert batch.black and [len(each) for each in batch.asked] == [3, 3] and not batch.clips.patches.any()
-    assert set(student.losses(batch)) == {"answer"}
+    assert sft_model.total(losses).item() > losses["answer"].item()
+    assert {name.split("_")[0] for name in sft_model.losses(batch, ("related",))} == words - {"judge", "letter"}
+    assert {name.split("_")[0] for name in sft_model.losses(batch, ())} == {"answer", "named"}
+    batch = second.next_batch()
+    assert batch.black and [len(each) for each in batch.questions] == [3, 3] and not batch.clips.patches.any()
+    assert set(sft_model.losses(batch)) == {"answer"}
     # What the words name is supervised without video, too
-    blind = Student(model, processor, config, video=False)
-    asked = [[blind.texts.asked(row) for row in question_rows(prepared / "train" / "21", "train")[:3]]]
-    losses = blind.losses(Batch(batch.clips[:1], asked))
+    blind = SFTModel(model, processor, config, video=False)
+    rows = question_rows(prepared / "train" / "21", "train")[:3]
+    questions = [[blind.question_tokenizer.encode(row) for row in rows]]
+    losses = blind.losses(Batch(batch.clips[:1], questions))
     assert {name.split("_")[0] for name in losses} == words
 
 
