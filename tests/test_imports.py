@@ -110,6 +110,16 @@ def test_a_file_name_stands_once() -> None:
     assert [name for name, count in names.items() if count > 1] == []
 
 
+@pytest.mark.parametrize(("name", "path"), modules(), ids=[name for name, _ in modules()])
+def test_the_package_imports_nothing_that_is_built_on_it(name: str, path: Path) -> None:
+    """Spaces, recipes, benchmarks and tests import the package; it is installed without them."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    outside = {"benchmarks", "dataset_scripts", "recipes", "room_demo", "spaces", "tests"}
+    assert not {name for name in imported if name.split(".")[0] in outside}
+
+
 def test_importing_the_package_is_light() -> None:
     code = (
         "import sys, ocr_hf, ocr_hf.cli\n"

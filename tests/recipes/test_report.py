@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ocr_hf.vsi_bench.compare import OVERALL, compare_runs
 from ocr_hf.vsi_bench.open_benchmark import open_benchmark
 from ocr_hf.vsi_bench.references import reference_rows
-from ocr_hf.vsi_bench.stored_runs import bootstrap_clusters, read_run
+from ocr_hf.vsi_bench.stored_runs import read_run
 from recipes.ocr_vsi_tiny.examples import Example, caption, pick_examples
 from recipes.ocr_vsi_tiny.learning_curves import read_logs, series, smooth
 from recipes.ocr_vsi_tiny.report import main, write_report
@@ -99,34 +98,6 @@ def test_what_the_verdict_says_follows_from_the_tables(report: str) -> None:
     assert f"So does it in {len(won)} of" in short and f"tasks: {', '.join(won)}." in short
     assert "Overall it beats every baseline" in short and "Not evaluated: untrained." in short
     assert re.search(r"OCR-GRPO minus its SFT start: \+\d+\.\d \[\+\d+\.\d, \+\d+\.\d\] points\.", short)
-
-
-def test_paired_differences_are_differences(results: Path) -> None:
-    runs = {"grpo": read_run(results / "ocr-vsi-tiny" / "rooms"), "sft": read_run(results / "sft" / "rooms")}
-    part = compare_runs(runs)
-    table, gain = part.table(200), part.difference("sft", "grpo", 200)
-    assert set(gain) == set(table["grpo"]) == set(table["sft"])
-    for key, figure in gain.items():
-        assert figure.score == pytest.approx(table["grpo"][key].score - table["sft"][key].score)
-        assert figure.n == table["grpo"][key].n
-    assert gain[OVERALL].interval[0] <= gain[OVERALL].score <= gain[OVERALL].interval[1]
-    none = part.difference("sft", "sft", 200)
-    assert all(figure.score == 0.0 and figure.interval in (None, (0.0, 0.0)) for figure in none.values())
-
-
-def test_the_debiased_part_is_a_subset_of_the_same_answers(results: Path, toy_benchmark: Path) -> None:
-    run = read_run(results / "sft" / "rooms")
-    pruned = set(json.loads((toy_benchmark / "record.json").read_text())["rooms"]["pruned"])
-    part = compare_runs({"grpo": run}, pruned=False)
-    assert {row["id"] for row in part.rows} == {row["id"] for row in run.rows} - pruned
-    assert part.table(0)["grpo"][OVERALL].score == pytest.approx(run.results["debiased"]["macro"])
-
-
-def test_one_scene_is_drawn_by_clips() -> None:
-    rows = [{"dataset": "mesh", "scene_name": "house", "id": number * 500} for number in range(6)]
-    assert bootstrap_clusters(rows) == ["clip 0", "clip 0", "clip 1", "clip 1", "clip 2", "clip 2"]
-    rows[0]["scene_name"] = "other"
-    assert bootstrap_clusters(rows)[:2] == ["mesh/other", "mesh/house"]
 
 
 def test_a_second_report_is_the_same(results: Path, report: str, toy_benchmark: Path) -> None:
