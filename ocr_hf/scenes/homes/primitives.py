@@ -50,12 +50,6 @@ def join(shapes: list[Shape]) -> Shape:
     )
 
 
-def volume(shape: Shape) -> float:
-    """Return the signed volume, m3: positive where the faces of a closed shape look outwards."""
-    a, b, c = (shape.vertices[shape.faces[:, i]] for i in range(3))
-    return float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6.0)
-
-
 # --- boxes ---------------------------------------------------------------------------------------------------------
 
 _SIDES = (  # (normal axis, sign, axis along u, axis along v)
