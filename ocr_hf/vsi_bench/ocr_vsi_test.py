@@ -131,6 +131,8 @@ def _content(folder: Path) -> Iterator[list[Any]]:
     clip = None
     for group in range(file.num_row_groups):
         for row in file.read_row_group(group, [*HASHED, "camera_to_world"]).to_pylist():
+            # Poses stand in every row of a clip; they are hashed once, rounded, because their last bits differ between
+            # processors
             if row["clip_id"] != clip:
                 clip = row["clip_id"]
                 yield [clip, np.rint(1000.0 * np.array(row["camera_to_world"])).astype(int).tolist()]

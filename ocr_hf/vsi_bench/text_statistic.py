@@ -1,9 +1,10 @@
-"""What the words of a question give away: a statistic that answers from question and options, without any video.
+"""The text-only statistic: what question and options give away without any video.
 
 It is fitted to other scenes of the same benchmark, so it knows how often a bed is two metres long and which of two
 categories a walk meets first: more than a model can know that was trained elsewhere. Multiple choice is a conditional
 logit over the options, numbers a ridge regression of their logarithm, scaled to the best mean relative accuracy. Its
-features are the categories named, alone and with the option, the option's letter, how much it agrees with the others.
+features are the categories that the question names, alone and with the option, the option's letter, and how much the
+option agrees with the others, as a right answer does from which the distractors were made.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ Row = Mapping[str, Any]
 Features = dict[str, float]
 FOLDS = 5
 PENALTY = 1.0
+"""Weight of the squared L2 norm in both fits."""
 _SCALES = np.geomspace(0.6, 1.6, 41)
+"""Tried on all guesses of a type: the logarithm's mean is not what scores best under mean relative accuracy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +56,15 @@ def text_scores(rows: Sequence[Row], folds: int = FOLDS) -> TextScores:
     for kind in dict.fromkeys(types):
         fit = _numbers if is_numeric(kind) else _choices
         for number in range(folds):
-            asked = np.flatnonzero((types == kind) & (fold == number))
+            held_out = np.flatnonzero((types == kind) & (fold == number))
             known = np.flatnonzero((types == kind) & (fold != number))
-            if len(asked) and len(known):
-                score[asked], ease[asked] = fit([rows[i] for i in known], [rows[i] for i in asked])
+            if len(held_out) and len(known):
+                score[held_out], ease[held_out] = fit([rows[i] for i in known], [rows[i] for i in held_out])
     return TextScores(score, ease)
 
 
-def _numbers(known: Sequence[Row], asked: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
+def _numbers(known: Sequence[Row], held_out: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
+    """Return score and ease of held-out questions by ridge regression of the logarithm of the number."""
     vocabulary: dict[str, int] = {}
     features = _matrix([_question_features(row) for row in known], vocabulary, grow=True).toarray()
     truths = np.array([float(row["ground_truth"]) for row in known])
@@ -70,12 +74,14 @@ def _numbers(known: Sequence[Row], asked: Sequence[Row]) -> tuple[np.ndarray, np
     step = STEPS[known[0]["question_type"]]
     guesses = np.exp(features @ weights + level)
     scale = max(_SCALES, key=lambda factor: _mra(factor * guesses, truths, step).sum())
-    new = _matrix([_question_features(row) for row in asked], vocabulary).toarray()
-    score = _mra(scale * np.exp(new @ weights + level), np.array([float(row["ground_truth"]) for row in asked]), step)
+    new = _matrix([_question_features(row) for row in held_out], vocabulary).toarray()
+    truths = np.array([float(row["ground_truth"]) for row in held_out])
+    score = _mra(scale * np.exp(new @ weights + level), truths, step)
     return score, score
 
 
-def _choices(known: Sequence[Row], asked: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
+def _choices(known: Sequence[Row], held_out: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
+    """Return score and ease of held-out questions by a conditional logit: a softmax over a question's own options."""
     vocabulary: dict[str, int] = {}
     features, mask, truth = _options(known, vocabulary, grow=True)
     rows = np.arange(len(known))
@@ -88,9 +94,9 @@ def _choices(known: Sequence[Row], asked: Sequence[Row]) -> tuple[np.ndarray, np
         return value, features.T @ error.reshape(-1) + PENALTY * weights
 
     weights = minimize(loss, np.zeros(len(vocabulary)), jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
-    features, mask, truth = _options(asked, vocabulary)
+    features, mask, truth = _options(held_out, vocabulary)
     log_p = log_softmax(np.where(mask, (features @ weights).reshape(mask.shape), -np.inf), axis=1)
-    rows = np.arange(len(asked))
+    rows = np.arange(len(held_out))
     return (log_p.argmax(axis=1) == truth).astype(float), np.exp(log_p[rows, truth])
 
 
@@ -146,6 +152,6 @@ def _matrix(features: Sequence[Features], vocabulary: dict[str, int], grow: bool
 
 
 def _mra(guesses: np.ndarray, truths: np.ndarray, step: float) -> np.ndarray:
-    """Return (n,) mean relative accuracies of the guesses, rounded as answers are."""
+    """Return (n,) mean relative accuracies of the guesses, rounded to the step of the answers, one step at least."""
     rounded = np.maximum(np.round(guesses / step), 1.0) * step
     return np.mean((np.abs(rounded - truths) / truths)[:, None] <= TOLERANCES, axis=1)

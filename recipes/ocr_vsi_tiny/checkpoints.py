@@ -28,6 +28,7 @@ def save_model(model: Any, processor: Any, folder: Path) -> None:
     """Write a checkpoint in bf16 that transformers loads without this package; replaces an earlier one at once."""
     staging = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(staging, ignore_errors=True)
+    # A copy, since training goes on in float32
     copy = AutoModelForImageTextToText.from_config(model.config, dtype=torch.bfloat16)
     copy.load_state_dict(model.state_dict())
     copy.generation_config = model.generation_config

@@ -210,6 +210,6 @@ def pixel_scale(processor: ProcessorMixin) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _as_bytes(pixels: np.ndarray, processor: ProcessorMixin) -> np.ndarray:
-    """Return normalised patches (N, D) as the bytes (N, D) that they were."""
+    """Return normalised patches (N, D) as the bytes (N, D) that they were: a quarter of the memory, and exact."""
     mean, deviation = pixel_scale(processor)
     return np.rint((pixels * deviation + mean) * 255.0).clip(0, 255).astype(np.uint8)

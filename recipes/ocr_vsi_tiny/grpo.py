@@ -53,7 +53,10 @@ def grpo_rows(folder: Path, clips: int, seed: int) -> Dataset:
 
 
 def _taken(file: Any, rows: list[int]) -> Any:
-    """Return some rows of a parquet file, in order, reading one row group at a time."""
+    """Return some rows of a parquet file, in order, reading one row group at a time.
+
+    Every row repeats its clip's geometry; the whole table would take gigabytes.
+    """
     import pyarrow as pa
 
     parts, start = [], 0

@@ -23,7 +23,8 @@ LAYER = "model.language_model.layers."
 def load(folder: str | Path) -> PreTrainedModel:
     """Return a model as training needs it: float32, with attention that is kept.
 
-    PyTorch's fused attention on the CPU runs backwards in bf16 at a third of the plain one's speed.
+    Attention is plain ("eager") because losses read its weights, and because PyTorch's fused one on the CPU runs
+    backwards at a third of its speed in bf16.
     """
     return AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
 
@@ -46,6 +47,7 @@ def insert_layer(model: PreTrainedModel, after: int) -> PreTrainedModel:
         weights[f"{LAYER}{int(number) + 1}{dot}{rest}" if late else name] = value
     own = deeper.state_dict()
     fresh = {name: own[name] for name in own.keys() - weights.keys()}
+    # A layer adds attention and MLP to its input, each through an output projection; zeros there make it the identity
     for name in fresh:
         if name.endswith(("o_proj.weight", "down_proj.weight")):
             fresh[name] = torch.zeros_like(fresh[name])

@@ -35,7 +35,10 @@ class TokenizedQuestion(PackedQuestion):
     names: tuple[tuple[int, int], ...] = ()
 
     def mirrored(self, other: Sequence[int]) -> TokenizedQuestion:
-        """Return the question about the clip in a mirror; its answer stays. other : (vocabulary,) of `mirror_table`."""
+        """Return the question about the clip in a mirror. other : (vocabulary,) of `mirror_table`.
+
+        Options are mirrored with the question, so the letter of the right one stays, and so do numbers.
+        """
         return replace(self, ids=[other[token] for token in self.ids])
 
 

@@ -83,6 +83,7 @@ class BatchSampler:
         if mirror:
             clips = clips.mirrored(self.columns)
             questions = [[each.mirrored(self.mirror) for each in clip] for clip in questions]
+        # Nothing can be seen in black frames, so such a step trains the answers alone, by the words
         if black:
             clips = replace(clips, patches=np.zeros_like(clips.patches))
             brightness = np.tile(np.float32([1.0, 0.0]), (len(chosen), 1))

@@ -33,6 +33,7 @@ def train_sft(
     every : steps after which the state is kept, too; a phase that was killed continues from there
     """
     config = sft_model.config
+    # A stream per phase, so that a later phase doesn't depend on how often an earlier one was interrupted
     rng = np.random.default_rng(np.random.SeedSequence([config.seed, 6, *([phase.start] if phase.start else [])]))
     groups = [{"params": list(sft_model.model.parameters())}, {"params": sft_model.head_parameters()}]
     optimizer = torch.optim.AdamW(
@@ -46,6 +47,7 @@ def train_sft(
     means: dict[str, list[float]] = defaultdict(list)
     with (folder / "log.jsonl").open("a") as lines:
         for number in range(done + 1, phase.steps + 1):
+            # Fresh heads send noise into the model; phase.heads_first steps let them settle before the model moves
             for group, wait in zip(optimizer.param_groups, (phase.heads_first, 0), strict=True):
                 group["lr"] = phase.learning_rate * rate(number - wait, phase.schedule - wait, config.warm_up)
             losses = sft_model.losses(sampler.next_batch(), phase.extra)
@@ -58,6 +60,7 @@ def train_sft(
             step = phase.start + number
             if step % 25 == 0 or step % every == 0 or number == phase.steps:
                 entry: dict[str, Any] = {"step": step, "seconds": round(time.perf_counter() - started, 1)}
+                # "loss" is the answers' alone, comparable between phases with other supervision; it stands first
                 entry |= {"loss": 0.0} | {name: round(float(np.mean(v)), 4) for name, v in means.items()}
                 entry["loss"] = entry.pop("answer")
                 means.clear()
