@@ -201,10 +201,12 @@ MODEL_FAMILIES.register("room_vl", replace(MODEL_FAMILIES["qwen2_5_vl"], title="
 '''
 
 
-def run_with_plugin(folder: Path, trains: bool, code: str, *arguments: str) -> subprocess.CompletedProcess:
+def run_with_plugin(
+    folder: Path, trains: bool, code: str, *arguments: str, plugins: str = "room_vl"
+) -> subprocess.CompletedProcess:
     (folder / "room_vl.py").write_text(PLUGIN.replace("TRAINS", str(trains)))
     paths = os.pathsep.join([str(folder), str(ROOT)])
-    environment = {**os.environ, "PYTHONPATH": paths, "OCR_HF_PLUGINS": "room_vl"}
+    environment = {**os.environ, "PYTHONPATH": paths, "OCR_HF_PLUGINS": plugins}
     command = [sys.executable, *code.split(), *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
 
@@ -218,9 +220,9 @@ def test_family_from_outside_is_evaluated_and_trained_as_it_declares(tmp_path, s
     if trains:
         settings = ["--data", str(small_pairs), "--frames", "4", "--limit", "4", "--split", "train"]
         out = tmp_path / "answers"
-        done = run_with_plugin(
-            tmp_path, trains, "-m ocr_hf.cli eval", "--model", str(model), *settings, "--out", str(out)
-        )
+        settings += ["--plugin", "room_vl", "--out", str(out)]
+        command = "-m ocr_hf.cli eval"
+        done = run_with_plugin(tmp_path, trains, command, "--model", str(model), *settings, plugins="")
         assert done.returncode == 0, done.stderr
         assert '"model_type": "room_vl"' in (out / "results.json").read_text()
     code = (
