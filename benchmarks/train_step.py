@@ -218,7 +218,7 @@ def child(arm: str, scale_name: str, scale: dict[str, Any], steps: int, model: s
             timer.wrap(type(trainer.processing_class), "__call__", "inputs")
             timer.wrap(trainer, "_generate_single_turn", "generate")
         else:
-            extra = {"num_frames": scale["frames"], "frame_cache_mb": 0, "variant_kl_every": 0, **ARMS[arm]}
+            extra = {"frames": scale["frames"], "frame_cache_mb": 0, "variant_kl_every": 0, **ARMS[arm]}
             timer.wrap(ClipLoader, "load", "decode")
             timer.wrap(RegionNoise, "video", "render")
             timer.wrap(rollout_plan, "encode_clip", "inputs")

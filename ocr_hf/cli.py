@@ -17,6 +17,8 @@ COMMANDS = {
     "build": ("ocr_hf.commands.build:main", "make an ocr-vsi folder: vanilla and region-noisy videos with questions"),
     "view": ("ocr_hf.commands.view:main", "draw a contact sheet of an ocr-vsi folder"),
     "questions": ("ocr_hf.commands.questions:main", "print the VSI-Bench questions of one scene"),
+    "sft": ("ocr_hf.train.sft:main", "fine-tune a model on questions, reasoning and answers"),
+    "grpo": ("ocr_hf.train.grpo:main", "train it by OCR-GRPO, on one process; `accelerate launch` starts several"),
     "eval": ("ocr_hf.commands.eval:main", "run a model on VSI-Bench or ocr-vsi, or score predictions"),
     "tiny-model": ("ocr_hf.commands.tiny_model:main", "build a small untrained Qwen2.5-VL, offline"),
     "benchmark": ("ocr_hf.commands.benchmark:main", "build ocr-vsi-test, a frozen benchmark of unseen rooms"),

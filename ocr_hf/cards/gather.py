@@ -66,7 +66,8 @@ def gather(
         raise CardError(f"the adapter in {folder} names no base model of the Hub; name one, or others can't load it")
     if licence is None and base is not None:
         raise CardError(f"the base model {base} has a licence of its own; give that of these weights with --licence")
-    datasets = dict.fromkeys(config.get("data", {}).get("dataset") for config in configs)
+    rows = [config.get("data", {}) for config in configs]
+    datasets = dict.fromkeys(row.get("data") or row.get("dataset") for row in rows)  # `dataset` before version 0.2
     return CardInputs(
         repo=repo,
         revision=revision,
@@ -205,5 +206,6 @@ def _base_model(folder: Path, configs: list[dict[str, Any]]) -> tuple[str | None
         base, revision = adapter.get("base_model_name_or_path"), adapter.get("revision")
     else:
         model = configs[0].get("model", {}) if configs else {}
-        base, revision = model.get("model_name_or_path"), model.get("model_revision")
+        base = model.get("model") or model.get("model_name_or_path")  # as runs before version 0.2 called it
+        revision = model.get("revision") or model.get("model_revision")
     return (base, revision) if _is_hub_id(base) else (None, None)

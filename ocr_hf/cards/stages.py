@@ -17,8 +17,12 @@ TRAINING, LOG = "training.json", "log.jsonl"
 
 Places = tuple[tuple[str, ...], ...]
 TRL_ROWS: dict[str, Places] = {
-    "data": (("data", "dataset"), ("data", "dataset_revision"), ("data", "dataset_config"), ("data", "split")),
-    "prompt": (("data", "prompt_style"),),
+    # Second names are those of runs before version 0.2; a file has either
+    "data": (
+        *(("data", name) for name in ("data", "dataset", "data_revision", "dataset_revision")),
+        *(("data", name) for name in ("data_config", "dataset_config", "split")),
+    ),
+    "prompt": (("data", "prompt"), ("data", "prompt_style")),
     "strategy": (("training", "strategy"),),
     "rollouts per prompt": (("training", "num_generations"),),
     "of them noisy": (("training", "num_noisy"),),
@@ -30,7 +34,7 @@ TRL_ROWS: dict[str, Places] = {
     "learning rate": (("training", "learning_rate"),),
     "batch per device": (("training", "per_device_train_batch_size"),),
     "gradient accumulation": (("training", "gradient_accumulation_steps"),),
-    "frames": (("training", "num_frames"),),
+    "frames": (("training", "frames"), ("training", "num_frames")),
     "pixels of a frame": (("training", "min_pixels"), ("training", "max_pixels")),
     "vision tower frozen": (("training", "freeze_vision"),),
     "LoRA": (("model", "use_peft"),),

@@ -79,8 +79,10 @@ def snippet(results: list[Sourced], configs: list[Sourced], usage: Sourced | Non
         style, frames = usage.get("prompt"), usage.get("frames") or usage.get("num_frames")
     elif configs:
         training = configs[-1].get("training") or configs[-1].get("config")
-        style = configs[-1].get("data", "prompt_style")
-        frames, longest = (training.get(name) if training else None for name in ("num_frames", "max_completion_length"))
+        style = configs[-1].get("data", "prompt") or configs[-1].get("data", "prompt_style")
+        names = ("frames", "num_frames", "max_completion_length")
+        frames, earlier, longest = (training.get(name) if training else None for name in names)
+        frames = frames or earlier
     return {
         "question": Literal(build_prompt(row, style.value if style else "official")),
         "frames": frames or Literal("32"),

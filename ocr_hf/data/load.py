@@ -34,6 +34,21 @@ FETCH_BYTES = 1 << 20
 """Metadata that a streaming reader asks for at once; by default it is 32 MiB, nearly always the whole file."""
 
 
+def spread(count: int, limit: int | None) -> list[int]:
+    """Return which of `count` rows are used where only `limit` may be: evenly over all, first and last included.
+
+    Data sets are sorted by scene or by task, so that their first rows would be all alike.
+
+    Raises:
+        ValueError: The limit is below 1.
+    """
+    if limit is None or limit >= count:
+        return list(range(count))
+    if limit < 1:
+        raise ValueError(f"limit is {limit}; give at least 1")
+    return np.linspace(0, count - 1, limit).round().astype(int).tolist()
+
+
 def load(
     source: str | os.PathLike,
     config: str = "pairs",

@@ -56,7 +56,7 @@ def refuse_old_names(kind: Kind) -> Kind:
 
     @wraps(made)
     def construct(self: Any, *positional: Any, **given: Any) -> None:
-        check_names(given, kind.__dataclass_fields__)
+        check_names(given, [name for name, item in kind.__dataclass_fields__.items() if item.init])
         made(self, *positional, **given)
 
     kind.__init__ = construct

@@ -69,7 +69,7 @@ def check_lengths(prompts: Sequence[Sequence[int]], context: int, completion: in
     if len(longest) + completion > context:
         raise ValueError(
             f"a prompt has {len(longest)} tokens, {list(longest).count(video_token)} of them video, and with "
-            f"max_completion_length = {completion} exceeds the model's context of {context}; lower num_frames, "
+            f"max_completion_length = {completion} exceeds the model's context of {context}; lower frames, "
             "max_pixels or max_completion_length"
         )
 

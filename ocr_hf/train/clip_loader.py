@@ -96,19 +96,19 @@ def _asks_for_video(prompt: Any) -> bool:
 
 
 class ClipLoader:
-    """Collate rows: decode `num_frames` frames of each row's clip and put them in the row under `CLIP`.
+    """Collate rows: decode `frames` frames of each row's clip and put them in the row under `CLIP`.
 
     Rows without a clip pass as they are. Rows that share an id become one dictionary, so that a group costs what one
-    row costs on its way between processes. A clip that cannot be used raises BadRow, or with on_bad_row "skip" is
+    row costs on its way between processes. A clip that cannot be used raises BadRow, or with on_bad_video "skip" is
     logged and its reason put under `BAD_CLIP`.
     """
 
     def __init__(
-        self, video_column: str, num_frames: int, cache_bytes: int = 512 * 2**20, on_bad_row: str = "fatal"
+        self, video_column: str, frames: int, cache_bytes: int = 512 * 2**20, on_bad_video: str = "stop"
     ) -> None:
         self.video_column = video_column
-        self.num_frames = num_frames
-        self.on_bad_row = on_bad_row
+        self.frames = frames
+        self.on_bad_video = on_bad_video
         self.cache_bytes = cache_bytes
         self._cache: FrameCache | None = None
         self._named: set[str] = set()
@@ -142,7 +142,7 @@ class ClipLoader:
         try:
             row[CLIP] = self.load(row, source)
         except BadRow as error:
-            if self.on_bad_row == "fatal":
+            if self.on_bad_video == "stop":
                 raise
             if str(error) not in self._named:
                 self._named.add(str(error))
@@ -155,7 +155,7 @@ class ClipLoader:
         if source is None:
             raise BadRow(
                 f"{row_name(row)}: its prompt has a video block, but no clip is in the column '{self.video_column}'; "
-                "remove the block or the row, or set on_bad_row to skip"
+                "remove the block or the row, or set on_bad_video to skip"
             )
         if self._cache is None:
             self._cache = FrameCache(self.cache_bytes)
@@ -167,7 +167,7 @@ class ClipLoader:
         except (OSError, ValueError, IndexError, RuntimeError) as error:
             raise BadRow(
                 f"{row_name(row)}: its clip cannot be read ({error}); remove the row, fetch the clip again, or set "
-                "on_bad_row to skip"
+                "on_bad_video to skip"
             ) from error
         return SampledClip.of(name, frames, indices, times)
 
@@ -178,7 +178,7 @@ class ClipLoader:
         except (OSError, ValueError, IndexError, RuntimeError) as error:
             raise BadRow(
                 f"{row_name(row)}: its clip cannot be read ({error}); remove the row, fetch the clip again, or set "
-                "on_bad_row to skip"
+                "on_bad_video to skip"
             ) from error
         self._check_length(row, info.num_frames)
         return info.height, info.width
@@ -186,15 +186,15 @@ class ClipLoader:
     def _decode(self, source: Any, row: Mapping[str, Any]) -> tuple[np.ndarray, tuple[Any, Any]]:
         count = probe(source).num_frames
         self._check_length(row, count)
-        indices = uniform_indices(count, self.num_frames)
+        indices = uniform_indices(count, self.frames)
         frames, times = read_frames(source, indices)
         if not np.all(np.isfinite(times)) and row.get("fps"):
             times = indices / float(row["fps"])
         return frames, (tuple(int(i) for i in indices), tuple(float(t) for t in times))
 
     def _check_length(self, row: Mapping[str, Any], count: int) -> None:
-        if count < self.num_frames:
+        if count < self.frames:
             raise BadRow(
-                f"{row_name(row)}: its clip has {count} frames, fewer than num_frames = {self.num_frames}; "
-                f"set num_frames to {count} or less, or set on_bad_row to skip"
+                f"{row_name(row)}: its clip has {count} frames, fewer than frames = {self.frames}; "
+                f"set frames to {count} or less, or set on_bad_video to skip"
             )

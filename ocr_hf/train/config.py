@@ -1,4 +1,7 @@
-"""Settings of OCR-GRPO: TRL's GRPOConfig and what Object-Centric 3D Rollout (OCR) adds to it."""
+"""Settings of training: TRL's configs and what Object-Centric 3D Rollout (OCR) adds to them.
+
+Words are those of evaluation (`ocr_hf.vsi_bench.eval_config`): docs/settings.md has the table.
+"""
 
 from __future__ import annotations
 
@@ -10,40 +13,42 @@ from ocr_hf.perturb.modes import noise_mode
 from ocr_hf.perturb.schedule import SCHEDULES
 from ocr_hf.perturb.select import POLICIES
 from ocr_hf.registry import STRATEGIES, parse_options, unknown_choice
+from ocr_hf.settings.names import refuse_old_names
 from ocr_hf.train.versions import check_trl
+from ocr_hf.vsi_bench.prompts import PROMPT_STYLES
 
 check_trl()
 
-from trl import GRPOConfig, SFTConfig  # noqa: E402  (another version may lack what is imported)
+from trl import GRPOConfig, ModelConfig, SFTConfig  # noqa: E402  (another version may lack what is imported)
 
 SCORE_UNDER = ("clean", "own")
-ON_BAD_ROW = ("fatal", "skip")
+ON_BAD_VIDEO = ("stop", "skip")
 
 
 @dataclass
 class VideoArguments:
     """How videos are read, in SFT and in GRPO alike.
 
-    video_column, num_frames, min_pixels, max_pixels : where the clip is, how many frames of it are sampled evenly, and
+    video_column, frames, min_pixels, max_pixels : where the clip is, how many frames of it are sampled evenly, and
         bounds on the pixels of one frame
     frame_cache_mb : memory for decoded frames, per data loading process
-    on_bad_row : a row whose clip cannot be used stops the run ("fatal"), or is skipped with a warning ("skip")
+    on_bad_video : a row whose clip cannot be used stops the run ("stop"), or is skipped with a warning ("skip")
     check_data : open every clip before training starts
     freeze_vision : don't train the vision tower
     """
 
     video_column: str = field(default="vanilla", metadata={"help": "column that holds the clip"})
-    num_frames: int = field(default=16, metadata={"help": "frames sampled evenly from a clip"})
+    frames: int = field(default=16, metadata={"help": "frames sampled evenly from a clip"})
     min_pixels: int | None = field(default=None, metadata={"help": "least pixels of a frame; default the processor's"})
     max_pixels: int | None = field(default=None, metadata={"help": "most pixels of a frame; default the processor's"})
     frame_cache_mb: int = field(default=512, metadata={"help": "decoded frames kept, per data loading process"})
-    on_bad_row: str = field(default="fatal", metadata={"help": "fatal or skip"})
+    on_bad_video: str = field(default="stop", metadata={"help": "at a clip that can't be used: stop, or skip its rows"})
     check_data: bool = field(default=True, metadata={"help": "open every clip before training"})
     freeze_vision: bool = field(default=True, metadata={"help": "don't train the vision tower"})
 
     def __post_init__(self) -> None:
-        _check_choice(self, "on_bad_row", ON_BAD_ROW)
-        _check_least(self, "num_frames", 1)
+        _check_choice(self, "on_bad_video", ON_BAD_VIDEO)
+        _check_least(self, "frames", 1)
         _check_least(self, "frame_cache_mb", 0)
         super().__post_init__()
 
@@ -58,6 +63,43 @@ def _check_least(config: object, name: str, least: int) -> None:
         raise ValueError(f"{name} is {getattr(config, name)}; give {least} or more")
 
 
+@refuse_old_names
+@dataclass
+class DataArguments:
+    """Which rows are trained on, and how their questions are worded.
+
+    data : folder or Hub id of an ocr-vsi data set; data_config : recipes (footprints, for strategy ocr) or pairs
+    data_revision, split : which of it; eval_split : rows to evaluate on, default none
+    prompt : wording of the question; "thinking" asks for <think> and <answer>
+    limit : use only so many rows, spread evenly over all, as evaluation does
+    """
+
+    data: str = field(default="", metadata={"help": "folder or Hub id of an ocr-vsi data set"})
+    data_config: str = field(default="recipes", metadata={"help": "recipes or pairs"})
+    data_revision: str | None = field(default=None, metadata={"help": "branch, tag or commit of the data set"})
+    split: str = field(default="train", metadata={"help": "rows to train on"})
+    eval_split: str | None = field(default=None, metadata={"help": "rows to evaluate on"})
+    prompt: str = field(default="thinking", metadata={"help": f"wording: {', '.join(PROMPT_STYLES)}"})
+    limit: int | None = field(default=None, metadata={"help": "use only this many rows, spread evenly over all"})
+
+    def __post_init__(self) -> None:
+        _check_choice(self, "prompt", PROMPT_STYLES)
+        if self.limit is not None:
+            _check_least(self, "limit", 1)
+
+
+@refuse_old_names
+@dataclass
+class ModelArguments(ModelConfig):
+    """TRL's ModelConfig under our names: `model` and `revision` are its model_name_or_path and model_revision."""
+
+    model: str | None = field(default=None, metadata={"help": "model to train: Hub id or folder"})
+    revision: str = field(default="main", metadata={"help": "branch, tag or commit of the model"})
+    model_name_or_path: str | None = field(default=None, init=False, repr=False)
+    model_revision: str = field(default="main", init=False, repr=False)
+
+
+@refuse_old_names
 @dataclass
 class OCRSFTConfig(VideoArguments, SFTConfig):
     """SFTConfig and how videos are read; the vision tower trains unless told otherwise."""
@@ -66,6 +108,7 @@ class OCRSFTConfig(VideoArguments, SFTConfig):
     max_length: int | None = field(default=None, metadata={"help": "longest sequence; longer ones are refused"})
 
 
+@refuse_old_names
 @dataclass
 class OCRGRPOConfig(VideoArguments, GRPOConfig):
     """GRPOConfig plus which video each rollout of a group sees.

@@ -1,4 +1,4 @@
-"""What the two training commands share: their options, the resolved configuration, resuming, and the end of a run."""
+"""What the two training commands share: rows, the model to load, the resolved configuration, resuming, the end."""
 
 from __future__ import annotations
 
@@ -6,97 +6,70 @@ import dataclasses
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import yaml
-from trl import ModelConfig, TrlParser, get_peft_config, get_quantization_config
+from trl import get_peft_config, get_quantization_config
 
-from ocr_hf.data.load import load
+from ocr_hf.data.load import load, spread
 from ocr_hf.models.load_model import check_config, load_processor
 from ocr_hf.train.checkpoints import check_topology, last_checkpoint, topology
+from ocr_hf.train.config import DataArguments, ModelArguments
 from ocr_hf.train.training_rows import checked, with_prompts
-from ocr_hf.vsi_bench.prompts import PROMPT_STYLES
 
 RESOLVED = "resolved_config.yaml"
 MERGED_START = "_start"
 """Folder of output_dir; names that begin with _ are not pushed."""
 
 
-@dataclass
-class DataArguments:
-    """Where rows come from and how they are asked.
-
-    dataset : folder or Hub id of an ocr-vsi data set; dataset_config : recipes (footprints, for strategy ocr) or pairs
-    dataset_revision, split : which of it; eval_split : rows to evaluate on, default none
-    prompt_style : wording of the question; "thinking" asks for <think> and <answer>
-    max_rows : use the first rows only
-    """
-
-    dataset: str = field(default="", metadata={"help": "folder or Hub id of an ocr-vsi data set"})
-    dataset_config: str = field(default="recipes", metadata={"help": "recipes or pairs"})
-    dataset_revision: str | None = field(default=None, metadata={"help": "branch, tag or commit on the Hub"})
-    split: str = field(default="train", metadata={"help": "rows to train on"})
-    eval_split: str | None = field(default=None, metadata={"help": "rows to evaluate on"})
-    prompt_style: str = field(default="thinking", metadata={"help": f"one of {', '.join(PROMPT_STYLES)}"})
-    max_rows: int | None = field(default=None, metadata={"help": "use the first rows only"})
-
-
-def parse(kinds: list[type], arguments: list[str] | None = None) -> tuple[Any, ...]:
-    """Return one instance per dataclass from `--config FILE` and flags, which go before the file."""
-    parser = TrlParser(kinds)
-    # PyYAML reads 1e-6, which everyone writes, as text; argparse turns it into a number again for fields of type float
-    return parser.parse_args_and_config(arguments)
-
-
-def training_rows(data: DataArguments, args: Any, model: ModelConfig, completion: Callable[[Any], int]) -> tuple:
+def training_rows(data: DataArguments, args: Any, model: ModelArguments, completion: Callable[[Any], int]) -> tuple:
     """Return (rows to train on, rows to evaluate on or None, processor), checked before training starts.
 
     completion : rows -> how many tokens the longest answer may take
     """
-    if not data.dataset:
-        raise ValueError("no data set is named; set dataset to a folder made by `ocr-hf build` or to a Hub id")
-    if not model.model_name_or_path:
-        raise ValueError("no model is named; set model_name_or_path to a folder or a Hub id")
-    config = check_config(model.model_name_or_path, model.model_revision, training=True)
-    processor = load_processor(model.model_name_or_path, model.model_revision, config)
+    if not data.data:
+        raise ValueError("no data set is named; set data to a folder made by `ocr-hf build` or to a Hub id")
+    if not model.model:
+        raise ValueError("no model is named; set model to a folder or a Hub id")
+    config = check_config(model.model, model.revision, training=True)
+    processor = load_processor(model.model, model.revision, config)
     context = config.get_text_config().max_position_embeddings
     found = []
     for split in (data.split, data.eval_split):
         if split is None:
             found.append(None)
             continue
-        rows = load(data.dataset, data.dataset_config, split=split, revision=data.dataset_revision)
-        if data.max_rows is not None:
-            rows = rows.select(range(min(data.max_rows, len(rows))))
-        rows = with_prompts(rows, data.prompt_style)
+        rows = load(data.data, data.data_config, split=split, revision=data.data_revision)
+        if data.limit is not None:
+            rows = rows.select(spread(len(rows), data.limit))
+        rows = with_prompts(rows, data.prompt)
         found.append(checked(rows, args, processor, context, completion(rows)) if args.check_data else rows)
     return *found, processor
 
 
-def starting_point(model: ModelConfig, args: Any) -> ModelConfig:
+def starting_point(model: ModelArguments, args: Any) -> ModelArguments:
     """Return the model to load: `model` itself, or for a LoRA adapter its base with the adapter merged in.
 
     The merged model is kept in output_dir, where a resumed run finds it; it isn't pushed.
     """
     from ocr_hf.models.adapters import adapter_base
 
-    if not model.model_name_or_path or adapter_base(model.model_name_or_path, model.model_revision) is None:
+    if not model.model or adapter_base(model.model, model.revision) is None:
         return model
     from ocr_hf.models.merge import merged_folder
 
     with args.main_process_first(desc="merging the adapter"):
         folder = Path(args.output_dir) / MERGED_START
-        merged_folder(model.model_name_or_path, model.model_revision, folder, model.dtype or "float32")
-    return dataclasses.replace(model, model_name_or_path=str(folder), model_revision="main")
+        merged_folder(model.model, model.revision, folder, model.dtype or "float32")
+    return dataclasses.replace(model, model=str(folder), revision="main")
 
 
-def model_arguments(model: ModelConfig) -> dict[str, Any]:
+def model_arguments(model: ModelArguments) -> dict[str, Any]:
     """Return the keyword arguments that make a trainer load the model: safetensors only, no code from repositories."""
     return {
-        "revision": model.model_revision,
+        "revision": model.revision,
         "attn_implementation": model.attn_implementation,
         "dtype": model.dtype or "float32",
         "use_safetensors": True,
@@ -104,7 +77,7 @@ def model_arguments(model: ModelConfig) -> dict[str, Any]:
     }
 
 
-def trainer_arguments(model: ModelConfig) -> dict[str, Any]:
+def trainer_arguments(model: ModelArguments) -> dict[str, Any]:
     """Return the trainer's PEFT and quantization arguments."""
     if (model.load_in_4bit or model.load_in_8bit) and find_spec("bitsandbytes") is None:
         name = "load_in_4bit" if model.load_in_4bit else "load_in_8bit"
@@ -129,7 +102,10 @@ def save_resolved(folder: str | Path, parts: dict[str, Any]) -> str:
 
 def _plain(part: Any) -> dict[str, Any]:
     """A dataclass as numbers, text and lists; TrainingArguments masks its tokens itself."""
-    values = part.to_dict() if hasattr(part, "to_dict") else dataclasses.asdict(part)
+    if hasattr(part, "to_dict"):
+        values = part.to_dict()
+    else:
+        values = {item.name: getattr(part, item.name) for item in dataclasses.fields(part) if item.init}
     return json.loads(json.dumps(values, default=str))
 
 
@@ -150,7 +126,7 @@ def resume_from(args: Any) -> str | None:
         if newest is not None:
             raise ValueError(
                 f"'{args.output_dir}' holds {newest.name} of an earlier run; go on from it with "
-                "--resume_from_checkpoint auto, or name another output_dir"
+                "--resume-from-checkpoint auto, or name another output_dir"
             )
         return None
     chosen = newest if wanted in ("auto", "true", "True") else Path(wanted)
@@ -160,16 +136,23 @@ def resume_from(args: Any) -> str | None:
     return str(chosen)
 
 
-def report(text: str, args: Any) -> None:
-    """Print on the main process."""
+def train(trainer: Any, parts: dict[str, Any], checkpoint: str | None, processor: Any) -> None:
+    """Say and save the settings in force, train, and write the model with its processor to output_dir.
+
+    Args:
+        trainer: A TRL trainer.
+        parts: Name -> dataclass of settings, as resolved_config.yaml has them.
+        checkpoint: Folder to go on from, or None.
+        processor: What turns rows into inputs; saved with the model, so that the folder can be loaded alone.
+    """
+    args = parts["training"]
     if args.process_index == 0:
         from rich.console import Console
 
+        changed = save_resolved(args.output_dir, parts)
+        text = f"settings in force, other than defaults (all are in {RESOLVED}):\n{changed}"
         Console(stderr=True).print(text, highlight=False, soft_wrap=True, markup=False)
-
-
-def finish(trainer: Any, args: Any, processor: Any) -> None:
-    """Write the trained model with its processor to output_dir, and to the Hub if asked."""
+    trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model(args.output_dir)
     trainer.save_state()
     if args.process_index == 0:

@@ -28,12 +28,12 @@ IGNORED = -100
 class SFTCollator:
     """Rows with `prompt`, a clip and `completion` to a right-padded batch whose labels are the completions' tokens.
 
-    Rows whose clip is skipped (on_bad_row) stay in the batch without video and without labels.
+    Rows whose clip is skipped (on_bad_video) stay in the batch without video and without labels.
     """
 
     def __init__(self, processor: ProcessorMixin, args: OCRSFTConfig, completion: Any) -> None:
         self.processor, self.args, self.completion = processor, args, completion
-        self.loader = ClipLoader(args.video_column, args.num_frames, args.frame_cache_mb * 2**20, args.on_bad_row)
+        self.loader = ClipLoader(args.video_column, args.frames, args.frame_cache_mb * 2**20, args.on_bad_video)
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
         """Return the batch: input_ids, attention_mask, labels, and what the model needs of the videos."""
@@ -56,7 +56,7 @@ class SFTCollator:
                 raise BadRow(
                     f"{row_name(row)}: prompt and answer have {len(prompt) + len(completion)} tokens, more than "
                     f"max_length = {self.args.max_length}; cutting them would cut the video, raise max_length or lower "
-                    "num_frames"
+                    "frames"
                 )
             learned = completion if shown or BAD_CLIP not in row else [IGNORED] * len(completion)
             ids.append(prompt + completion)

@@ -93,10 +93,10 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
             encode_once = self.has_video and family.tower.features_last and not checks.is_sharded(self.accelerator)
         # Evaluation may run between sampling and the last update on what was sampled, so it has videos of its own
         self.videos = {mode: VideoStore(self.processing_class, encode_once, frozen) for mode in ("train", "eval")}
-        self._planner = RolloutPlanner(self.strategy, args.score_under, args.on_bad_row == "skip")
+        self._planner = RolloutPlanner(self.strategy, args.score_under, args.on_bad_video == "skip")
         self.rollout_metrics = RolloutMetrics(self.strategy.roles)
         self.data_collator = ClipLoader(
-            args.video_column, args.num_frames, args.frame_cache_mb * 2**20, args.on_bad_row
+            args.video_column, args.frames, args.frame_cache_mb * 2**20, args.on_bad_video
         )
         if self.has_video:
             suppress_media_tokens(self._model_config, self.generation_kwargs, self.generation_config)
@@ -300,7 +300,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
 
     def _without_unused(self, output: dict[str, Any], rollouts: Sequence[Rollout]) -> dict[str, Any]:
         """Take skipped rollouts out of the loss and excluded ones out of the batch."""
-        if not self.strategy.excluded and self.args.on_bad_row != "skip":
+        if not self.strategy.excluded and self.args.on_bad_video != "skip":
             return output
         output = mask_rows(output, torch.tensor([rollout.skipped for rollout in rollouts]))
         if self.mode == "train":

@@ -47,7 +47,7 @@ class DemoConfig:
     grpo_rate: float = 5e-4
     evaluations: int = 3
     held_out_rows: int = 400
-    num_frames: int = 8
+    frames: int = 8
     max_pixels: int = 56 * 84
     seed: int = 0
 
@@ -64,7 +64,7 @@ def train(data: str | Path, out: str | Path, config: DemoConfig = DemoConfig()) 
         build_tiny(folder, config.size, seed=config.seed)
     processor = AutoProcessor.from_pretrained(folder, padding_side="left")
     model = AutoModelForImageTextToText.from_pretrained(folder)
-    held_out = HeldOut(held_rows, processor, config.num_frames, config.max_pixels, config.held_out_rows, MAX_NEW_TOKENS)
+    held_out = HeldOut(held_rows, processor, config.frames, config.max_pixels, config.held_out_rows, MAX_NEW_TOKENS)
     points: list[dict[str, Any]] = []
 
     def watch(stage: str, steps: int) -> Watch:
@@ -80,7 +80,7 @@ def train(data: str | Path, out: str | Path, config: DemoConfig = DemoConfig()) 
         "disable_tqdm": True,
         "logging_steps": 1,
         "log_level": "error",
-        "num_frames": config.num_frames,
+        "frames": config.frames,
         "max_pixels": config.max_pixels,
         "seed": config.seed,
     }

@@ -55,9 +55,9 @@ def checked(rows: Dataset, args: VideoArguments, processor: ProcessorMixin, cont
     """Open every clip's header and count every prompt's tokens; return the rows that can be used.
 
     context : the longest sequence of the model; completion : room for the answer
-    Raises BadRow for the first row that cannot be used, or with on_bad_row "skip" names each and leaves it out.
+    Raises BadRow for the first row that cannot be used, or with on_bad_video "skip" names each and leaves it out.
     """
-    loader = ClipLoader(args.video_column, args.num_frames)
+    loader = ClipLoader(args.video_column, args.frames)
     sizes: dict[str, tuple[int, int] | BadRow] = {}
     good = []
     for number, row in enumerate(
@@ -67,7 +67,7 @@ def checked(rows: Dataset, args: VideoArguments, processor: ProcessorMixin, cont
             tokens = _video_tokens(row, args, loader, sizes, processor)
             _check_context(row, tokens, processor, context, completion)
         except BadRow as error:
-            if args.on_bad_row == "fatal":
+            if args.on_bad_video == "stop":
                 raise
             logger.warning("left out: %s", error)
             continue
@@ -89,7 +89,7 @@ def _video_tokens(row: Mapping[str, Any], args: VideoArguments, loader: ClipLoad
             sizes[name] = error
     if isinstance(sizes[name], BadRow):
         raise sizes[name]
-    return count_tokens(processor, args.num_frames, *sizes[name], args.max_pixels)
+    return count_tokens(processor, args.frames, *sizes[name], args.max_pixels)
 
 
 def _check_context(row: Mapping[str, Any], video: int, processor: Any, context: int, completion: int) -> None:
@@ -97,5 +97,5 @@ def _check_context(row: Mapping[str, Any], video: int, processor: Any, context: 
     if text + video + completion > context:
         raise BadRow(
             f"{row_name(row)}: its prompt has {text} tokens, its video {video}, and with {completion} for the answer "
-            f"they exceed the model's context of {context}; lower num_frames, max_pixels or the answer's length"
+            f"they exceed the model's context of {context}; lower frames, max_pixels or the answer's length"
         )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import inspect
 from importlib.metadata import PackageNotFoundError, version
 
+from ocr_hf.settings.extras import need
+
 TRL = "1.16"
 
 SEAMS = {
@@ -62,7 +64,8 @@ def check_trl() -> None:
     try:
         installed = version("trl")
     except PackageNotFoundError:
-        raise IncompatibleTRL(f"training needs TRL {TRL}, which is not installed; {way_out}") from None
+        need("train", "training")
+        raise  # trl can be imported, but isn't installed as a package
     if not installed.startswith(TRL + "."):
         raise IncompatibleTRL(f"TRL {installed} is installed, and this trainer is written against {TRL}; {way_out}")
     from trl import GRPOTrainer

@@ -10,8 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
+from ocr_hf.data.load import spread
 from ocr_hf.vsi_bench.scoring import reference_letter, reference_number
 from ocr_hf.vsi_bench.tasks import is_numeric
 
@@ -82,12 +81,5 @@ def check_questions(rows: Sequence[Row], name: str) -> None:
 
 
 def take(rows: Sequence[Row], limit: int | None) -> list[Row]:
-    """Return `limit` rows spread evenly over all of them, first and last included; all without a limit.
-
-    The benchmark is sorted by task, so its first rows would all be of one task.
-    """
-    if limit is None or limit >= len(rows):
-        return list(rows)
-    if limit < 1:
-        raise ValueError(f"limit is {limit}; ask at least one question")
-    return [rows[i] for i in np.linspace(0, len(rows) - 1, limit).round().astype(int)]
+    """Return `limit` rows spread evenly over all of them; all without a limit."""
+    return [rows[place] for place in spread(len(rows), limit)]

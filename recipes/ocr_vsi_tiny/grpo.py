@@ -128,7 +128,7 @@ def run_grpo(config: RecipeConfig, out: Path) -> Path:
             lr_scheduler_type="constant_with_warmup",
             warmup_steps=5,
             beta=config.grpo_beta,
-            num_frames=config.num_frames,
+            frames=config.num_frames,
             max_pixels=SIZE.max_pixels,
             variant_kl_every=10,
             seed=config.seed,

@@ -38,11 +38,11 @@ def make_measured(
 
 def _write_stage(folder: Path, training: dict, rng: np.random.Generator) -> None:
     config = {
-        "data": {"dataset": "org/ocr-vsi", "dataset_revision": "v3", "dataset_config": "recipes", "split": "train"},
-        "model": {"model_name_or_path": "/home/someone/models/tiny", "model_revision": "main", "use_peft": False},
+        "data": {"data": "org/ocr-vsi", "data_revision": "v3", "data_config": "recipes", "split": "train"},
+        "model": {"model": "/home/someone/models/tiny", "revision": "main", "use_peft": False},
         "training": {
             "learning_rate": 3e-6,
-            "num_frames": 16,
+            "frames": 16,
             "seed": 42,
             "loss_type": "dapo",
             "beta": 0.04,

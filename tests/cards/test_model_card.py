@@ -165,7 +165,7 @@ def test_results_of_another_model_are_refused(measured, copied, tmp_path):
 def test_a_base_model_with_a_licence_of_its_own_must_be_named(tmp_path):
     folders = make_measured(tmp_path)
     config = yaml.safe_load((folders["model"] / "resolved_config.yaml").read_text())
-    config["model"] |= {"model_name_or_path": "Qwen/Qwen2.5-VL-3B-Instruct"}
+    config["model"] |= {"model": "Qwen/Qwen2.5-VL-3B-Instruct"}
     (folders["model"] / "resolved_config.yaml").write_text(yaml.safe_dump(config))
     with pytest.raises(CardError, match="--licence"):
         write_model_card(folders["model"], REPO)

@@ -101,13 +101,13 @@ def test_build_push_load_train_evaluate_card_and_pull(local_hub, hub_api, hub_cl
     # Train on it and push the model from the trainer.
     tiny, trained = build_tiny(tmp_path / "tiny", "0.2M"), tmp_path / "trained"
     options = {
-        "dataset": DATA,
-        "dataset_revision": "v1",
-        "model_name_or_path": tiny,
+        "data": DATA,
+        "data_revision": "v1",
+        "model": tiny,
         "output_dir": trained,
-        "max_rows": 4,
+        "limit": 4,
         "max_steps": 1,
-        "num_frames": 4,
+        "frames": 4,
         "max_pixels": 12544,
         "num_generations": 4,
         "per_device_train_batch_size": 4,

@@ -50,7 +50,7 @@ def make_config(folder: Path, **changes: Any) -> OCRGRPOConfig:
         "logging_steps": 1,
         "save_strategy": "no",
         "report_to": "none",
-        "num_frames": 4,
+        "frames": 4,
         "disable_tqdm": True,
         "variant_kl_every": 1,
     }

@@ -24,7 +24,7 @@ COMMON = {
     "activation_checkpointing": False,
     "per_device_train_batch_size": 4,
     "logging_steps": 1,
-    "num_frames": 4,
+    "frames": 4,
     "report_to": "none",
     "disable_tqdm": True,
     "seed": 5,
@@ -62,7 +62,7 @@ def finished(tiny_folder, dataset_folder, tmp_path_factory) -> Path:
     """The folder of an SFT run and an OCR-GRPO run after it."""
     folder = tmp_path_factory.mktemp("command")
     for stage, settings, model in (("sft", SFT, tiny_folder), ("grpo", GRPO, folder / "sft")):
-        paths = {"dataset": str(dataset_folder), "model_name_or_path": str(model), "output_dir": str(folder / stage)}
+        paths = {"data": str(dataset_folder), "model": str(model), "output_dir": str(folder / stage)}
         done = start(f"ocr_hf.train.{stage}", folder, settings | paths)
         assert done.returncode == 0, done.stderr[-3000:]
         (folder / f"{stage}.log").write_text(done.stderr)
@@ -106,8 +106,8 @@ def test_trained_model_loads(finished):
 @pytest.mark.slow
 def test_resuming_is_asked_for_and_refuses_other_batches(finished, tiny_folder, dataset_folder, tmp_path):
     paths = {
-        "dataset": str(dataset_folder),
-        "model_name_or_path": str(finished / "sft"),
+        "data": str(dataset_folder),
+        "model": str(finished / "sft"),
         "output_dir": str(finished / "grpo"),
     }
     from ocr_hf.train.config import OCRGRPOConfig
@@ -126,19 +126,19 @@ def test_resuming_is_asked_for_and_refuses_other_batches(finished, tiny_folder, 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"dataset": "", "model_name_or_path": "x"}, "no data set is named; set dataset to a folder"),
-        ({"dataset": "x"}, "no model is named; set model_name_or_path to a folder or a Hub id"),
-        ({"dataset": "x", "model_name_or_path": "/nowhere"}, "there is no model at '/nowhere'"),
-        ({"dataset": "x", "model_name_or_path": "TINY"}, "x: no such folder, and no ORG/NAME of the Hub"),
-        ({"dataset": "DATA", "model_name_or_path": "TINY", "num_frames": 9}, "its clip has 8 frames, fewer than"),
-        ({"dataset": "DATA", "model_name_or_path": "TINY", "rewards": ["beauty"]}, "there is no reward 'beauty'"),
-        ({"dataset": "DATA", "model_name_or_path": "TINY", "load_in_4bit": True}, "load_in_4bit needs bitsandbytes"),
-        ({"dataset": "DATA", "model_name_or_path": "TINY", "max_completion_length": 4090}, "exceed the model's contex"),
+        ({"data": "", "model": "x"}, "no data set is named; set data to a folder"),
+        ({"data": "x"}, "no model is named; set model to a folder or a Hub id"),
+        ({"data": "x", "model": "/nowhere"}, "there is no model at '/nowhere'"),
+        ({"data": "x", "model": "TINY"}, "x: no such folder, and no ORG/NAME of the Hub"),
+        ({"data": "DATA", "model": "TINY", "frames": 9}, "its clip has 8 frames, fewer than"),
+        ({"data": "DATA", "model": "TINY", "rewards": ["beauty"]}, "there is no reward 'beauty'"),
+        ({"data": "DATA", "model": "TINY", "load_in_4bit": True}, "load_in_4bit needs bitsandbytes"),
+        ({"data": "DATA", "model": "TINY", "max_completion_length": 4090}, "exceed the model's contex"),
     ],
 )
 def test_errors_are_one_sentence(tiny_folder, dataset_folder, tmp_path, capsys, monkeypatch, flags, message):
-    from ocr_hf.train import grpo, run
-    from ocr_hf.train.command import command
+    from ocr_hf.settings.run_command import run as run_command
+    from ocr_hf.train import run
 
     monkeypatch.setattr(run, "find_spec", lambda name: None)  # as where bitsandbytes is not installed
     names = {"TINY": str(tiny_folder), "DATA": str(dataset_folder)}
@@ -146,7 +146,7 @@ def test_errors_are_one_sentence(tiny_folder, dataset_folder, tmp_path, capsys, 
     file = tmp_path / "grpo.yaml"
     file.write_text(yaml.safe_dump(GRPO | {"output_dir": str(tmp_path / "out")} | given))
     with pytest.raises(SystemExit) as stopped:
-        command(lambda: grpo.main(["--config", str(file)]), "ocr_hf.train.grpo")
+        run_command("ocr_hf.train.grpo:main", "ocr_hf.train.grpo", ["--config", str(file)])
     # A data set that is loaded for the first time shows its progress before
     *_, told = capsys.readouterr().err.replace("\r", "\n").strip().splitlines()
     assert stopped.value.code == 1 and told.startswith("ocr_hf.train.grpo: ") and message in told
@@ -159,7 +159,7 @@ def test_another_trl_is_told_in_one_sentence(tmp_path):
 import importlib.metadata as metadata, runpy, sys
 real = metadata.version
 metadata.version = lambda name: "1.17.0" if name == "trl" else real(name)
-sys.argv = ["grpo", "--config", "none.yaml"]
+sys.argv = ["grpo"]
 runpy.run_module("ocr_hf.train." + sys.argv[0], run_name="__main__")
 """
     for name in ("grpo", "sft"):

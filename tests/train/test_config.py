@@ -10,6 +10,7 @@ from datasets import Dataset, concatenate_datasets
 from trl import GRPOTrainer
 
 from ocr_hf.models.load_model import load_processor
+from ocr_hf.settings import extras
 from ocr_hf.train import versions
 from ocr_hf.train.clip_loader import BadRow
 from ocr_hf.train.rewards import accuracy_reward
@@ -30,13 +31,13 @@ from tests.train.conftest import make_config, vowel_reward
         ({"score_under": "both"}, "score_under is 'both'; choose one of clean, own"),
         ({"select": "all"}, "select is 'all'; choose one of visible, queried, context"),
         ({"schedule": "steep"}, "schedule is 'steep'; choose one of linear"),
-        ({"on_bad_row": "ignore"}, "on_bad_row is 'ignore'; choose one of fatal, skip"),
+        ({"on_bad_video": "ignore"}, "on_bad_video is 'ignore'; choose one of stop, skip"),
         ({"num_generations": 5, "per_device_train_batch_size": 5}, r"5 rollouts .* choose a multiple of 2, or set"),
         ({"strategy": "t_grpo", "num_generations": 8}, r"8 rollouts .* choose a multiple of 3, or set num_noisy"),
         ({"strategy": "grpo", "num_noisy": 2}, "strategy 'grpo' has no noisy rollouts, but num_noisy is 2"),
         ({"num_noisy": 9}, "num_noisy is 9; a group has 4 rollouts"),
         ({"strategy": "t_grpo", "num_noisy": 3}, "leaves 1 of 4 rollouts .* strategy 't_grpo' needs at least 2"),
-        ({"num_frames": 0}, "num_frames is 0; give 1 or more"),
+        ({"frames": 0}, "frames is 0; give 1 or more"),
         ({"timestep": 1000}, "timestep is 1000; the diffusion schedule has steps 0 to 999"),
         ({"use_vllm": True}, "vLLM and continuous batching would send every rollout of a group the same video"),
     ],
@@ -136,16 +137,16 @@ class TestRows:
         data = self.data(tmp_path, clip_id="other", **changes)
         with pytest.raises(BadRow, match=rf"row \(id 1, clip_id other\): {message}"):
             checked(data, make_config(tmp_path), processor, 4096, 64)
-        left = checked(data, make_config(tmp_path, on_bad_row="skip"), processor, 4096, 64)
+        left = checked(data, make_config(tmp_path, on_bad_video="skip"), processor, 4096, 64)
         assert left["id"] == [0, 2] and "left out: row (id 1" in caplog.text
 
     def test_clip_shorter_than_the_frame_count(self, tmp_path, processor):
-        with pytest.raises(BadRow, match="its clip has 8 frames, fewer than num_frames = 9; set num_frames to 8 or"):
-            checked(self.data(tmp_path), make_config(tmp_path, num_frames=9), processor, 4096, 64)
+        with pytest.raises(BadRow, match="its clip has 8 frames, fewer than frames = 9; set frames to 8 or"):
+            checked(self.data(tmp_path), make_config(tmp_path, frames=9), processor, 4096, 64)
 
     def test_nothing_left(self, tmp_path, processor):
         with pytest.raises(ValueError, match="no row of the data set can be used"):
-            checked(self.data(tmp_path), make_config(tmp_path, num_frames=9, on_bad_row="skip"), processor, 4096, 64)
+            checked(self.data(tmp_path), make_config(tmp_path, frames=9, on_bad_video="skip"), processor, 4096, 64)
 
     def test_columns_for_prompts(self, tmp_path):
         with pytest.raises(ValueError, match="lacks the columns question_type, from which prompts are made"):
@@ -167,8 +168,9 @@ class TestVersions:
         def missing(_):
             raise versions.PackageNotFoundError
 
+        monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "trl" else name)
         monkeypatch.setattr(versions, "version", missing)
-        with pytest.raises(ImportError, match="needs TRL 1.16, which is not installed"):
+        with pytest.raises(ImportError, match=r"training needs trl, which isn't installed; .* 'ocr-hf\[train\]'"):
             versions.check_trl()
 
     @pytest.mark.parametrize("name", versions.SEAMS)

@@ -44,7 +44,7 @@ def test_score_is_vsi_benchs(dataset_folder, tiny_folder, monkeypatch):
 
 @pytest.mark.slow
 def test_figures_and_picture(dataset_folder, tmp_path, capsys):
-    config = DemoConfig(sft_steps=4, grpo_steps=2, evaluations=2, num_frames=4, held_out_rows=8)
+    config = DemoConfig(sft_steps=4, grpo_steps=2, evaluations=2, frames=4, held_out_rows=8)
     figures = train(dataset_folder, tmp_path / "out", config)
     stages = [(point["stage"], point["step"]) for point in figures["points"]]
     assert stages == [("untrained", 0), ("SFT", 2), ("SFT", 4), ("OCR-GRPO", 1), ("OCR-GRPO", 2)]

@@ -11,6 +11,7 @@ import yaml
 
 from ocr_hf.models.load_model import load_model
 from ocr_hf.models.merge import merged_folder
+from ocr_hf.settings.run_command import call
 from ocr_hf.train.grpo import main
 
 
@@ -49,13 +50,13 @@ def test_the_merged_folder_is_the_adapter_on_its_base_and_made_once(adapter, tin
 @pytest.mark.slow
 def test_training_starts_from_the_merged_model(adapter, dataset_folder, tmp_path):
     options = {
-        "dataset": dataset_folder,
-        "model_name_or_path": adapter,
+        "data": dataset_folder,
+        "model": adapter,
         "output_dir": tmp_path / "out",
         "max_steps": 1,
-        "max_rows": 2,
+        "limit": 2,
         "learning_rate": 0.0,
-        "num_frames": 4,
+        "frames": 4,
         "num_generations": 2,
         "per_device_train_batch_size": 2,
         "max_completion_length": 4,
@@ -65,11 +66,11 @@ def test_training_starts_from_the_merged_model(adapter, dataset_folder, tmp_path
         "save_strategy": "no",
         "beta": 0.1,
     }
-    trainer = main([str(word) for name, value in options.items() for word in (f"--{name}", value)])
+    trainer = call(main, [str(word) for name, value in options.items() for word in (f"--{name}", value)], "grpo")
     start = weights(adapter)
     for model in (trainer.model, trainer.ref_model):
         trained = trainer.accelerator.unwrap_model(model).state_dict()
         assert all(torch.equal(value, start[name]) for name, value in trained.items())
     assert all(torch.equal(value, start[name]) for name, value in weights(tmp_path / "out").items())
     resolved = yaml.safe_load((tmp_path / "out" / "resolved_config.yaml").read_text())
-    assert resolved["model"]["model_name_or_path"] == str(adapter)
+    assert resolved["model"]["model"] == str(adapter)

@@ -222,7 +222,7 @@ class TestBadRows:
             make_trainer(data=damaged, max_steps=4).train()
 
     def test_skipped_rows_are_named_and_give_no_gradient(self, make_trainer, damaged, caplog):
-        trainer = make_trainer(data=damaged, max_steps=4, on_bad_row="skip", shuffle_dataset=False, beta=0.04)
+        trainer = make_trainer(data=damaged, max_steps=4, on_bad_video="skip", shuffle_dataset=False, beta=0.04)
         trainer.model.train()
         batch = trainer._prepare_inputs(trainer.data_collator([damaged[1]] * 4))
         assert batch["completion_mask"].sum() == 0 and batch["advantages"].abs().sum() == 0
@@ -240,7 +240,7 @@ class TestBadRows:
         settings = {"data": Dataset.from_list(rows), "max_steps": 4, "shuffle_dataset": False}
         with pytest.raises(BadRow, match=r"row \(id 2, clip_id clip2\): its footprints cannot be read"):
             make_trainer(**settings).train()
-        trainer = make_trainer(**settings, on_bad_row="skip")
+        trainer = make_trainer(**settings, on_bad_video="skip")
         run(trainer)
         assert "skipped: row (id 2, clip_id clip2): its footprints" in caplog.text
         assert [value > 0 for value in history(trainer, "grad_norm")] == [True, True, False, True]
@@ -250,7 +250,7 @@ class TestBadRows:
         grads = []
         for members in ([0], [0, 1]):
             trainer = make_trainer(
-                data=damaged, on_bad_row="skip", per_device_train_batch_size=4 * len(members), loss_type="dapo"
+                data=damaged, on_bad_video="skip", per_device_train_batch_size=4 * len(members), loss_type="dapo"
             )
             trainer.model.train()
             trainer.current_gradient_accumulation_steps = 1

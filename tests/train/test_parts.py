@@ -117,7 +117,7 @@ class TestClipLoader:
 
     def test_skipped_once_named_once(self, tmp_path, caplog):
         row = make_rows(tmp_path, 1)[0] | {"vanilla": b"broken"}
-        loader = ClipLoader("vanilla", 4, on_bad_row="skip")
+        loader = ClipLoader("vanilla", 4, on_bad_video="skip")
         assert all(CLIP not in found and "cannot be read" in found[BAD_CLIP] for found in loader([row, row]) * 2)
         assert len(caplog.records) == 1
 

@@ -14,18 +14,17 @@ ON_CPU = ["--use_cpu", "true", "--bf16", "false"]
 
 @pytest.mark.parametrize("path", TRAIN, ids=[path.stem for path in TRAIN])
 def test_recipes_are_read(path: Path, tmp_path: Path) -> None:
-    from ocr_hf.train import run
-    from ocr_hf.train.config import OCRGRPOConfig, OCRSFTConfig
-    from ocr_hf.train.grpo import RewardArguments
+    from ocr_hf.settings.command_options import options
+    from ocr_hf.settings.run_command import call
+    from ocr_hf.train import grpo, sft
 
-    grpo = "grpo" in path.stem
-    kinds = [run.DataArguments, RewardArguments, OCRGRPOConfig] if grpo else [run.DataArguments, OCRSFTConfig]
-    flags = [*ON_CPU, "--output_dir", str(tmp_path), "--dataset", "ocr-vsi"]
-    data, *_, args, model = run.parse([*kinds, run.ModelConfig], [*flags, "--config", str(path)])
-    assert data.dataset == "ocr-vsi" and args.output_dir == str(tmp_path)  # flags win
-    if "Qwen/" in model.model_name_or_path:
-        assert model.model_revision != "main", "a Hub id needs its revision"
-    if grpo:
+    kinds = (grpo if "grpo" in path.stem else sft)._kinds
+    flags = [*ON_CPU, "--output_dir", str(tmp_path), "--data", "ocr-vsi"]
+    data, *_, args, model = call(options(kinds)(lambda *configs: configs), [*flags, "--config", str(path)], "read")
+    assert data.data == "ocr-vsi" and args.output_dir == str(tmp_path)  # flags win
+    if "Qwen/" in model.model:
+        assert model.revision != "main", "a Hub id needs its revision"
+    if "grpo" in path.stem:
         assert args.num_vanilla == args.num_noisy == 4
         assert args.generation_batch_size % args.num_generations == 0
 

@@ -29,7 +29,7 @@ def config(folder, **changes) -> OCRSFTConfig:
         "logging_steps": 1,
         "save_strategy": "no",
         "report_to": "none",
-        "num_frames": 4,
+        "frames": 4,
         "disable_tqdm": True,
     }
     return OCRSFTConfig(**settings | changes)
@@ -124,7 +124,7 @@ def test_bad_rows(make_sft, tmp_path, caplog):
     write_mp4(tmp_path / "clip1.mp4", moving_rectangles(1, 2)[0], 4.0)
     with pytest.raises(BadRow, match=r"row \(id 1, clip_id clip1\): its clip has 2 frames"):
         make_sft(Dataset.from_list(rows)).train()
-    trainer = make_sft(Dataset.from_list(rows), on_bad_row="skip", max_steps=1)
+    trainer = make_sft(Dataset.from_list(rows), on_bad_video="skip", max_steps=1)
     batch = trainer.data_collator(rows)
     assert (batch["labels"] != -100).any(1).tolist() == [True, False, True, True]
     trainer.train()
