@@ -86,9 +86,9 @@ def test_help_and_questions_know_what_a_plugin_registers(place: Path) -> None:
     text = run(place, "-m", "ocr_hf.cli", "build", "--plugin", "my_data", "-h").stdout
     text = " ".join(text.replace("│", " ").split())
     assert all(word in text for word in ("procedural, furnished, mesh, cubes", "geometry, blackout", "object_height"))
-    words = ("cubes:3", "--plugin", "my_data", "--type", "object_height", "--json")
-    asked = [json.loads(line) for line in run(place, "-m", "ocr_hf.cli", "questions", *words).stdout.splitlines()]
-    assert [(row["scene_name"], row["ground_truth"]) for row in asked] == [("cubes_000003", "50")] * 2
+    words = ("cubes:3", "--plugin", "my_data", "--question-types", "object_height", "--json")
+    told = json.loads(run(place, "-m", "ocr_hf.cli", "questions", *words).stdout)
+    assert told["scene_name"] == "cubes_000003" and [row["ground_truth"] for row in told["questions"]] == ["50"] * 2
 
 
 def pyarrow_rows(file: Path) -> list[dict]:
@@ -102,8 +102,8 @@ def test_two_steps_with_a_strategy_of_ones_own(place: Path, tmp_path: Path) -> N
     from ocr_hf.models.tiny import build_tiny
 
     settings = {
-        "dataset": str(make_folder(tmp_path / "data")),
-        "model_name_or_path": str(build_tiny(tmp_path / "tiny", "0.2M")),
+        "data": str(make_folder(tmp_path / "data")),
+        "model": str(build_tiny(tmp_path / "tiny", "0.2M")),
         "output_dir": str(tmp_path / "run"),
         "strategy": "late_shuffle",
         "use_cpu": True,
@@ -111,7 +111,7 @@ def test_two_steps_with_a_strategy_of_ones_own(place: Path, tmp_path: Path) -> N
         "per_device_train_batch_size": 4,
         "num_generations": 4,
         "max_completion_length": 8,
-        "num_frames": 4,
+        "frames": 4,
         "max_steps": 2,
         "logging_steps": 1,
         "save_strategy": "no",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +16,7 @@ def main(
     out: Annotated[Path | None, typer.Argument(help="new folder; default: the repository's name")] = None,
     revision: Annotated[str, typer.Option(help="branch, tag or commit")] = "main",
     without: Annotated[list[str] | None, typer.Option(help='paths not to fetch, as "*.bin"; may be repeated')] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print what was fetched as one JSON object")] = False,
 ) -> None:
     """Fetch a data set, model, metric or Space from the Hub (OCR = Object-Centric 3D Rollout).
 
@@ -28,7 +31,7 @@ def main(
 
     if kind not in KINDS:
         raise ValueError(f"'{kind}' can't be pulled; choose one of {', '.join(KINDS)}")
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(stderr=as_json, soft_wrap=True, highlight=False)
     done = pull(
         kind,
         repo,
@@ -38,6 +41,9 @@ def main(
         without=without or (),
         notify=lambda text: console.print(f"[dim]{text}[/dim]"),
     )
+    if as_json:
+        typer.echo(json.dumps({**asdict(done), "folder": str(done.folder)}))
+        return
     if done.left_out:
         console.print(f"Left out: {', '.join(done.left_out[:5])} ({len(done.left_out)} files).")
     console.print(f"{done.folder}: {len(done.files)} files, {done.bytes / 1e6:.1f} MB, all checksums match.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +25,7 @@ def main(
     message: Annotated[str | None, typer.Option(help="first line of the commit")] = None,
     mirror: Annotated[bool, typer.Option("--mirror", help="delete files there that the folder doesn't hold")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="check and show, send nothing")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print what was pushed as one JSON object")] = False,
 ) -> None:
     """Publish a data set, model, metric or Space on the Hub (OCR = Object-Centric 3D Rollout).
 
@@ -35,11 +38,14 @@ def main(
     from ocr_hf.hub.push_plan import plan_push
     from ocr_hf.hub.upload import push
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(stderr=as_json, soft_wrap=True, highlight=False)
     plan = plan_push(kind, path, repo, own_token=get_token())
     _show(plan, console)
     if dry_run:
         console.print("Dry run: nothing was sent.")
+        if as_json:
+            files = [{"path": file.path, "size": file.size} for file in plan.files]
+            typer.echo(json.dumps({"repo": plan.repo, "files": files, "left_out": plan.left_out, "sent": False}))
         return
     done = push(
         plan,
@@ -51,6 +57,9 @@ def main(
         message=message,
         notify=lambda text: console.print(f"[dim]{text}[/dim]"),
     )
+    if as_json:
+        typer.echo(json.dumps({"repo": plan.repo, **asdict(done), "sent": True}))
+        return
     if not done.changed and not done.deleted:
         console.print(f"Nothing had changed: {done.url} is at commit {done.commit[:8]}.")
     else:

@@ -19,11 +19,13 @@ def main(
         str, typer.Argument(help="SOURCE:SEED, a mesh file, or META_INFO.json:NAME for VSI-Bench's own metadata")
     ],
     seed: Annotated[int, typer.Option(help="decides which candidates are asked, letters and wording")] = 0,
-    types: Annotated[list[str] | None, typer.Option("--type", help="question type; repeatable [VSI-Bench's]")] = None,
+    question_types: Annotated[
+        list[str] | None, typer.Option(help="question type; may be repeated; left out: VSI-Bench's")
+    ] = None,
     rules: Annotated[str, typer.Option(help="exact, or official to reproduce VSI-Bench's answers")] = "exact",
     instances: Annotated[Path | None, typer.Option(help="JSON that says which mesh nodes are one object")] = None,
     categories: Annotated[Path | None, typer.Option(help="JSON that maps node names to categories")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line instead of text")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object instead of text")] = False,
 ) -> None:
     """Print the questions of one scene, with answers, reasoning and what was left out why.
 
@@ -36,11 +38,12 @@ def main(
     from ocr_hf.questions.question import VSI_BENCH_TYPES, QuestionConfig
 
     opened = _open(scene, instances, categories)
-    config = QuestionConfig(tuple(types) if types else VSI_BENCH_TYPES, visibility=None, rules=rules)
+    types = tuple(question_types) if question_types else VSI_BENCH_TYPES
+    config = QuestionConfig(types, visibility=None, rules=rules)
     made = generate_questions(opened, None, None, seed, config)
     if as_json:
-        for question in made.questions:
-            typer.echo(json.dumps({"scene_name": opened.name, **asdict(question)}))
+        questions = [asdict(question) for question in made.questions]
+        typer.echo(json.dumps({"scene_name": opened.name, "questions": questions, "left_out": dict(made.skipped)}))
         return
     console = Console(highlight=False, soft_wrap=True, markup=False)
     for question in made.questions:

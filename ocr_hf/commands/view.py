@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ocr_hf.settings.extras import need
+
 
 def main(
     folder: Annotated[str, typer.Argument(help="ocr-vsi folder, or ORG/NAME on the Hub")],
@@ -25,6 +27,8 @@ def main(
     from ocr_hf.data.load import load
     from ocr_hf.data.sheet import write_sheet
 
+    if rerun is not None:
+        need("view", "a rerun recording")  # before the picture is drawn
     if clips < 1 or columns < 1:
         raise ValueError(f"--clips is {clips} and --columns {columns}; give at least 1")
     typer.echo(f"picture: {write_sheet(folder, out, split=split, num_clips=clips, columns=columns)}")

@@ -16,6 +16,7 @@ from ocr_hf.perturb.select import POLICIES
 from ocr_hf.questions.question import VSI_BENCH_TYPES, QuestionConfig, VisibilityRule, max_per_scene
 from ocr_hf.registry import QUESTION_TYPES, SCENE_SOURCES, Choices, fill_options, parse_options, unknown_choice
 from ocr_hf.scenes.cameras.trajectories import AUTO, AXES, FORMATS
+from ocr_hf.settings.names import refuse_old_names
 
 SPLITS = ("train", "validation", "test")
 DEFAULT_SECONDS = 16.0
@@ -30,6 +31,7 @@ def _option(default: Any, help: str | Choices) -> Any:
 
 
 @with_help
+@refuse_old_names
 @dataclass(frozen=True)
 class BuildConfig:
     """What goes into an ocr-vsi folder. Equal configs give equal bytes, whatever the number of workers.

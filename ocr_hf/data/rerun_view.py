@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from ocr_hf.data.load import StoredClip
+from ocr_hf.settings.extras import need
 
 
 def write_recording(shown: Iterable[StoredClip], out: str | os.PathLike) -> None:
     """Write clips as an .rrd file for `rerun FILE`; raise ImportError that says how to get rerun where it is absent."""
-    try:
-        import rerun
-    except ImportError as error:
-        raise ImportError("a rerun recording needs rerun-sdk; install it with `pip install 'ocr-hf[view]'`") from error
+    need("view", "a rerun recording")
+    import rerun
+
     recording = rerun.RecordingStream("ocr_hf")
     recording.save(os.fspath(out))
     for clip in shown:

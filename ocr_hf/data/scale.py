@@ -17,18 +17,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-try:
-    from datatrove.data import Document
-    from datatrove.pipeline.base import PipelineStep
-except ImportError as error:
-    raise ImportError("building on many machines needs datatrove; `pip install 'ocr-hf[scale]'`") from error
-
 from ocr_hf.data.assemble import assemble
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_plan import jobs, plan_scenes
 from ocr_hf.data.make_clips import build_scene
 from ocr_hf.data.staging import Staging, is_complete, open_staging
 from ocr_hf.registry import named_plugins, use_plugins
+from ocr_hf.settings.extras import need
+
+need("scale", "building on many machines", ["datatrove"])
+
+from datatrove.data import Document  # noqa: E402
+from datatrove.pipeline.base import PipelineStep  # noqa: E402
 
 
 class BuildClips(PipelineStep):

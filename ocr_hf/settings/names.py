@@ -20,6 +20,7 @@ RENAMED = {
     "on_bad_row": "on_bad_video",
     "bad_video": "on_bad_video",
     "max_rows": "limit",
+    "type": "question_types",
 }
 """Name of a setting before version 0.2 -> its name now. Old names are refused, not translated: a file should say what
 its readers find in the documentation."""

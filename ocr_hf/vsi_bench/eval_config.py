@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ocr_hf.docstrings import with_help
+from ocr_hf.settings.names import refuse_old_names
 from ocr_hf.vsi_bench.extract import EXTRACTIONS
 from ocr_hf.vsi_bench.prompts import MAX_NEW_TOKENS, PROMPT_STYLES
 from ocr_hf.vsi_bench.summary import AVERAGES
@@ -16,6 +17,7 @@ NOT_IDENTITY = ("device", "on_bad_video", "average", "draws")
 
 
 @with_help
+@refuse_old_names
 @dataclass(frozen=True)
 class EvalConfig:
     """Which model is asked which questions, and how. Equal configs give equal results on any number of processes.

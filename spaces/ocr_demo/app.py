@@ -9,12 +9,21 @@ The folder is a Hugging Face Space as it is. OCR has nothing to do with text rec
 
 from __future__ import annotations
 
-import argparse
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from ocr_hf.settings.command_options import options
+from ocr_hf.settings.extras import need
+from ocr_hf.settings.run_command import call, run
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+try:
+    need("space", "the demo page")
+except ImportError as error:
+    raise SystemExit(f"app.py: {error}") from error
 
 from room_demo.answers import Models  # noqa: E402
 from room_demo.clip import ClipStore  # noqa: E402
@@ -26,29 +35,45 @@ from room_demo.uploads import MAX_BYTES  # noqa: E402
 from room_demo.views import MEDIA_URL, Demo  # noqa: E402
 
 
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Return the command line's options; environment variables are for Spaces, which have none."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    what = "Hub id (ORG/NAME or ORG/NAME@REVISION) or folder of a model; may be repeated"
-    parser.add_argument("--model", action="append", default=[], help=what)
-    parser.add_argument("--data", type=Path, help="an ocr-vsi folder whose clips are offered as well")
-    parser.add_argument("--frames", type=int, help="frames that every model sees; left out: as each was trained")
-    parser.add_argument("--clip-frames", type=int, default=ClipSize.frames, help="frames of the bundled rooms' videos")
-    cache = os.environ.get("OCR_DEMO_CACHE") or Path.home() / ".cache" / "ocr-hf" / "demo"
-    parser.add_argument("--cache", type=Path, default=Path(cache), help="where rooms and videos are kept")
-    host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
-    parser.add_argument("--host", default=host, help="address to listen on")
-    parser.add_argument("--port", type=int, help="port; left out: the first free one from 7860")
-    return parser.parse_args(arguments)
+@dataclass
+class DemoOptions:
+    """What the page offers and where it listens; environment variables are for Spaces, which have no command line."""
+
+    model: tuple[str, ...] = field(
+        default=(), metadata={"help": "Hub id (ORG/NAME or ORG/NAME@REVISION) or folder of a model; may be repeated"}
+    )
+    data: Path | None = field(default=None, metadata={"help": "an ocr-vsi folder whose clips are offered as well"})
+    frames: int | None = field(
+        default=None, metadata={"help": "frames that every model sees; left out: as each was trained"}
+    )
+    clip_frames: int = field(default=ClipSize.frames, metadata={"help": "frames of the bundled rooms' videos"})
+    cache: Path = field(
+        default_factory=lambda: Path(os.environ.get("OCR_DEMO_CACHE") or Path.home() / ".cache" / "ocr-hf" / "demo"),
+        metadata={"help": "where rooms and videos are kept"},
+    )
+    host: str = field(
+        default_factory=lambda: os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
+        metadata={"help": "address to listen on"},
+    )
+    port: int | None = field(default=None, metadata={"help": "port; left out: the first free one from 7860"})
 
 
-def make_demo(options: argparse.Namespace) -> Demo:
+def _kinds() -> list[type]:
+    return [DemoOptions]
+
+
+def parse(arguments: list[str] | None = None) -> DemoOptions:
+    """Return a command line's options."""
+    return call(options(_kinds, plugins=True)(lambda config: config), arguments or [], "app.py")
+
+
+def make_demo(config: DemoOptions) -> Demo:
     """Return what the page works on; rooms are filmed in the background from now on."""
-    store = ClipStore(options.cache)
-    rooms = Rooms(store, ClipSize(frames=options.clip_frames))
-    if options.data:
-        add_dataset(rooms, options.data)
-    models = Models(options.model, options.frames, cache=options.cache / "models")
+    store = ClipStore(config.cache)
+    rooms = Rooms(store, ClipSize(frames=config.clip_frames))
+    if config.data:
+        add_dataset(rooms, config.data)
+    models = Models(list(config.model), config.frames, cache=config.cache / "models")
     return Demo(rooms, NoisyVideos(store), models)
 
 
@@ -75,15 +100,18 @@ def launch_arguments(demo: Demo, host: str, port: int | None) -> dict:
     }
 
 
-def main() -> None:
-    """Start the page."""
-    options = parse()
-    demo = make_demo(options)
+@options(_kinds, plugins=True)
+def main(config: DemoOptions) -> None:
+    """Perturb objects of a room, ask a video language model about it, compare its answers.
+
+    OCR means Object-Centric 3D Rollout, not text recognition.
+    """
+    demo = make_demo(config)
     if os.environ.get("SPACES_ZERO_GPU"):
         demo.models.preload(every=True)  # its workers are forks of this process: what isn't loaded now never stays
     on_spaces = bool(os.environ.get("SPACE_ID"))
     page = build(demo)
-    page.launch(**launch_arguments(demo, "0.0.0.0" if on_spaces else options.host, options.port))
+    page.launch(**launch_arguments(demo, "0.0.0.0" if on_spaces else config.host, config.port))
     # Only now: Gradio gives its server 5 s to come up, and then reports that there is no free port
     demo.rooms.warm_up(then=demo.models.preload)
     sweep_regularly(demo.rooms)
@@ -91,4 +119,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run("__main__:main", "app.py")
