@@ -17,8 +17,7 @@ from ocr_hf.vsi_bench.archives import ArchiveError, VideoArchive
 from ocr_hf.vsi_bench.benchmark import check_questions
 from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.open_benchmark import open_benchmark
-from ocr_hf.vsi_bench.runner import check_videos
-from ocr_hf.vsi_bench.runner import run_evaluation as run
+from ocr_hf.vsi_bench.runner import check_videos, run_evaluation
 from tests.vsi_bench.conftest import questions, video_bytes, write_questions
 
 
@@ -175,7 +174,7 @@ class TestBadVideos:
         with pytest.raises(
             ValueError, match=r"10 of 30 questions have no video in .*: scannet/scene0011_00 \(question 7\)"
         ):
-            run(settings(folder), tmp_path / "out")
+            run_evaluation(settings(folder), tmp_path / "out")
         assert not (tmp_path / "out").exists()
 
     def test_corrupt_video_is_named_or_scored_zero(self, make_vsi_bench, lively_model, tmp_path) -> None:
@@ -183,8 +182,8 @@ class TestBadVideos:
         with zipfile.ZipFile(folder / "scannet.zip", "w") as archive:
             archive.writestr("scannet/scene0011_00.mp4", video_bytes(1, folder)[:2000])
         with pytest.raises(ValueError, match=r"question 7: scannet.zip:scannet/scene0011_00.mp4.*--on-bad-video skip"):
-            run(settings(folder, lively_model, batch_size=5), tmp_path / "out")
-        results = run(settings(folder, lively_model, batch_size=5, on_bad_video="skip"), tmp_path / "out")
+            run_evaluation(settings(folder, lively_model, batch_size=5), tmp_path / "out")
+        results = run_evaluation(settings(folder, lively_model, batch_size=5, on_bad_video="skip"), tmp_path / "out")
         assert results["n"] == 30 and results["n_errors"] == 10 and results["n_unparsed"] >= 10
         table = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
         bad = table[table.dataset == "scannet"]
@@ -197,7 +196,7 @@ class TestBadVideos:
     def test_missing_video_can_be_scored_zero(self, make_vsi_bench, lively_model, tmp_path) -> None:
         folder = make_vsi_bench()
         (folder / "scannetpp.zip").unlink()
-        results = run(settings(folder, lively_model, on_bad_video="skip"), tmp_path / "out")
+        results = run_evaluation(settings(folder, lively_model, on_bad_video="skip"), tmp_path / "out")
         assert results["n"] == 30 and results["n_errors"] == 10
 
 
@@ -210,7 +209,7 @@ class TestArchives:
         with pytest.raises(ArchiveError, match="scannet.zip: member '.*evil.mp4' points outside the archive"):
             open_benchmark(str(folder)).video(questions()[1])
         with pytest.raises(ArchiveError, match="points outside"):
-            run(settings(folder), tmp_path / "out")
+            run_evaluation(settings(folder), tmp_path / "out")
         assert not list(tmp_path.rglob("*evil*"))
 
     def test_links_are_refused(self, tmp_path) -> None:

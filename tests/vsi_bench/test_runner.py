@@ -22,7 +22,7 @@ from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.harness import Harness
 from ocr_hf.vsi_bench.open_benchmark import open_benchmark
 from ocr_hf.vsi_bench.prompts import build_prompt
-from ocr_hf.vsi_bench.runner import run_evaluation as run
+from ocr_hf.vsi_bench.runner import run_evaluation
 from ocr_hf.vsi_bench.scoring import score_answer
 from tests.vsi_bench.conftest import FPS, FRAMES, HEIGHT, WIDTH, questions, write_questions
 
@@ -54,7 +54,7 @@ def contents(out: Path) -> dict[str, bytes]:
 
 def test_unbroken_run_leaves_everything_needed(lively_model, make_vsi_bench, tmp_path, asked) -> None:
     data = make_vsi_bench()
-    results = run(config(lively_model, data), tmp_path / "out")
+    results = run_evaluation(config(lively_model, data), tmp_path / "out")
     table = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
     assert table.groupby("audit").size().to_dict() == {"vanilla": 30, "black": 30, "text_only": 30}
     assert len(asked) == 90 and sorted(set(asked)) == sorted(row["id"] for row in questions())
@@ -97,7 +97,9 @@ class TestWhatTheModelReceives:
         monkeypatch.setattr(Model, "generate", generate)
         self.data = make_vsi_bench()
         self.tokenizer = AutoTokenizer.from_pretrained(lively_model)
-        run(config(lively_model, self.data, batch_size=1, limit=3, audit=("black", "text_only")), tmp_path / "out")
+        run_evaluation(
+            config(lively_model, self.data, batch_size=1, limit=3, audit=("black", "text_only")), tmp_path / "out"
+        )
         return calls
 
     def test_pixels_grid_and_times(self, received) -> None:
@@ -134,7 +136,7 @@ class TestWhatTheModelReceives:
         calls: list[dict] = []
         monkeypatch.setattr(Model, "generate", lambda self, **inputs: calls.append(inputs) or inputs["input_ids"])
         settings = config(lively_model, make_vsi_bench(), limit=1, audit=(), dtype="bfloat16")
-        run(settings, tmp_path / "out")
+        run_evaluation(settings, tmp_path / "out")
         assert calls[0]["pixel_values_videos"].dtype == torch.bfloat16
         assert calls[0]["second_per_grid_ts"].item() == pytest.approx(2 * 11 / FPS / 3, rel=1e-6)
 
@@ -149,7 +151,7 @@ def test_qwen3_vl_is_told_the_times(make_vsi_bench, tmp_path, monkeypatch) -> No
     original = Model.generate
     monkeypatch.setattr(Model, "generate", lambda self, **inputs: calls.append(inputs) or original(self, **inputs))
     model = build_tiny(tmp_path / "tiny3", "0.2M", "qwen3_vl")
-    run(config(model, make_vsi_bench(), limit=2, audit=("text_only",), batch_size=2), tmp_path / "out")
+    run_evaluation(config(model, make_vsi_bench(), limit=2, audit=("text_only",), batch_size=2), tmp_path / "out")
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model)
@@ -178,7 +180,7 @@ KILLED = """
 import os, signal, sys
 from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.harness import Harness
-from ocr_hf.vsi_bench.runner import run_evaluation as run
+from ocr_hf.vsi_bench.runner import run_evaluation
 
 def kill(done, total):
     if done == 9:
@@ -186,7 +188,7 @@ def kill(done, total):
 
 if __name__ == "__main__":
     settings = eval(sys.argv[1])
-    run(EvalConfig(**settings), sys.argv[2], kill if len(sys.argv) > 3 else None)
+    run_evaluation(EvalConfig(**settings), sys.argv[2], kill if len(sys.argv) > 3 else None)
 """
 
 
@@ -208,13 +210,13 @@ def test_killed_and_continued_equals_unbroken(lively_model, make_vsi_bench, tmp_
     log = tmp_path / "broken" / "answers" / "rank0000.jsonl"
     with log.open("a") as file:
         file.write('{"audit": "text_only", "id": 0, "predic')  # a line that the kill tore
-    run(settings, tmp_path / "broken")
+    run_evaluation(settings, tmp_path / "broken")
     assert len(asked) == 90 - len(before), "answered questions must not be asked again"
     asked.clear()
-    run(settings, tmp_path / "unbroken")
+    run_evaluation(settings, tmp_path / "unbroken")
     assert contents(tmp_path / "broken") == contents(tmp_path / "unbroken")
     asked.clear()
-    run(settings, tmp_path / "broken")
+    run_evaluation(settings, tmp_path / "broken")
     assert asked == [] and contents(tmp_path / "broken") == contents(tmp_path / "unbroken")
 
 
@@ -228,21 +230,21 @@ def test_two_processes_equal_one(lively_model, make_vsi_bench, tmp_path) -> None
     assert done.returncode == 0, done.stderr[-4000:]
     parts = [path.read_text().count("\n") for path in sorted((tmp_path / "two" / "answers").iterdir())]
     assert len(parts) == 2 and sum(parts) == 90 and min(parts) > 40, "both processes must have worked"
-    run(settings, tmp_path / "one")
+    run_evaluation(settings, tmp_path / "one")
     assert contents(tmp_path / "two") == contents(tmp_path / "one")
 
 
 def test_a_run_is_not_continued_with_other_settings(lively_model, make_vsi_bench, tmp_path) -> None:
     data = make_vsi_bench()
     settings = config(lively_model, data, limit=2, audit=())
-    run(settings, tmp_path / "out")
+    run_evaluation(settings, tmp_path / "out")
     with pytest.raises(ValueError, match=r"holds a run with frames = 4, now it is 6; choose another --out"):
-        run(config(lively_model, data, limit=2, audit=(), frames=6), tmp_path / "out")
-    run(config(lively_model, data, limit=2, audit=(), average="micro"), tmp_path / "out")
+        run_evaluation(config(lively_model, data, limit=2, audit=(), frames=6), tmp_path / "out")
+    run_evaluation(config(lively_model, data, limit=2, audit=(), average="micro"), tmp_path / "out")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").touch()
     with pytest.raises(ValueError, match="is not empty and holds no run"):
-        run(settings, tmp_path / "mine")
+        run_evaluation(settings, tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 
@@ -250,7 +252,7 @@ def test_batches_keep_videos_together_and_do_not_change_answers(lively_model, ma
     data = make_vsi_bench()
     predictions = []
     for size in (1, 7):
-        run(config(lively_model, data, batch_size=size, audit=(), frames=3), tmp_path / f"b{size}")
+        run_evaluation(config(lively_model, data, batch_size=size, audit=(), frames=3), tmp_path / f"b{size}")
         predictions.append(pd.read_parquet(tmp_path / f"b{size}" / "predictions.parquet").prediction.tolist())
     assert predictions[0] == predictions[1]
     lines = (tmp_path / "b1" / "answers" / "rank0000.jsonl").read_text().splitlines()
@@ -262,7 +264,9 @@ def test_batches_keep_videos_together_and_do_not_change_answers(lively_model, ma
 def test_thinking_prompt_reads_answer_tags(lively_model, make_vsi_bench, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(Harness, "answer", lambda self, batch: ["<think>A?</think><answer>B</answer>"] * len(batch))
     data = make_vsi_bench()
-    results = run(EvalConfig(model=str(lively_model), data=str(data), prompt="thinking", frames=2), tmp_path / "out")
+    results = run_evaluation(
+        EvalConfig(model=str(lively_model), data=str(data), prompt="thinking", frames=2), tmp_path / "out"
+    )
     assert results["extraction"] == "answer_tag" and results["settings"]["max_new_tokens"] == 1024
     assert results["tasks"]["route_planning"]["score"] == 100.0 and results["tasks"]["object_counting"]["score"] == 0.0
     assert "not comparable with official scores" in (tmp_path / "out" / "report.md").read_text()
@@ -296,7 +300,7 @@ def test_answer_log_survives_torn_lines_and_names_bad_ones(tmp_path) -> None:
 def test_ids_may_be_text(lively_model, make_vsi_bench, tmp_path) -> None:
     data = make_vsi_bench()
     write_questions(data, [{**row, "id": f"q{row['id']}"} for row in questions()])
-    run(config(lively_model, data, limit=3, audit=()), tmp_path / "out")
+    run_evaluation(config(lively_model, data, limit=3, audit=()), tmp_path / "out")
     assert pd.read_parquet(tmp_path / "out" / "predictions.parquet").id.tolist() == ["q0", "q98", "q203"]
 
 
@@ -304,9 +308,9 @@ HUB_RUN = """
 import json, sys
 from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.harness import Harness
-from ocr_hf.vsi_bench.runner import run_evaluation as run
+from ocr_hf.vsi_bench.runner import run_evaluation
 settings = dict(model="org/tiny", data="org/VSI-Bench", limit=2, frames=2, max_new_tokens=2, draws=0)
-results = run(EvalConfig(**settings), "out")
+results = run_evaluation(EvalConfig(**settings), "out")
 print(json.dumps([results["settings"]["model_revision"], results["settings"]["data_revision"]]))
 """
 
