@@ -20,13 +20,12 @@ import pytest
 import ocr_hf
 from ocr_hf.docstrings import entries, sections, with_help
 
-NAMES = [name for name in ocr_hf.__all__ if name != "__version__"]
+NAMES = sorted(set(ocr_hf.__all__) - {"__version__"}, key=lambda name: (name != "build_folder", name))
+"""Whose example builds a data set comes first, so that the others' find it."""
 HEAVY = {"OCRGRPOTrainer", "OCRSFTTrainer", "OcrVsi", "build_folder", "load_model", "run_evaluation"}
 """Examples that load or train a model or film a room."""
 NEEDS = {"run_evaluation": ("rooms", "tiny"), "OCRSFTTrainer": ("rooms", "tiny"), "OCRGRPOTrainer": ("rooms", "tiny")}
 """What an example finds in its folder: a data set as the example of build_folder makes it, and a tiny model."""
-DOCUMENTED: list[str] = ["Scene", "Clip", "build_folder", "OcrVsi", "score_answers", "EvalConfig", "run_evaluation"]
-DOCUMENTED += ["OCRMap", "BuildConfig", "load_model"]
 ENTRY_POINTS = [
     "data.load.clips", "data.load.load", "geometry.boxes.OrientedBox", "geometry.footprints.Footprints",
     "geometry.occlusion.footprints_from_boxes", "geometry.occlusion.footprints_from_depth",
@@ -49,7 +48,7 @@ def callables(name: str) -> Iterator[tuple[str, Any]]:
                 yield f"{name}.{key}", value
 
 
-CALLABLES = {label: value for name in DOCUMENTED + ENTRY_POINTS for label, value in callables(name)}
+CALLABLES = {label: value for name in NAMES + ENTRY_POINTS for label, value in callables(name)}
 
 
 def parameters(found: Any) -> set[str]:
@@ -101,8 +100,7 @@ def test_examples_of_other_entry_points_run(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_is_shown(name: str) -> None:
-    if name in DOCUMENTED:
-        assert ">>> " in sections(getattr(ocr_hf, name).__doc__)["Example"]
+    assert ">>> " in sections(getattr(ocr_hf, name).__doc__)["Example"]
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +121,7 @@ def make_what_is_needed(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in HEAVY else []) for name in DOCUMENTED]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in HEAVY else []) for name in NAMES]
 )
 def test_examples_run(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
@@ -190,8 +188,8 @@ def test_the_help_of_a_field_is_the_docstrings_text() -> None:
 
 def test_the_help_names_every_choice() -> None:
     """Those of plugins as well are in the help only: `Choices` adds them when it is shown."""
-    from ocr_hf.perturb import modes, select
-    from ocr_hf.registry import QUESTION_TYPES, SCENE_SOURCES
+    from ocr_hf.perturb import modes, schedule, select
+    from ocr_hf.registry import QUESTION_TYPES, SCENE_SOURCES, STRATEGIES
     from ocr_hf.scenes.cameras import trajectories
     from ocr_hf.vsi_bench import audits, eval_config, extract, prompts, summary
 
@@ -204,6 +202,13 @@ def test_the_help_names_every_choice() -> None:
         "BuildConfig.source": SCENE_SOURCES, "BuildConfig.mode": modes.NOISE_MODES,
         "BuildConfig.question_types": QUESTION_TYPES,
     }  # fmt: skip
+    for config in ("OCRGRPOConfig", "OCRSFTConfig"):
+        choices[f"{config}.on_bad_video"] = ("stop", "skip")
+    for name, names in {
+        "mode": modes.NOISE_MODES, "schedule": schedule.SCHEDULES, "score_under": ("clean", "own"),
+        "select": select.POLICIES, "strategy": STRATEGIES, "timestep_schedule": schedule.SCHEDULES,
+    }.items():  # fmt: skip
+        choices[f"OCRGRPOConfig.{name}"] = names
     for label, names in choices.items():
         config, name = label.split(".")
         told = next(str(item.metadata["help"]) for item in fields(getattr(ocr_hf, config)) if item.name == name)

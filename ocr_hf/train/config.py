@@ -9,6 +9,7 @@ import copy
 from dataclasses import dataclass, field
 from typing import Any
 
+from ocr_hf.docstrings import with_help
 from ocr_hf.perturb.modes import noise_mode
 from ocr_hf.perturb.schedule import SCHEDULES
 from ocr_hf.perturb.select import POLICIES
@@ -25,26 +26,30 @@ SCORE_UNDER = ("clean", "own")
 ON_BAD_VIDEO = ("stop", "skip")
 
 
+@with_help
 @dataclass
 class VideoArguments:
-    """How videos are read, in SFT and in GRPO alike.
+    """How videos are read, in SFT and in OCR-GRPO alike.
 
-    video_column, frames, min_pixels, max_pixels : where the clip is, how many frames of it are sampled evenly, and
-        bounds on the pixels of one frame
-    frame_cache_mb : memory for decoded frames, per data loading process
-    on_bad_video : a row whose clip cannot be used stops the run ("stop"), or is skipped with a warning ("skip")
-    check_data : open every clip before training starts
-    freeze_vision : don't train the vision tower
+    Args:
+        video_column: column that holds the clip.
+        frames: frames sampled evenly from a clip.
+        min_pixels: least pixels of a frame; default the processor's.
+        max_pixels: most pixels of a frame; default the processor's.
+        frame_cache_mb: decoded frames kept in memory, MiB per data loading process.
+        on_bad_video: at a clip that can't be used: stop, or skip its rows (they are named and give no gradient).
+        check_data: open every clip before training.
+        freeze_vision: don't train the vision tower.
     """
 
-    video_column: str = field(default="vanilla", metadata={"help": "column that holds the clip"})
-    frames: int = field(default=16, metadata={"help": "frames sampled evenly from a clip"})
-    min_pixels: int | None = field(default=None, metadata={"help": "least pixels of a frame; default the processor's"})
-    max_pixels: int | None = field(default=None, metadata={"help": "most pixels of a frame; default the processor's"})
-    frame_cache_mb: int = field(default=512, metadata={"help": "decoded frames kept, per data loading process"})
-    on_bad_video: str = field(default="stop", metadata={"help": "at a clip that can't be used: stop, or skip its rows"})
-    check_data: bool = field(default=True, metadata={"help": "open every clip before training"})
-    freeze_vision: bool = field(default=True, metadata={"help": "don't train the vision tower"})
+    video_column: str = "vanilla"
+    frames: int = 16
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    frame_cache_mb: int = 512
+    on_bad_video: str = "stop"
+    check_data: bool = True
+    freeze_vision: bool = True
 
     def __post_init__(self) -> None:
         _check_choice(self, "on_bad_video", ON_BAD_VIDEO)
@@ -64,23 +69,32 @@ def _check_least(config: object, name: str, least: int) -> None:
 
 
 @refuse_old_names
+@with_help
 @dataclass
 class DataArguments:
     """Which rows are trained on, and how their questions are worded.
 
-    data : folder or Hub id of an ocr-vsi data set; data_config : recipes (footprints, for strategy ocr) or pairs
-    data_revision, split : which of it; eval_split : rows to evaluate on, default none
-    prompt : wording of the question; "thinking" asks for <think> and <answer>
-    limit : use only so many rows, spread evenly over all, as evaluation does
+    Args:
+        data: folder or Hub id of an ocr-vsi data set.
+        data_config: recipes (vanilla video and footprints, for strategy ocr) or pairs.
+        data_revision: branch, tag or commit of the data set.
+        split: rows to train on.
+        eval_split: rows to evaluate on; default none.
+        prompt: wording: official, official_api or thinking, which asks for <think> and <answer>.
+        limit: use only this many rows, spread evenly over all.
+
+    Raises:
+        ValueError: a setting can't be used; it is named with its value.
+        TypeError: there is no such setting; the new name of an old one, or the nearest, is named.
     """
 
-    data: str = field(default="", metadata={"help": "folder or Hub id of an ocr-vsi data set"})
-    data_config: str = field(default="recipes", metadata={"help": "recipes or pairs"})
-    data_revision: str | None = field(default=None, metadata={"help": "branch, tag or commit of the data set"})
-    split: str = field(default="train", metadata={"help": "rows to train on"})
-    eval_split: str | None = field(default=None, metadata={"help": "rows to evaluate on"})
-    prompt: str = field(default="thinking", metadata={"help": f"wording: {', '.join(PROMPT_STYLES)}"})
-    limit: int | None = field(default=None, metadata={"help": "use only this many rows, spread evenly over all"})
+    data: str = ""
+    data_config: str = "recipes"
+    data_revision: str | None = None
+    split: str = "train"
+    eval_split: str | None = None
+    prompt: str = "thinking"
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         _check_choice(self, "prompt", PROMPT_STYLES)
@@ -89,75 +103,120 @@ class DataArguments:
 
 
 @refuse_old_names
+@with_help
 @dataclass
 class ModelArguments(ModelConfig):
-    """TRL's ModelConfig under our names: `model` and `revision` are its model_name_or_path and model_revision."""
+    """TRL's ModelConfig under our names: `model` and `revision` are its model_name_or_path and model_revision.
 
-    model: str | None = field(default=None, metadata={"help": "model to train: Hub id or folder"})
-    revision: str = field(default="main", metadata={"help": "branch, tag or commit of the model"})
+    Args:
+        model: model to train: Hub id or folder.
+        revision: branch, tag or commit of the model.
+    """
+
+    model: str | None = None
+    revision: str = "main"
     model_name_or_path: str | None = field(default=None, init=False, repr=False)
     model_revision: str = field(default="main", init=False, repr=False)
 
 
 @refuse_old_names
+@with_help
 @dataclass
 class OCRSFTConfig(VideoArguments, SFTConfig):
-    """SFTConfig and how videos are read; the vision tower trains unless told otherwise."""
+    """Settings of supervised fine-tuning on video: TRL's SFTConfig, and how videos are read.
 
-    freeze_vision: bool = field(default=False, metadata={"help": "don't train the vision tower"})
-    max_length: int | None = field(default=None, metadata={"help": "longest sequence; longer ones are refused"})
+    The fields of `VideoArguments` (video_column, frames, min_pixels, max_pixels, frame_cache_mb, on_bad_video,
+    check_data) and of TRL's SFTConfig are described there; those below differ.
+
+    Args:
+        freeze_vision: don't train the vision tower.
+        max_length: longest sequence, tokens; longer ones are refused, since cutting one would cut its video.
+
+    Raises:
+        ValueError: a setting can't be used; it is named with its value.
+        TypeError: there is no such setting; the new name of an old one, or the nearest, is named.
+
+    Example:
+        >>> from ocr_hf import OCRSFTConfig
+        >>> OCRSFTConfig("sft", frames=8, use_cpu=True, bf16=False).freeze_vision
+        False
+    """
+
+    freeze_vision: bool = False
+    max_length: int | None = None
 
 
 @refuse_old_names
+@with_help
 @dataclass
 class OCRGRPOConfig(VideoArguments, GRPOConfig):
-    """GRPOConfig plus which video each rollout of a group sees.
+    """Settings of OCR-GRPO: TRL's GRPOConfig, how videos are read, and which video each rollout of a group sees.
 
-    The paper (arXiv 2511.13190) publishes none of the values below; every default is ours.
+    The paper (arXiv 2511.13190) publishes none of the values below; every default is ours. The fields of
+    `VideoArguments` (video_column, frames, min_pixels, max_pixels, frame_cache_mb, on_bad_video, check_data,
+    freeze_vision) and of TRL's GRPOConfig are described there.
 
-    strategy : "ocr" (noise on objects), or a rival: "grpo" (no noise), "noisy_rollout" (noise on whole frames,
-        arXiv 2504.13055), "t_grpo" (frames shuffled, Video-R1), or one that a plugin registered
-    strategy_options : options of a plugin's strategy, a mapping; as a flag KEY=VALUE or JSON
-    num_noisy : how many of the `num_generations` rollouts of a group see the noisy (or shuffled) copy of the clip;
-        default half of them, for t_grpo a third (8 + 4), for grpo none
-    score_under : the video that log-probs and loss of noisy rollouts are conditioned on: the recorded one ("clean", as
-        NoisyRollout does) or the one they were generated from ("own")
-    select, max_objects, mode, strength, min_visible : strategy ocr; see `ocr_hf.perturb.OCRMap`
-    schedule : how the number of objects falls during training
-    noise_steps : steps over which `schedule` and `timestep_schedule` run; default all of the training
-    noise_seed : of the choice of objects and of the noise
-    timestep, timestep_schedule, timestep_sharpness, timestep_midpoint : strategy noisy_rollout: diffusion step at the
-        start, 0 to 999, and its decay
-    temporal_bonus, temporal_margin : strategy t_grpo: what a right ordered rollout earns where ordered rollouts score
-        at least `temporal_margin` times what shuffled ones do (0.8 in Video-R1's code, 1.0 in its paper)
-    encode_once : run the vision tower once per distinct video; default yes, but for FSDP and DeepSpeed ZeRO-3, which
-        gather parameters only inside the model's forward
-    variant_kl_every : steps between two measurements of the divergence between the policy under the noisy and under
-        the recorded video; 0 = never
+    Args:
+        strategy: ocr (noise on objects), or a rival: grpo (no noise), noisy_rollout (noise on whole frames, arXiv
+            2504.13055), t_grpo (frames shuffled, Video-R1), or one that a plugin registers.
+        strategy_options: options of a plugin's strategy: KEY=VALUE, or a JSON object.
+        num_noisy: rollouts of a group that see the noisy (or shuffled) copy of the clip; default half of
+            num_generations, for t_grpo a third, for grpo none.
+        score_under: the video that log-probs and loss of noisy rollouts are conditioned on: the recorded one (clean, as
+            NoisyRollout does) or the one that they were generated from (own).
+        select: objects to perturb: visible, queried or context; as in OCRMap.
+        max_objects: objects perturbed at the start of training.
+        mode: noise on objects: gaussian, geometry, or a mode that a plugin registers.
+        strength: of the noise: gaussian 0 to 1, geometry in box diagonals; default by mode.
+        min_visible: share of a frame's pixels above which an object counts as visible.
+        schedule: how the number of objects falls during training: linear, cosine, sigmoid, power, exponential or
+            constant.
+        noise_steps: steps over which schedule and timestep_schedule run; default all of the training.
+        noise_seed: of the choice of objects and of the noise.
+        timestep: noisy_rollout: diffusion step at the start, 0 to 999.
+        timestep_schedule: noisy_rollout: how the diffusion step falls: linear, cosine, sigmoid, power, exponential or
+            constant.
+        timestep_sharpness: noisy_rollout: of the sigmoid.
+        timestep_midpoint: noisy_rollout: of the sigmoid, in steps.
+        temporal_bonus: t_grpo: what a right rollout of ordered frames earns where they beat the shuffled ones.
+        temporal_margin: t_grpo: how many times the shuffled rollouts' score the ordered ones must reach (mu; 0.8 in
+            Video-R1's code, 1.0 in its paper).
+        encode_once: run the vision tower once per distinct video; default yes, but not under FSDP and DeepSpeed ZeRO-3,
+            which gather parameters only inside the model's forward.
+        variant_kl_every: steps between two measurements of the divergence between the policy under the noisy and under
+            the recorded video; 0 = never.
+
+    Raises:
+        ValueError: a setting can't be used; it is named with its value.
+        TypeError: there is no such setting; the new name of an old one, or the nearest, is named.
+
+    Example:
+        >>> from ocr_hf import OCRGRPOConfig
+        >>> args = OCRGRPOConfig("grpo", strategy="ocr", num_generations=8, use_cpu=True, bf16=False)
+        >>> args.num_noisy, args.num_vanilla
+        (4, 4)
     """
 
-    strategy: str = field(default="ocr", metadata={"help": "ocr, grpo, noisy_rollout, t_grpo, or a plugin's"})
-    strategy_options: dict[str, Any] | str | None = field(
-        default=None, metadata={"help": "options of a plugin's strategy: KEY=VALUE, or a JSON object"}
-    )
-    num_noisy: int | None = field(default=None, metadata={"help": "rollouts of a group that see the noisy clip"})
-    score_under: str = field(default="clean", metadata={"help": "clean or own: the video noisy rollouts are scored on"})
-    select: str = field(default="visible", metadata={"help": f"objects to draw from: {', '.join(POLICIES)}"})
-    max_objects: int = field(default=4, metadata={"help": "objects perturbed at the start"})
-    mode: str = field(default="gaussian", metadata={"help": "gaussian, geometry, or a plugin's"})
-    strength: float | None = field(default=None, metadata={"help": "of the noise; default by mode"})
-    min_visible: float = field(default=0.002, metadata={"help": "share of a frame that makes an object visible"})
-    schedule: str = field(default="linear", metadata={"help": f"annealing: {', '.join(SCHEDULES)}"})
-    noise_steps: int | None = field(default=None, metadata={"help": "steps of the annealing; default all"})
-    noise_seed: int = field(default=0, metadata={"help": "of the choice of objects and the noise"})
-    timestep: int = field(default=500, metadata={"help": "noisy_rollout: diffusion step at the start"})
-    timestep_schedule: str = field(default="sigmoid", metadata={"help": "noisy_rollout: its decay"})
-    timestep_sharpness: float = field(default=30.0, metadata={"help": "noisy_rollout: of the sigmoid"})
-    timestep_midpoint: float = field(default=40.0, metadata={"help": "noisy_rollout: of the sigmoid, in steps"})
-    temporal_bonus: float = field(default=0.3, metadata={"help": "t_grpo: reward of ordered frames"})
-    temporal_margin: float = field(default=0.8, metadata={"help": "t_grpo: mu"})
-    encode_once: bool | None = field(default=None, metadata={"help": "vision tower once per distinct video"})
-    variant_kl_every: int = field(default=10, metadata={"help": "steps between measurements; 0 = never"})
+    strategy: str = "ocr"
+    strategy_options: dict[str, Any] | str | None = None
+    num_noisy: int | None = None
+    score_under: str = "clean"
+    select: str = "visible"
+    max_objects: int = 4
+    mode: str = "gaussian"
+    strength: float | None = None
+    min_visible: float = 0.002
+    schedule: str = "linear"
+    noise_steps: int | None = None
+    noise_seed: int = 0
+    timestep: int = 500
+    timestep_schedule: str = "sigmoid"
+    timestep_sharpness: float = 30.0
+    timestep_midpoint: float = 40.0
+    temporal_bonus: float = 0.3
+    temporal_margin: float = 0.8
+    encode_once: bool | None = None
+    variant_kl_every: int = 10
 
     def __post_init__(self) -> None:
         for name, allowed in (
@@ -190,7 +249,13 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
         strategy.check(self)
 
     def with_strategy(self, strategy: Any) -> OCRGRPOConfig:
-        """Return these settings for a strategy that was made in Python instead of named by `strategy`.
+        """Take a strategy that was made in Python instead of named by `strategy`.
+
+        Args:
+            strategy: which video each rollout sees.
+
+        Returns:
+            A copy of these settings for it.
 
         Raises:
             ValueError: `num_noisy` or another setting doesn't go with it.

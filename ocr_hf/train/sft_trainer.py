@@ -82,7 +82,38 @@ class SFTCollator:
 
 
 class OCRSFTTrainer(WholeCheckpoints, SFTTrainer):
-    """TRL's SFTTrainer on rows with a chat in `prompt`, a video, and what `completion` says of a row."""
+    """Supervised fine-tuning on video: TRL's SFTTrainer with the batch that evaluation and OCR-GRPO use.
+
+    A row has `prompt` (a chat), a video in the column `video_column`, and what `completion` reads. Only the
+    completion's tokens are learned.
+
+    Args:
+        model: the model to train.
+        args: the settings; its `dataset_kwargs` and `remove_unused_columns` are set for rows with videos.
+        train_dataset: rows to train on.
+        processing_class: the model's processor.
+        completion: row -> what the model should write; by default reasoning and answer of an ocr-vsi row.
+        **kwargs: as of TRL's SFTTrainer: eval_dataset, callbacks, optimizers, peft_config.
+
+    Raises:
+        ValueError: the model's family can't be trained, or can't be sharded as the launch asks.
+        BadRow: a row's video can't be used, and `on_bad_video` is "stop".
+
+    Example:
+        >>> from ocr_hf import OCRSFTConfig, OCRSFTTrainer, load_model
+        >>> from ocr_hf.data.load import load
+        >>> from ocr_hf.train.training_rows import with_prompts
+        >>> rows = with_prompts(load("rooms", "recipes", split="train"))
+        >>> loaded = load_model("tiny", dtype="float32", device="cpu")
+        >>> args = OCRSFTConfig(
+        ...     "sft", use_cpu=True, bf16=False, frames=2, max_steps=1, per_device_train_batch_size=2, report_to="none",
+        ...     save_strategy="no", disable_tqdm=True,
+        ... )
+        >>> result = OCRSFTTrainer(loaded.model, args, rows, loaded.processor).train()
+        {'train_runtime': ...
+        >>> result.global_step
+        1
+    """
 
     _tag_names = ["trl", "sft", "ocr-hf"]
 

@@ -36,13 +36,39 @@ from ocr_hf.train.video_store import MediaId, VideoStore, freeze_vision
 
 
 class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
-    """GRPO on video with Object-Centric 3D Rollout; arguments as TRL's GRPOTrainer, configured by OCRGRPOConfig.
+    """GRPO on video with Object-Centric 3D Rollout (OCR): TRL's GRPOTrainer whose rollouts all see their video.
 
-    `strategy` takes a `Strategy` that was made in Python, in place of the one that the configuration names.
+    A row has `prompt` (a chat), a video in the column `video_column`, `id`, what the strategy reads (strategy ocr:
+    footprints, camera_to_world, queried_objects) and what the rewards read. A row without video trains as in TRL.
 
-    Rows of the data set: `prompt` (a chat), a video in the column `video_column`, `id`, what the strategy reads
-    (strategy ocr: footprints, camera_to_world, queried_objects) and what the rewards read. Raises ValueError before
-    training for a model or data set that cannot work, BadRow for a row that cannot be used.
+    Args:
+        model: the model to train, or its Hub id or folder.
+        reward_funcs: as TRL's; `ocr_hf.train.rewards` has those of VSI-Bench's answers.
+        args: the settings.
+        train_dataset: rows to train on.
+        strategy: which video each rollout sees, made in Python, in place of the one that `args` names.
+        **kwargs: as of TRL's GRPOTrainer: eval_dataset, processing_class, callbacks, optimizers, peft_config.
+
+    Raises:
+        ValueError: the model or the data set can't work with these settings; found before training starts.
+        BadRow: a row's video can't be used, and `on_bad_video` is "stop".
+
+    Example:
+        >>> from ocr_hf import OCRGRPOConfig, OCRGRPOTrainer, load_model
+        >>> from ocr_hf.data.load import load
+        >>> from ocr_hf.train.rewards import accuracy_reward
+        >>> from ocr_hf.train.training_rows import with_prompts
+        >>> rows = with_prompts(load("rooms", "recipes", split="train"))
+        >>> loaded = load_model("tiny", dtype="float32", device="cpu")
+        >>> args = OCRGRPOConfig(
+        ...     "grpo", use_cpu=True, bf16=False, frames=2, num_generations=4, per_device_train_batch_size=4,
+        ...     max_steps=1, max_completion_length=4, report_to="none", save_strategy="no", disable_tqdm=True,
+        ... )
+        >>> trainer = OCRGRPOTrainer(loaded.model, [accuracy_reward], args, rows, processing_class=loaded.processor)
+        >>> result = trainer.train()
+        {'train_runtime': ...
+        >>> result.global_step
+        1
     """
 
     _tag_names = ["trl", "grpo", "ocr-hf", "object-centric-3d-rollout"]
@@ -107,7 +133,14 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         return "train" if self.model.training else "eval"
 
     def base_of(self, model: Any) -> Any:
-        """Return the transformers model inside what accelerate and PEFT have wrapped it in."""
+        """Unwrap a model.
+
+        Args:
+            model: as accelerate and PEFT have wrapped it, or as it is.
+
+        Returns:
+            The transformers model inside.
+        """
         model = self.accelerator.unwrap_model(model)
         return model.get_base_model() if isinstance(model, PeftModel) else model
 
@@ -353,6 +386,12 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         return None if rollout.clip is None else self._encoder().add(rollout.clip, Vanilla())
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log as TRL does, with the entropy of each role's rollouts.
+
+        Args:
+            logs: name -> value.
+            start_time: of the training, to compute speeds from; None = no speeds.
+        """
         if self.has_video:
             # Every process logs at the same steps, so all take part in this sum
             entropy = self.accelerator.reduce(self.rollout_metrics.take_entropy().to(self.accelerator.device), "sum")
