@@ -20,7 +20,7 @@ from ocr_hf.perturb.frames import encode_lossless
 from ocr_hf.perturb.keys import stable_key
 from ocr_hf.perturb.modes import NoiseMode, NoiseTarget, noise_mode
 from ocr_hf.perturb.schedule import SCHEDULES, Schedule, objects_at
-from ocr_hf.perturb.select import POLICIES, Policy, candidates, draw, visible_objects
+from ocr_hf.perturb.select import POLICIES, Policy, candidates, sample_objects, visible_objects
 from ocr_hf.video.read import read_frames
 
 Mode = Literal["gaussian", "geometry"]
@@ -165,7 +165,7 @@ class OCRMap:
         if count == 0:
             return ()
         visible = visible_objects(footprints, self.min_visible)
-        return draw(candidates(self.select, visible, queried), count, self.seed, row_id, step)
+        return sample_objects(candidates(self.select, visible, queried), count, self.seed, row_id, step)
 
     def plan_for(self, object_ids: Iterable[int], row_id: int | str, step: int = 0) -> Perturbation:
         """Say what perturbing given objects means, without touching pixels.

@@ -38,7 +38,7 @@ def candidates(policy: str, visible: Iterable[int], queried: Iterable[int]) -> t
     return tuple(sorted(chosen))
 
 
-def draw(objects: tuple[int, ...], count: int, seed: int, row_id: int | str, step: int) -> tuple[int, ...]:
+def sample_objects(objects: tuple[int, ...], count: int, seed: int, row_id: int | str, step: int) -> tuple[int, ...]:
     """Return `count` of the objects (all of them if there are fewer), ascending, sampled uniformly without
     replacement.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ocr_hf.questions.family import Desk, random_subsets, shuffled
+from ocr_hf.questions.family import QuestionContext, random_subsets, shuffled
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
 from ocr_hf.questions.question_types import QuestionType
@@ -42,10 +42,10 @@ class AbsoluteDistance(QuestionType):
     def solve(self, inventory: Inventory, arguments: tuple[str, ...]) -> str:
         return one_decimal(inventory.gap(*arguments).distance_m)
 
-    def ask(self, inventory: Inventory, arguments: tuple[str, ...], desk: Desk) -> Question:
+    def ask(self, inventory: Inventory, arguments: tuple[str, ...], context: QuestionContext) -> Question:
         first, second = arguments
         gap = inventory.gap(first, second)
-        answer, words = self.solve(inventory, arguments), desk.wording
+        answer, words = self.solve(inventory, arguments), context.wording
         offset = gap.points[1] - gap.points[0]
         level, rise = metres(float(np.hypot(offset[0], offset[1]))), metres(abs(float(offset[2])))
         sentences = [

@@ -8,7 +8,7 @@ from itertools import pairwise, permutations
 import numpy as np
 
 from ocr_hf.questions.clip_visibility import first_sampled_frame
-from ocr_hf.questions.family import EPSILON, Desk, random_subsets, shuffled
+from ocr_hf.questions.family import EPSILON, QuestionContext, random_subsets, shuffled
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
 from ocr_hf.questions.question_types import QuestionType
@@ -70,11 +70,11 @@ class AppearanceOrder(QuestionType):
     def solve(self, inventory: Inventory, arguments: tuple[str, ...]) -> str:
         return ", ".join(sorted(arguments, key=inventory.first_seconds))
 
-    def ask(self, inventory: Inventory, arguments: tuple[str, ...], desk: Desk) -> Question:
-        answer, words = self.solve(inventory, arguments), desk.wording
+    def ask(self, inventory: Inventory, arguments: tuple[str, ...], context: QuestionContext) -> Question:
+        answer, words = self.solve(inventory, arguments), context.wording
         orders = [", ".join(order) for order in permutations(arguments)]
-        distractors = shuffled([order for order in orders if order != answer], desk.rng)[: NUM_CATEGORIES - 1]
-        options, letter = desk.dealer.deal(self.question_type, answer, distractors)
+        distractors = shuffled([order for order in orders if order != answer], context.rng)[: NUM_CATEGORIES - 1]
+        options, letter = context.dealer.deal(self.question_type, answer, distractors)
         labels = answer.split(", ")
         seconds = [inventory.first_seconds(label) for label in labels]
         times = [f"the {label} at {time:.1f} s" for label, time in zip(labels, seconds, strict=True)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ocr_hf.questions.family import Desk, shuffled
+from ocr_hf.questions.family import QuestionContext, shuffled
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
 from ocr_hf.questions.question_types import QuestionType
@@ -43,10 +43,10 @@ class Counting(QuestionType):
     def solve(self, inventory: Inventory, arguments: tuple[str, ...]) -> str:
         return str(len(inventory.categories[arguments[0]]))
 
-    def ask(self, inventory: Inventory, arguments: tuple[str, ...], desk: Desk) -> Question:
+    def ask(self, inventory: Inventory, arguments: tuple[str, ...], context: QuestionContext) -> Question:
         (label,) = arguments
         items = inventory.categories[label]
-        answer, words = self.solve(inventory, arguments), desk.wording
+        answer, words = self.solve(inventory, arguments), context.wording
         ids = tuple(item.id for item in items)
         sentences = [
             words.pick(

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from ocr_hf.questions.family import EPSILON, Desk, random_subsets
+from ocr_hf.questions.family import EPSILON, QuestionContext, random_subsets
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
 from ocr_hf.questions.question_types import QuestionType
@@ -107,13 +107,13 @@ class Direction(QuestionType):
             return "left" if angle < 180.0 else "right"
         return next(option for option, low, high in SECTORS[self.level] if low <= angle < high)
 
-    def ask(self, inventory: Inventory, arguments: tuple[str, ...], desk: Desk) -> Question:
-        answer, words = self.solve(inventory, arguments), desk.wording
+    def ask(self, inventory: Inventory, arguments: tuple[str, ...], context: QuestionContext) -> Question:
+        answer, words = self.solve(inventory, arguments), context.wording
         distractors = [option for option, _, _ in SECTORS[self.level] if option not in ("", answer)]
-        options, letter = desk.dealer.deal(self.question_type, answer, distractors)
+        options, letter = context.dealer.deal(self.question_type, answer, distractors)
         sentences = [
-            *self._place(inventory, arguments, desk),
-            self._rule(inventory, arguments, desk),
+            *self._place(inventory, arguments, context),
+            self._rule(inventory, arguments, context),
             words.pick("So it is to ", "That puts it to ")
             + f"{'the' if self.level == 'easy' else 'my'} {answer}"
             + words.pick(f", option {letter}.", f"; the answer is {letter}."),
@@ -129,28 +129,28 @@ class Direction(QuestionType):
             context_objects=inventory.landmarks(ids, per_object=1),
         )
 
-    def _place(self, inventory: Inventory, arguments: tuple[str, ...], desk: Desk) -> list[str]:
+    def _place(self, inventory: Inventory, arguments: tuple[str, ...], context: QuestionContext) -> list[str]:
         standing, facing, asked = arguments
         ahead, left = _ahead_left(inventory, arguments)
         depth = f"{metres(abs(ahead))} {'ahead of' if ahead >= 0.0 else 'behind'} me"
         side = f"{metres(abs(left))} to my {'left' if left >= 0.0 else 'right'}"
         away = metres(float(np.hypot(*_offset(inventory, standing, facing))))
         return [
-            desk.wording.pick(
+            context.wording.pick(
                 f"I put myself at the {standing} and look at the {facing}, {away} away on the floor plan.",
                 f"On the floor plan I draw a line from the {standing} to the {facing}, {away} long; that way is ahead.",
                 f"Standing at the {standing}, the {facing} is straight ahead at {away}.",
             ),
-            desk.wording.pick(
+            context.wording.pick(
                 f"From there the {asked} is {depth} and {side}.",
                 f"The {asked} lies {side} and {depth}.",
             ),
         ]
 
-    def _rule(self, inventory: Inventory, arguments: tuple[str, ...], desk: Desk) -> str:
+    def _rule(self, inventory: Inventory, arguments: tuple[str, ...], context: QuestionContext) -> str:
         angle = float(_angles(inventory, arguments, inventory.only(arguments[2]).box.center[None])[0])
         turn, hand = (angle, "left") if angle < 180.0 else (360.0 - angle, "right")
-        turned = desk.wording.pick(
+        turned = context.wording.pick(
             f"To face it I would turn {turn:.0f} degrees to the {hand}",
             f"Its direction is {turn:.0f} degrees {hand} of where I look",
         )

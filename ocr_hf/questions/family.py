@@ -21,8 +21,8 @@ orientation of the scene, whatever the last bit says. Metres or degrees."""
 
 
 @dataclass(frozen=True)
-class Desk:
-    """What writing a question needs beside the scene: its letter dealer, and lots for words and distractors."""
+class QuestionContext:
+    """What writing a question needs beside the scene: letters for the options, wording, and randomness for the rest."""
 
     dealer: LetterDealer
     wording: Wording

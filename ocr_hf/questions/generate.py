@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ocr_hf.geometry.footprints import Footprints
-from ocr_hf.questions.family import Desk
+from ocr_hf.questions.family import QuestionContext
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.options import LetterDealer
 from ocr_hf.questions.question import Generated, Question, QuestionConfig
@@ -63,5 +63,5 @@ def _ask(
             skipped[f"{family.question_type}: {reason}"] += 1
             continue
         rng = generator(seed, "words", name, family.question_type, *arguments)
-        questions.append(family.ask(inventory, arguments, Desk(dealer, Wording(rng), rng)))
+        questions.append(family.ask(inventory, arguments, QuestionContext(dealer, Wording(rng), rng)))
     return questions

@@ -51,7 +51,7 @@ class Inventory:
     rejected : label -> why no question may name it. One bad instance rejects its whole category, since counts,
         uniqueness and nearest instances would be wrong without it
     objects : the instances of the other categories
-    made : what a family worked out once for all its questions
+    cache : what a question type worked out once for all its questions, by a name of its own
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Inventory:
         skipped: Counter[str],
     ) -> None:
         self.scene, self.footprints, self.fps, self.config = scene, footprints, fps, config
-        self.made: dict[str, Any] = {}
+        self.cache: dict[str, Any] = {}
         self._first_seconds: dict[str, float | None] = {}
         self._trees: dict[int, cKDTree] = {}
         self._gaps: dict[tuple[str, str], Gap] = {}

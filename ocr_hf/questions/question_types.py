@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ocr_hf import registry
-from ocr_hf.questions.family import Desk
+from ocr_hf.questions.family import QuestionContext
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
 from ocr_hf.registry import Registry
@@ -60,7 +60,7 @@ class QuestionType(ABC):
         """Return the answer as text: a number as VSI-Bench prints it, or the right option without its letter."""
 
     @abstractmethod
-    def ask(self, inventory: Inventory, arguments: tuple[str, ...], desk: Desk) -> Question:
+    def ask(self, inventory: Inventory, arguments: tuple[str, ...], context: QuestionContext) -> Question:
         """Return the question; `arguments` must have passed `check`."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ocr_hf.questions.family import EPSILON, Desk, shuffled
+from ocr_hf.questions.family import EPSILON, QuestionContext, shuffled
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
 from ocr_hf.questions.question_types import QuestionType
@@ -71,10 +71,11 @@ class RelativeDistance(QuestionType):
         target, *options = arguments
         return min(options, key=lambda label: inventory.gap(target, label).distance_m)
 
-    def ask(self, inventory: Inventory, arguments: tuple[str, ...], desk: Desk) -> Question:
+    def ask(self, inventory: Inventory, arguments: tuple[str, ...], context: QuestionContext) -> Question:
         target, *chosen = arguments
-        answer, words = self.solve(inventory, arguments), desk.wording
-        options, letter = desk.dealer.deal(self.question_type, answer, [label for label in chosen if label != answer])
+        answer, words = self.solve(inventory, arguments), context.wording
+        distractors = [label for label in chosen if label != answer]
+        options, letter = context.dealer.deal(self.question_type, answer, distractors)
         # VSI-Bench names the options in the question in the order of their letters.
         labels = [option[3:] for option in options]
         gaps = {label: inventory.gap(target, label) for label in labels}

@@ -8,7 +8,7 @@ import numpy as np
 import shapely
 
 from ocr_hf.questions.clip_visibility import Shown
-from ocr_hf.questions.family import Desk
+from ocr_hf.questions.family import QuestionContext
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
 from ocr_hf.questions.question_types import QuestionType
@@ -52,8 +52,8 @@ class RoomSize(QuestionType):
     def solve(self, inventory: Inventory, arguments: tuple[str, ...]) -> str:
         return one_decimal(_area(inventory))
 
-    def ask(self, inventory: Inventory, arguments: tuple[str, ...], desk: Desk) -> Question:
-        answer, words = self.solve(inventory, arguments), desk.wording
+    def ask(self, inventory: Inventory, arguments: tuple[str, ...], context: QuestionContext) -> Question:
+        answer, words = self.solve(inventory, arguments), context.wording
         rooms = _rooms_shown(inventory)
         sentences = [
             words.pick(

@@ -22,9 +22,9 @@ PLACES = 48
 
 def map_of(inventory: Inventory) -> Map | None:
     """Return the map of the inventory's scene, made once; None without a floor plan or without free floor."""
-    if "map" not in inventory.made:
-        inventory.made["map"] = _map_of(inventory)
-    return inventory.made["map"]
+    if "map" not in inventory.cache:
+        inventory.cache["map"] = _map_of(inventory)
+    return inventory.cache["map"]
 
 
 def _map_of(inventory: Inventory) -> Map | None:

@@ -9,7 +9,7 @@ from itertools import islice, pairwise, product
 import numpy as np
 import shapely
 
-from ocr_hf.questions.family import Desk, shuffled
+from ocr_hf.questions.family import QuestionContext, shuffled
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
 from ocr_hf.questions.question_types import QuestionType
@@ -129,12 +129,12 @@ class RoutePlanning(QuestionType):
     def solve(self, inventory: Inventory, arguments: tuple[str, ...]) -> str:
         return ", ".join(trace(map_of(inventory), arguments).missing)
 
-    def ask(self, inventory: Inventory, arguments: tuple[str, ...], desk: Desk) -> Question:
+    def ask(self, inventory: Inventory, arguments: tuple[str, ...], context: QuestionContext) -> Question:
         world = map_of(inventory)
         plan = trace(world, arguments)
-        wrong = [", ".join(turns) for turns in shuffled(wrong_turns(world, plan), desk.rng)]
+        wrong = [", ".join(turns) for turns in shuffled(wrong_turns(world, plan), context.rng)]
         answer = ", ".join(plan.missing)
-        options, letter = desk.dealer.deal(self.question_type, answer, wrong[: NUM_OPTIONS[len(plan.missing)] - 1])
+        options, letter = context.dealer.deal(self.question_type, answer, wrong[: NUM_OPTIONS[len(plan.missing)] - 1])
         steps = [
             step
             for label, turn in zip(plan.waypoints, plan.turns, strict=True)
@@ -146,7 +146,7 @@ class RoutePlanning(QuestionType):
             question=render(self.question_type, (route_pose(*arguments[:2]), plan.waypoints[-1], numbered(steps))),
             options=options,
             ground_truth=letter,
-            reasoning=desk.wording.reasoning(_think(plan, arguments, letter, desk), letter),
+            reasoning=context.wording.reasoning(_think(plan, arguments, letter, context), letter),
             queried_objects=ids,
             context_objects=_along(inventory, plan, ids),
         )
@@ -261,8 +261,8 @@ def _along(inventory: Inventory, plan: Plan, ids: tuple[int, ...]) -> tuple[int,
     )
 
 
-def _think(plan: Plan, arguments: tuple[str, ...], letter: str, desk: Desk) -> list[str]:
-    words = desk.wording
+def _think(plan: Plan, arguments: tuple[str, ...], letter: str, context: QuestionContext) -> list[str]:
+    words = context.wording
     here = arguments[0]
     sentences = [
         words.pick(

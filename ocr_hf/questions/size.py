@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ocr_hf.questions.family import Desk, shuffled
+from ocr_hf.questions.family import QuestionContext, shuffled
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.questions.question import Question
 from ocr_hf.questions.question_types import QuestionType
@@ -34,10 +34,10 @@ class ObjectSize(QuestionType):
     def solve(self, inventory: Inventory, arguments: tuple[str, ...]) -> str:
         return str(round(100.0 * float(inventory.only(arguments[0]).box.size.max())))
 
-    def ask(self, inventory: Inventory, arguments: tuple[str, ...], desk: Desk) -> Question:
+    def ask(self, inventory: Inventory, arguments: tuple[str, ...], context: QuestionContext) -> Question:
         (label,) = arguments
         item = inventory.only(label)
-        answer, words = self.solve(inventory, arguments), desk.wording
+        answer, words = self.solve(inventory, arguments), context.wording
         long, middle, short = (round(100.0 * float(edge)) for edge in sorted(item.box.size, reverse=True))
         sentences = [
             words.pick(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_hf.geometry.occlusion import footprints_from_instances
-from ocr_hf.perturb.select import candidates, draw, visible_objects
+from ocr_hf.perturb.select import candidates, sample_objects, visible_objects
 
 ids = st.sets(st.integers(1, 30))
 
@@ -26,22 +26,22 @@ def test_an_unknown_policy_is_refused():
 
 
 @given(ids, st.integers(0, 40), st.integers(0, 99), st.integers(0, 999), st.integers(0, 50))
-def test_a_draw_is_a_sorted_subset_and_grows_by_nesting(objects, count, seed, row_id, step):
+def test_a_sample_is_a_sorted_subset_and_grows_by_nesting(objects, count, seed, row_id, step):
     objects = tuple(sorted(objects))
-    drawn = draw(objects, count, seed, row_id, step)
-    assert drawn == tuple(sorted(set(drawn))) and set(drawn) <= set(objects)
-    assert len(drawn) == min(count, len(objects))
-    assert set(drawn) <= set(draw(objects, count + 1, seed, row_id, step))
-    assert draw(objects, count, seed, row_id, step) == drawn
+    sampled = sample_objects(objects, count, seed, row_id, step)
+    assert sampled == tuple(sorted(set(sampled))) and set(sampled) <= set(objects)
+    assert len(sampled) == min(count, len(objects))
+    assert set(sampled) <= set(sample_objects(objects, count + 1, seed, row_id, step))
+    assert sample_objects(objects, count, seed, row_id, step) == sampled
 
 
 def test_every_object_is_drawn_equally_often_over_rows_steps_and_seeds():
-    for draws in (
-        [draw((1, 2, 3, 4, 5), 2, 0, row_id, 0) for row_id in range(2000)],
-        [draw((1, 2, 3, 4, 5), 2, 0, 7, step) for step in range(2000)],
-        [draw((1, 2, 3, 4, 5), 2, seed, 7, 0) for seed in range(2000)],
+    for samples in (
+        [sample_objects((1, 2, 3, 4, 5), 2, 0, row_id, 0) for row_id in range(2000)],
+        [sample_objects((1, 2, 3, 4, 5), 2, 0, 7, step) for step in range(2000)],
+        [sample_objects((1, 2, 3, 4, 5), 2, seed, 7, 0) for seed in range(2000)],
     ):
-        counts = np.bincount(np.concatenate(draws), minlength=6)[1:]
+        counts = np.bincount(np.concatenate(samples), minlength=6)[1:]
         assert np.abs(counts - 800).max() < 5 * np.sqrt(2000 * 0.4 * 0.6)
 
 

@@ -36,9 +36,9 @@ class Height(QuestionType):
     def solve(self, inventory, arguments):
         return str(round(100 * np.ptp(inventory.only(arguments[0]).box.corners()[:, 2])))
 
-    def ask(self, inventory, arguments, desk):
+    def ask(self, inventory, arguments, context):
         answer, item = self.solve(inventory, arguments), inventory.only(arguments[0])
-        reasoning = desk.wording.reasoning([f"It is {answer} cm high."], answer)
+        reasoning = context.wording.reasoning([f"It is {answer} cm high."], answer)
         return Question(self.question_type, self.template.format(*arguments), None, answer, reasoning, (item.id,), ())
 
 
