@@ -57,6 +57,7 @@ class _Stack:
 
     def upright(self) -> Bool[np.ndarray, "n"]:
         """Return which boxes have their third axis along z."""
+        # Standing on its head is upright too. The bound is tight, because the flat routine below would ignore a tilt.
         return np.abs(self.axes[:, 2, 2]) > 1.0 - 1e-12
 
     @property
@@ -76,6 +77,7 @@ def _closest_upright(a: _Stack, b: _Stack) -> tuple[np.ndarray, np.ndarray, np.n
     rows = np.arange(len(a.center))
     best = ((candidates_a - candidates_b) ** 2).sum(-1).argmin(axis=1)
     points_a, points_b = candidates_a[rows, best], candidates_b[rows, best]
+    # Overlapping rectangles need have no corner in each other (two crossing bars), so the distance can't tell.
     above_each_other = ~_separated(flat_a, flat_b, edges=False)[:, None]
     middle = (points_a + points_b) / 2.0
     points_a = np.where(above_each_other, middle, points_a)

@@ -47,6 +47,7 @@ class OrientedBox:
             # A copy that can't be written to: boxes are shared between scenes, clips and rows, and frozen means frozen.
             array.setflags(write=False)
             object.__setattr__(self, name, array)
+        # Zero is allowed: VSI-Bench counts instances that it has no box of (readers/vsi_meta.py).
         if (self.size < 0.0).any():
             raise ValueError(f"box size is {self.size.tolist()}; extents are full lengths in metres, at least 0")
         if (
@@ -138,5 +139,6 @@ class OrientedBox:
         points = self.corners()[:, :2]
         try:
             return points[ConvexHull(points).vertices]
+        # Qhull refuses points on one line: a box without thickness, seen from its edge.
         except QhullError:
             return points[:0]

@@ -105,6 +105,7 @@ def back_project(
     camera_to_world: Float[np.ndarray, "4 4"],
 ) -> Float[np.ndarray, "*n 3"]:
     """Lift pixels (..., 2) with depth (...) in metres to world points (..., 3); the inverse of `project`."""
+    # Depth runs along the z axis, not along the ray: K^-1 gives points at z = 1, so one factor lifts them.
     homogeneous = np.concatenate([pixels, np.ones_like(pixels[..., :1])], axis=-1)
     in_camera = (homogeneous @ np.linalg.inv(intrinsics).T) * depth[..., None]
     return transform(camera_to_world, in_camera)
@@ -117,6 +118,7 @@ def look_at(
     up = np.array([0.0, 0.0, 1.0]) if up is None else up
     forward = target - eye
     length = np.linalg.norm(forward)
+    # A look along `up` has no right-hand side: refused below rather than turned at random.
     right = np.cross(forward, up)
     if length < 1e-9 or np.linalg.norm(right) < 1e-9 * length:
         raise ValueError(f"eye {eye.tolist()} and target {target.tolist()} give no view direction; move them apart")

@@ -65,6 +65,7 @@ def halve_long_edges(triangles: Triangles) -> Triangles:
         # Only each triangle's longest edge is halved (longest-edge bisection, Rivara 1984): repeated midpoint cuts of
         # all edges would quadruple the triangles where one cut is enough.
         short = length.max(axis=1) <= max_edge
+        # Only long edges are cut, so a triangle without one has no neighbour that could cut it: finished for good.
         done.append(triangles[short])
         triangles, longest = triangles[~short], length[~short].argmax(axis=1)
         large = triangle_areas(triangles.vertices[triangles.faces]) > MIN_CUT_AREA_M2

@@ -59,6 +59,7 @@ def fit_upright_box(points: np.ndarray) -> OrientedBox:
 
 def _quarter(angles: np.ndarray) -> np.ndarray:
     """Return the angles, turned by multiples of 90 degrees, within (-45, 45] degrees."""
+    # ceil, not round: np.round sends exact halves to even numbers, hence 45 degrees to either end of the range.
     quarter = np.pi / 2.0
     return angles - quarter * np.ceil(angles / quarter - 0.5)
 

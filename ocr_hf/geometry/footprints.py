@@ -160,6 +160,7 @@ class Footprints:
                 "counts": self.codes[object_id][frame].decode("ascii"),
             }
             for object_id in self.object_ids
+            # Sorted, so that equal footprints give equal rows in whatever order they were found.
             for frame in sorted(self.codes[object_id])
         ]
 
@@ -191,6 +192,7 @@ class Footprints:
                     "read it at its own size and call .resized(height, width)"
                 )
             counts = row["counts"]
+            # pycocotools gives bytes, Arrow's string columns give text.
             code = counts if isinstance(counts, bytes) else counts.encode("ascii")
             codes.setdefault(int(row["object_id"]), {})[int(row["frame"])] = code
         return cls(height, width, num_frames, amodal, codes)

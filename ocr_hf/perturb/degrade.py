@@ -73,6 +73,7 @@ def fill_holes(image: UInt8[np.ndarray, "h w 3"], hole: Bool[np.ndarray, "h w"])
         rows, columns = colours.shape[:2]
         # Doubled and cut to size: an odd row was padded on the way down.
         finer = cv2.resize(colours, (2 * columns, 2 * rows), interpolation=cv2.INTER_LINEAR)[:height, :width]
+        # Weights are 0 or 1: a known pixel stays as it is, a hole takes what the coarser level has.
         colours = known + finer * (1.0 - weight[..., None])
     out = image.copy()
     out[hole] = np.clip(colours[hole] + 0.5, 0.0, 255.0).astype(np.uint8)

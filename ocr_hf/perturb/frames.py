@@ -20,6 +20,7 @@ def encode_lossless(frames: UInt8[np.ndarray, "t h w 3"], fps: float | int) -> b
     if len(frames) == 0 or not fps > 0.0:
         raise ValueError(f"can't encode {len(frames)} frames at {fps} frames per second; both must be above 0")
     file = io.BytesIO()
+    # The exact fraction of a float such as 29.97 overflows FFmpeg's 32-bit rationals.
     rate = Fraction(fps).limit_denominator(10_000)
     # qp 0 in RGB is lossless; one thread and no CPU-dependent code paths make the bytes the same everywhere.
     options = {"qp": "0", "preset": "ultrafast", "bf": "0", "threads": "1", "x264-params": "cpu-independent=1"}

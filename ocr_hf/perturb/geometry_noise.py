@@ -67,6 +67,7 @@ def geometry_region(
     if strength == 0.0:
         return out
     rays = pixel_rays(intrinsics, height, width).reshape(-1, 3)
+    # Sorted: amodal footprints overlap, and there the later object wins, in whatever order the ids were given.
     for object_id in sorted(set(object_ids)):
         if object_id not in boxes:
             raise KeyError(f"object {object_id} has no box; geometry noise needs the box of every object it moves")
@@ -103,8 +104,10 @@ class Displacement:
     @classmethod
     def sample(cls, box: OrientedBox, strength: float, key: int) -> Displacement:
         """Return displacements ~ N(0, (strength x diagonal)^2) per axis for every cell of the box."""
+        # At least a millimetre, since a box without extent would give cells of size 0.
         cell = max(box.diagonal, 1e-3) / CELLS_PER_DIAGONAL
         shape = (*(np.floor(box.size / cell).astype(np.int64) + 1), 3)
+        # The whole table at once: a cell's value doesn't depend on which frames or pixels are asked for.
         noise = generator(key).standard_normal(shape, dtype=np.float32)
         return cls(box, cell, noise * np.float32(strength * box.diagonal))
 
@@ -161,6 +164,7 @@ def _splat(
             metres[unknown] = front_face_depth(direction[unknown], in_camera)
     points = direction * metres[:, None]
     rotation, center = in_camera.rotation.astype(np.float32), in_camera.center.astype(np.float32)
+    # Row vectors: `@ rotation` goes into the box's axes, `@ rotation.T` back. The shift turns with the object.
     points += shift.at((points - center) @ rotation) @ rotation.T
     image = points @ intrinsics.T
     z = points[:, 2]
@@ -168,6 +172,7 @@ def _splat(
         u, v = image[:, 0] / z, image[:, 1] / z
     kept = np.flatnonzero((z >= NEAR_M) & (u >= 0.0) & (u < width) & (v >= 0.0) & (v < height))
     target = v[kept].astype(np.int64) * width + u[kept].astype(np.int64)
+    # Points that leave the outline are dropped: outside the footprint every pixel must stay as it was.
     on_object = inside.reshape(-1)[target]
     kept, target = kept[on_object], target[on_object]
     # Far to near: where several points fall on one pixel the assignment below keeps the last, nearest one.

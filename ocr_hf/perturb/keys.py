@@ -21,6 +21,7 @@ def _text(part: object) -> str:
     if isinstance(part, np.generic):
         part = part.item()
     if part is None or isinstance(part, bool | int | float | str):
+        # With the type, or 1, 1.0, True and "1" would share a key; repr gives every bit of a float.
         return f"{type(part).__name__}:{part!r}"
     if isinstance(part, tuple | list):
         return f"({','.join(_text(item) for item in part)})"

@@ -94,6 +94,7 @@ class NoiseMode(ABC):
 
     def check_strength(self, strength: float | int) -> None:
         """Raise ValueError for a strength outside the bounds."""
+        # NaN fails the comparison and isn't let through; infinity needs the second test where there is no upper bound.
         if not (0.0 <= strength <= self.max_strength and math.isfinite(strength)):
             raise ValueError(f"strength is {strength}; mode {self.name} takes {self.range_words}")
 

@@ -162,6 +162,7 @@ class OCRMap:
             Ids of the objects to perturb, ascending.
         """
         count = self.count(step)
+        # Before any mask is looked at: the end of an annealing costs nothing.
         if count == 0:
             return ()
         visible = visible_objects(footprints, self.min_visible)
@@ -183,6 +184,7 @@ class OCRMap:
         key = stable_key("noise", self.seed, row_id, step)
         if not object_ids or noise.is_identity(strength):
             return Perturbation((), noise.name, strength, key, "vanilla")
+        # All that decides the pixels, and nothing else: rows of one variant share one file.
         variant = f"{stable_key(noise.identity, strength, key, object_ids):032x}"
         return Perturbation(object_ids, noise.name, strength, key, variant)
 

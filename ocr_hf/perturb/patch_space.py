@@ -58,6 +58,7 @@ def gaussian_patches(
     if len(indices) != num_frames:
         raise ValueError(f"{len(indices)} frame_indices for a region of {num_frames} frames; give one per frame")
     patch_values = 3 * temporal_patch_size * patch_size**2
+    # Ceiling division: the last temporal patch is filled up.
     groups = -(-num_frames // temporal_patch_size)
     shape = (groups * (height // patch_size) * (width // patch_size), patch_values)
     unit = patch_size * merge_size

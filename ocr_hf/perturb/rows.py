@@ -17,6 +17,7 @@ NOISY_COLUMNS = ("noisy", "noisy_objects", "mode", "strength", "seed")
 def footprints_of(row: Mapping[str, Any]) -> Footprints:
     """Return the footprints in a row's `footprints` column; its clip has as many frames as `camera_to_world` poses."""
     stored = row["footprints"] or []
+    # Where nothing is ever seen no row states the frames' size, and no mask depends on it: any size will do.
     height, width = (stored[0]["height"], stored[0]["width"]) if stored else (1, 1)
     return Footprints.from_rows(stored, len(row["camera_to_world"]), height, width)
 

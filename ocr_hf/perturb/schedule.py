@@ -24,6 +24,7 @@ def diffusion_alphas() -> Float[np.ndarray, "1000"]:
     """
     betas = 1.0 / (1.0 + np.exp(-np.linspace(-6.0, 6.0, DIFFUSION_STEPS))) * (5e-3 - 1e-5) + 1e-5
     alphas = np.cumprod(1.0 - betas)
+    # The cache hands the same array to everyone.
     alphas.setflags(write=False)
     return alphas
 

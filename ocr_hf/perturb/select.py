@@ -15,6 +15,7 @@ POLICIES: tuple[str, ...] = get_args(Policy)
 def visible_objects(footprints: Footprints, min_visible: float | int = 0.0) -> tuple[int, ...]:
     """Return the ids, ascending, of objects that cover more than `min_visible` of the pixels of at least one frame."""
     least = min_visible * footprints.height * footprints.width
+    # More than, not at least: with the default 0 an object must be seen to count.
     return tuple(i for i in footprints.object_ids if footprints.areas(i).max() > least)
 
 
@@ -45,5 +46,6 @@ def sample_objects(objects: tuple[int, ...], count: int, seed: int, row_id: int 
     The sample is a pure function of its arguments. For one (seed, row, step) a smaller count gives a subset.
     """
     rng = generator(stable_key("select", seed, row_id, step))
+    # A prefix of one permutation, not rng.choice: annealing takes objects away and never swaps them.
     order = rng.permutation(len(objects))[: max(count, 0)]
     return tuple(sorted(objects[i] for i in order))

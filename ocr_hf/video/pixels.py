@@ -20,6 +20,7 @@ def rgb(frame: Any) -> np.ndarray:
     pixels = (_plain(frame) if _has_scaled_chroma(frame) else frame).to_ndarray(
         format="rgb24", interpolation=Interpolation.BICUBIC
     )
+    # PyAV's angle is counter-clockwise, and so is np.rot90.
     quarters = round(frame.rotation / 90.0) % 4
     return np.ascontiguousarray(np.rot90(pixels, quarters)) if quarters else pixels
 
@@ -43,7 +44,9 @@ def _plain(frame: Any) -> av.VideoFrame:
     for source, target in zip(frame.planes, copy.planes, strict=True):
         rows_in = np.frombuffer(source, np.uint8).reshape(-1, source.line_size)
         rows_out = np.frombuffer(target, np.uint8).reshape(-1, target.line_size)
+        # Rows are padded for alignment, and two frames needn't be padded alike: only what both have is copied.
         height, width = np.minimum(rows_in.shape, rows_out.shape)
         rows_out[:height, :width] = rows_in[:height, :width]
+    # Those two tags still hold: without them swscale assumes BT.601 in limited range.
     copy.colorspace, copy.color_range = frame.colorspace, frame.color_range
     return copy

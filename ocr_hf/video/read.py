@@ -33,6 +33,7 @@ def probe(source: VideoSource) -> VideoInfo:
     if isinstance(source, np.ndarray):
         raise TypeError("an array of frames has no frame rate; give a video file")
     if _is_decoder(source):
+        # The file where there is one: a row then has the frames that its file has (see `_reader_of`).
         with _reader_of(source) as reader:
             if reader is not None:
                 return reader.info()

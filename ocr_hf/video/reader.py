@@ -44,6 +44,7 @@ class VideoReader:
         try:
             self._reopen(rewind=False)
             self._list_frames()
+        # BaseException: Ctrl-C while a long file is listed must close it, too.
         except BaseException:
             self.__exit__()
             raise
@@ -62,6 +63,7 @@ class VideoReader:
         if rewind:
             self._container.close()
             if not isinstance(self._source, str):
+                # A path is opened anew below; an open file stands where the last reading left it.
                 self._source.seek(0)
         try:
             self._container = av.open(self._source)
@@ -91,6 +93,7 @@ class VideoReader:
                 f"{self.name}: none of its {len(packets.pts)} frames can be decoded (cut from a longer video without "
                 "the frames they refer to?); cut it again with re-encoding"
             )
+        # In order of presentation, which `_decode` searches; packets are listed in decoding order.
         order = np.argsort(packets.pts[packets.key], kind="stable")
         self._key_pts, self._key_dts = packets.pts[packets.key][order], packets.dts[packets.key][order]
         warn_of_a_wrong_length(self._container, self._stream, self._times, self.name)
@@ -123,6 +126,7 @@ class VideoReader:
                     f"{self.name}: frame {index} has {_size(pixels)} pixels, frame {first} {_size(frames[0])}; "
                     "re-encode the video at one size"
                 )
+            # A frame may be wanted several times, but is decoded once.
             frames[wanted == index] = pixels
         return frames, self._times[wanted] * float(self._stream.time_base)
 
@@ -152,6 +156,7 @@ class VideoReader:
 
     def _decode_group(self, indices: np.ndarray, key: int) -> Iterator[tuple[int, np.ndarray]]:
         """Yield frames that lie after key frame number `key` and before the next."""
+        # By time stamp: after a seek there is no counting from the start of the file.
         waiting = {int(self._times[index]): int(index) for index in indices}
         try:
             # Containers without an index (MPEG-TS) seek to the last packet before a time, which usually is no key

@@ -62,6 +62,7 @@ def list_packets(container: Any, stream: Any) -> Packets:
             if packet.size == 0:  # the marker at the end
                 continue
             known = packet.pts is not None and packet.dts is not None
+            # Placeholders, never read: one packet without times is enough for `needs_decoding`.
             times = (packet.pts, packet.dts) if known else (0, 0)
             rows.append((*times, known, packet.is_keyframe, packet.is_discard, packet.is_corrupt))
     except (av.FFmpegError, OSError) as stopped:
@@ -105,6 +106,7 @@ def decoded_times(container: Any, stream: Any, packets: Packets) -> np.ndarray:
     start = stream.start_time or 0
     if packets.known.all() and len(stamps) == len(packets.dts):
         return np.sort(packets.dts) - packets.dts.min() + start
+    # 25 is what FFmpeg itself takes for raw streams, which don't say.
     rate = stream.average_rate or stream.guessed_rate or 25
     return start + np.round(np.arange(len(stamps)) / float(rate * stream.time_base)).astype(np.int64)
 
@@ -114,6 +116,7 @@ def warn_of_a_wrong_length(container: Any, stream: Any, times: np.ndarray, name:
     base = float(stream.time_base)
     if stream.duration is not None:
         stated = stream.duration * base
+    # A container is as long as its longest stream: where there is sound, that says nothing about the video.
     elif container.duration is not None and len(container.streams) == 1:
         stated = container.duration / av.time_base
     else:
