@@ -43,5 +43,6 @@ def apply_adapter(model: PreTrainedModel, source: str, revision: str | None = No
     """
     from peft import PeftModel
 
+    # safe_merge below refuses an adapter whose sum with the base is not finite
     tuned = PeftModel.from_pretrained(model, source, revision=revision, use_safetensors=True)
     return tuned.merge_and_unload(safe_merge=True) if merge else tuned

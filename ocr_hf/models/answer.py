@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ocr_hf.models.load_model import LoadedModel
 
+# None takes out the sampling settings of a model's own configuration, of which transformers would warn
 GREEDY = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
 """The most likely token at every step; the rest is the model's own generation configuration."""
 
@@ -117,12 +118,14 @@ class AnsweringModel:
                 **GREEDY,
                 max_new_tokens=max_new_tokens,
                 max_time=max_seconds,
+                # Logits, not scores: what the model says before `generate` suppresses or penalises tokens
                 **({"output_logits": True, "return_dict_in_generate": True} if letters else {}),
             )
         tokenizer = self.processor.tokenizer
         texts = tokenizer.batch_decode(
             (output.sequences if letters else output)[:, inputs["input_ids"].shape[1] :],
             skip_special_tokens=True,
+            # The official extraction reads up to the first space, so every space of the answer counts
             clean_up_tokenization_spaces=False,
         )
         if not letters:

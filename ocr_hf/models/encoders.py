@@ -112,6 +112,7 @@ class ProcessorEncoder:
         if videos:
             media = {
                 "videos": [video.frames for video in videos],
+                # Sampled already; by its own settings a processor may sample once more
                 "do_sample_frames": False,
                 "video_metadata": [
                     VideoMetadata(

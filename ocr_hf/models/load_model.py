@@ -71,6 +71,7 @@ def load_model(
 
     source = str(source)
     base, base_revision = adapter_base(source, revision) or (source, revision)
+    # Configuration and processor first: what is wrong with them shows before weights are downloaded
     config = check_config(base, base_revision)
     processor = load_processor(base, base_revision, config)
     arguments: dict[str, Any] = {"attn_implementation": attn_implementation} if attn_implementation else {}

@@ -42,6 +42,7 @@ def media_id(clip_id: str, variant: str | dict[str, Any] = VANILLA) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
+    # Sets have no fixed order, and the id must be the same in every process
     if isinstance(value, (tuple, set, frozenset)):
         return sorted(value) if not isinstance(value, tuple) else list(value)
     raise TypeError(f"a media variant holds a {type(value).__name__}; give numbers, strings, lists and dictionaries")
@@ -117,6 +118,8 @@ def encode_video(
         videos=[torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)],
         video_metadata=[
             VideoMetadata(
+                # The sampled frames are described as a video of their own: Qwen3-VL's processor writes index / fps
+                # before them
                 total_num_frames=len(frames),
                 fps=fps,
                 height=frames.shape[1],
@@ -161,6 +164,7 @@ def _size(processor: Any, num_frames: int, min_pixels: int | None, max_pixels: i
     shortest = min_pixels * frames if min_pixels is not None else size["shortest_edge"]
     longest = max_pixels * frames if max_pixels is not None else size["longest_edge"]
     if max_pixels is not None and min_pixels is None:
+        # The processor's own lower bound yields to an upper bound that was asked for
         shortest = min(shortest, longest)
     if shortest > longest:
         raise ValueError(f"min_pixels is {shortest} and max_pixels {longest}; the first must not exceed the second")
@@ -295,6 +299,7 @@ class FrameCache:
                 self.hits += 1
                 self._clips.move_to_end(key)
                 return self._clips[key]
+        # Outside the lock: two threads may decode one clip twice, but none waits for another's video
         frames, times = decode()
         frames.flags.writeable = False
         with self._lock:

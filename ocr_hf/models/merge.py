@@ -37,6 +37,7 @@ def merged_folder(source: str | Path, revision: str | None, out: Path, dtype: st
     loaded.model.save_pretrained(staging)
     loaded.processor.save_pretrained(staging)
     write_json(staging / RECORD, record)
+    # A folder can be renamed only to a name that is free or an empty folder
     shutil.rmtree(out, ignore_errors=True)
     os.replace(staging, out)
     return out

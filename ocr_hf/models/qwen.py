@@ -52,6 +52,7 @@ def same_patches(config: Any, processor: Any) -> str | None:
 
 
 def _bounds(size: TinySize, patch: int, frames: int = 1) -> dict[str, Any]:
+    # 2 x 2 patches are merged into one token, the least that a frame can be
     smallest = (2 * patch) ** 2
     return {
         "patch_size": patch,

@@ -41,6 +41,7 @@ def generation_inputs(
 
     beginning = _plain_inputs(model, processor, [prompts[0][:length]] * len(distinct), distinct)
     with torch.inference_mode():
+        # Only the cache is wanted; logits at every video token would take more memory than it
         cache = model(**beginning, use_cache=True, logits_to_keep=1).past_key_values
     place = {id(video): row for row, video in enumerate(distinct)}
     cache.batch_select_indices(torch.tensor([place[id(video)] for video in videos], device=model.device))

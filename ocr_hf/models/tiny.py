@@ -107,6 +107,7 @@ def build_tiny(
     try:
         model.save_pretrained(staging)
         processor.save_pretrained(staging)
+        # mkdtemp makes folders that only their owner may read
         staging.chmod(0o755)
         if out.exists():
             out.rmdir()
@@ -134,9 +135,11 @@ def make_tiny(
         template = json.loads((reference / "chat_template.json").read_text())["chat_template"]
     processor = parts.processor(size, tokenizer, template, parts.patch)
     config = parts.config(size, context, tokenizer, reference)
+    # The caller's random numbers go on as if none had been drawn here
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = transformers.AutoModelForImageTextToText.from_config(config, dtype=torch.float32)
+    # Both, as in Qwen's own generation configuration: a turn ends with the first, plain text with the second
     model.generation_config.eos_token_id = [tokenizer.convert_tokens_to_ids(t) for t in ("<|im_end|>", "<|endoftext|>")]
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     return model, processor

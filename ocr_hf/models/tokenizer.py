@@ -107,6 +107,7 @@ def build_tokenizer(vocabulary: int = 1024, max_length: int = 4096, phrases: Seq
         _corpus(),
         BpeTrainer(
             vocab_size=vocabulary - len(SPECIAL_TOKENS) - len(REASONING_TAGS),
+            # Sorted: the alphabet comes in no fixed order, and token ids follow it
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             special_tokens=[],
             show_progress=False,
