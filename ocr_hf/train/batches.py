@@ -36,6 +36,7 @@ def mask_rows(batch: Batch, masked: torch.Tensor) -> Batch:
     if not masked.any():
         return batch
     keep: Callable[[torch.Tensor], torch.Tensor] = lambda value: (~masked).to(value.device, value.dtype)  # noqa: E731
+    # Masked, not dropped: how many rows are skipped differs between processes, and all must train equally many
     completions, advantages = batch["completion_mask"], batch["advantages"]
     return {
         **batch,
@@ -56,4 +57,5 @@ def split_by_group(batch: Batch, chunks: int, group: int, seed: tuple[int, ...])
     block = group if rows % group == 0 else rows
     order = generator(stable_key("groups", *seed)).permutation(rows // block)
     index = (order[:, None] * block + np.arange(block)).reshape(-1)
+    # The parts are equal: `check_groups` refuses strategies whose remaining rollouts could not be cut so
     return [take(batch, part) for part in np.array_split(index, chunks)]

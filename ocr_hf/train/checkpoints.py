@@ -33,6 +33,7 @@ def finish_checkpoint(run_folder: str | Path, state: Any, keep: int | None, topo
     temporary = folder / f".{MANIFEST}.{os.getpid()}"
     temporary.write_text(json.dumps({"step": state.global_step, "topology": topology, "files": files}, indent=1))
     os.replace(temporary, folder / MANIFEST)
+    # As transformers itself calls it, by time and not by step
     rotate_checkpoints(
         output_dir=str(run_folder),
         save_total_limit=keep,
@@ -46,6 +47,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     """Return a checkpoint's manifest, or None where the checkpoint is not whole."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
+        # A killed writer or a full disk leaves files short, which their sizes show without reading gigabytes
         whole = all((folder / name).stat().st_size == size for name, size in manifest["files"].items())
     except (OSError, ValueError, KeyError):
         return None
@@ -95,6 +97,7 @@ def topology(args: Any) -> dict[str, Any]:
         "num_generations",
         "seed",
     )
+    # SFTConfig has no generations
     return {"processes": args.world_size} | {name: getattr(args, name) for name in names if hasattr(args, name)}
 
 
@@ -108,6 +111,7 @@ class WholeCheckpoints:
             super()._save_checkpoint(model, trial)
         finally:
             self.args.save_total_limit = keep
+        # Every process writes files of its own (random states, shards of weights), which the manifest must list
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             finish_checkpoint(self._get_output_dir(trial=trial), self.state, keep, topology(self.args))

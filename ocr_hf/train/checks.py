@@ -19,6 +19,7 @@ def has_video(dataset: Any, args: OCRGRPOConfig, strategy: Strategy) -> bool:
     if columns is None:
         return True
     if args.video_column not in columns:
+        # A text-only data set: TRL's trainer runs as it is
         if not args.num_noisy:
             return False
         raise ValueError(

@@ -136,6 +136,7 @@ class ClipLoader:
             name: Column(value) if _is_nested(value) and name not in NOT_WRAPPED else value
             for name, value in row.items()
         }
+        # Out of the row, for TRL passes every column on to rewards and logs, the file's bytes too
         source = row.pop(self.video_column, None)
         if source is None and not _asks_for_video(row.get("prompt")):
             return row
@@ -144,6 +145,7 @@ class ClipLoader:
         except BadRow as error:
             if self.on_bad_video == "stop":
                 raise
+            # Once, not for every rollout of the group and again in every epoch
             if str(error) not in self._named:
                 self._named.add(str(error))
                 logger.warning("skipped: %s", error)
@@ -184,6 +186,7 @@ class ClipLoader:
         return info.height, info.width
 
     def _decode(self, source: Any, row: Mapping[str, Any]) -> tuple[np.ndarray, tuple[Any, Any]]:
+        # A shorter clip would give fewer frames than the other rows have, without an error
         count = probe(source).num_frames
         self._check_length(row, count)
         indices = uniform_indices(count, self.frames)

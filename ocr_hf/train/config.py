@@ -55,6 +55,7 @@ class VideoArguments:
         _check_choice(self, "on_bad_video", ON_BAD_VIDEO)
         _check_least(self, "frames", 1)
         _check_least(self, "frame_cache_mb", 0)
+        # VideoArguments stands before TRL's config among the bases, so this goes on to TRL's own checks
         super().__post_init__()
 
 
@@ -234,6 +235,7 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
         if self.strength is not None:
             noise.check_strength(self.strength)
         self.strategy_options = parse_options(self.strategy_options, "strategy_options") or None
+        # Kept for `with_strategy`: another strategy's share follows from what the user set, not from this one's share
         self._num_noisy_given = self.num_noisy
         self._settle(STRATEGIES.find(self.strategy)(**self.strategy_options or {}))
         super().__post_init__()
@@ -260,6 +262,7 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
         Raises:
             ValueError: `num_noisy` or another setting doesn't go with it.
         """
+        # No dataclasses.replace: TRL's __post_init__ refuses the batch sizes that its first run filled in
         changed = copy.copy(self)
         changed.strategy, changed.strategy_options = strategy.name, dict(strategy.options) or None
         changed._settle(strategy)

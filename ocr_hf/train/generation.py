@@ -15,6 +15,7 @@ def until_end(completions: torch.Tensor, ends: Sequence[int]) -> list[list[int]]
     """Return each row of (B, C) up to and including its first end token."""
     rows = []
     for row in completions.tolist():
+        # Not the first padding token: some models pad with a token that also ends an answer, as Qwen's <|endoftext|>
         stop = next((position for position, token in enumerate(row) if token in ends), len(row) - 1)
         rows.append(row[: stop + 1])
     return rows

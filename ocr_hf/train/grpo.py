@@ -49,6 +49,7 @@ def main(data: DataArguments, rewards: RewardArguments, args: OCRGRPOConfig, mod
     from ocr_hf.train.trainer import OCRGRPOTrainer
 
     functions = make_rewards(rewards.rewards)
+    # What can be refused without reading data or weights comes first
     extra = run.trainer_arguments(model)
     checkpoint = run.resume_from(args)
     start = run.starting_point(model, args)

@@ -64,6 +64,7 @@ class HeldOut:
         max_new_tokens: int = 6,
     ) -> None:
         """Take at most `most_rows` of the rows, evenly; answers have at most `max_new_tokens` tokens."""
+        # Spread over all rows, which come scene by scene
         kept = min(len(rows), most_rows)
         rows = rows.select([number * len(rows) // kept for number in range(kept)])
         self.processor, self.max_new_tokens = processor, max_new_tokens
@@ -93,6 +94,7 @@ class HeldOut:
         kinds, truths = rows["question_type"], rows["ground_truth"]
         for kind in set(kinds):
             own = [truth for other, truth in zip(kinds, truths, strict=True) if other == kind]
+            # Sorted, so that a tie falls alike in every run: sets of text have no fixed order
             scores = {guess: sum(score_answer(kind, guess, truth) for truth in own) for guess in sorted(set(own))}
             best[kind] = max(scores, key=scores.get)
         return self._macro([best.get(row["question_type"], "A") for row in self.rows])

@@ -92,6 +92,7 @@ class Prefix:
         # so one more token is added to find out
         positions, _ = model.model.get_rope_index(
             torch.cat([row, row[:1]])[None],
+            # 2 marks video, as in `token_types`
             mm_token_type_ids=functional.pad(is_video, (0, 1))[None].int() * 2,
             video_grid_thw=video_grid_thw.to(row.device),
             second_per_grid_ts=torch.tensor([seconds_per_grid], device=row.device),
@@ -199,6 +200,7 @@ def run_prefix(
     output = model.model.language_model(
         inputs_embeds=embeds,
         position_ids=prefix.positions[:, None].expand(-1, count, -1),
+        # In a dictionary: transformers takes that as the finished mask, and would build its own from a tensor
         attention_mask={"full_attention": _causal(length, length, embeds)},
         past_key_values=cache,
         use_cache=True,
@@ -285,7 +287,9 @@ def greedy_answers(
         stop: Token id that ends an answer.
         max_new_tokens: Most tokens of an answer.
     """
+    # One token more than is written: `_group` leaves the last one of an answer out of the sequence
     room = [[PackedQuestion(question.ids, [pad] * (max_new_tokens + 1)) for question in clip] for clip in clips]
+    # One group, which keeps the questions in their order
     (group,) = group_questions(room, pad, 1, model.device)
     rows, columns = (places.view(-1, max_new_tokens + 1) for places in (group.rows, group.columns))
     out: list[list[int]] = [[] for _ in range(len(group.clip))]

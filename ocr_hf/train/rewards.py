@@ -54,6 +54,7 @@ def _well_formed(text: str) -> bool:
     match = _FORMAT.fullmatch(text)
     return (
         match is not None
+        # The pattern's groups could swallow a second pair of tags
         and all(text.count(tag) == 1 for tag in _TAGS)
         and all(part.strip() for part in match.groups())
     )
@@ -105,6 +106,7 @@ def with_bonus(args: OCRGRPOConfig, reward_funcs: Any, bonus_name: str | None) -
         )
     args = copy.copy(args)
     if args.reward_weights is not None:
+        # Its size is the strategy's own setting, so it has no weight besides
         args.reward_weights = [*args.reward_weights, 1.0]
     return args, [*functions, _zero_reward(bonus_name)]
 

@@ -99,6 +99,7 @@ class RolloutPlanner:
                 role = self.strategy.layout[member]
                 rollouts.append(self._rollout(row[CLIP], role, variants[number].get(role, Vanilla()), encoder))
             else:
+                # A row that has its clip comes here only if the strategy refused it
                 rollouts.append(without_clip(row, skipped=CLIP in row))
         return rollouts
 

@@ -81,6 +81,7 @@ class Strategy(ABC):
         """
         if wanted is None:
             exact = group * self.noisy_share
+            # A share of 1/3 is not exact in floating point
             if abs(exact - round(exact)) > 1e-9:
                 raise ValueError(
                     f"a group of {group} rollouts (num_generations) cannot be split with {self.noisy_share:.2g} of it "
@@ -103,6 +104,7 @@ class Strategy(ABC):
         """Return a copy that works with these settings."""
         bound = copy.copy(self)
         bound.config = config
+        # Vanilla first: the trainer takes role 0 for the recorded clip
         bound.layout = ("vanilla",) * config.num_vanilla + (self.other,) * config.num_noisy
         return bound
 
@@ -209,6 +211,7 @@ class NoisyRollout(Strategy):
     def perturbed(self, row: Mapping[str, Any], step: int, total_steps: int) -> Variant:
         config = self.config
         left = decay(
+            # `noise_steps` may end before the training does
             min(step, total_steps),
             total_steps,
             config.timestep_schedule,
@@ -216,6 +219,7 @@ class NoisyRollout(Strategy):
             midpoint=float(config.timestep_midpoint),
         )
         timestep = int(config.timestep * left)
+        # Under the recorded clip's media id, so that the clip is encoded once for both
         if timestep == 0:
             return Vanilla()
         return FrameNoise(timestep, stable_key("frames", config.noise_seed, row["id"], step))

@@ -60,6 +60,7 @@ def starting_point(model: ModelArguments, args: Any) -> ModelArguments:
         return model
     from ocr_hf.models.merge import merged_folder
 
+    # One process writes the merged model; the others wait, and then find it there
     with args.main_process_first(desc="merging the adapter"):
         folder = Path(args.output_dir) / MERGED_START
         merged_folder(model.model, model.revision, folder, model.dtype or "float32")
@@ -153,10 +154,12 @@ def train(trainer: Any, parts: dict[str, Any], checkpoint: str | None, processor
         text = f"settings in force, other than defaults (all are in {RESOLVED}):\n{changed}"
         Console(stderr=True).print(text, highlight=False, soft_wrap=True, markup=False)
     trainer.train(resume_from_checkpoint=checkpoint)
+    # Called on every process: where parameters are sharded, all take part in gathering them
     trainer.save_model(args.output_dir)
     trainer.save_state()
     if args.process_index == 0:
         processor.save_pretrained(args.output_dir)
+    # The push below sends the folder, so processor and weights must be in it
     trainer.accelerator.wait_for_everyone()
     if args.push_to_hub:
         trainer.push_to_hub()

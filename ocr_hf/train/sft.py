@@ -33,6 +33,7 @@ def main(data: DataArguments, args: OCRSFTConfig, model: ModelArguments) -> OCRS
     from ocr_hf.train.sft_trainer import OCRSFTTrainer
     from ocr_hf.train.training_rows import answer
 
+    # What can be refused without reading data or weights comes first
     extra = run.trainer_arguments(model)
     checkpoint = run.resume_from(args)
 

@@ -126,7 +126,9 @@ class OCRSFTTrainer(WholeCheckpoints, SFTTrainer):
         completion: Any = answer,
         **kwargs: Any,
     ) -> None:
+        # The collator makes the tokens, video placeholders among them; TRL's preparation knows no clips
         args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
+        # The Trainer would drop the columns that the model's forward doesn't name, the video among them
         args.remove_unused_columns = False
         super().__init__(
             model,

@@ -121,6 +121,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         self.videos = {mode: VideoStore(self.processing_class, encode_once, frozen) for mode in ("train", "eval")}
         self._planner = RolloutPlanner(self.strategy, args.score_under, args.on_bad_video == "skip")
         self.rollout_metrics = RolloutMetrics(self.strategy.roles)
+        # After TRL's __init__, which sets a collator of its own and takes no other
         self.data_collator = ClipLoader(
             args.video_column, args.frames, args.frame_cache_mb * 2**20, args.on_bad_video
         )
@@ -155,6 +156,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         self.videos[self.mode].clear()
         if self.mode == "eval":
             return plan_recorded(rows, self._encoder())
+        # Each process holds one consecutive slice of the global batch
         first = self.accelerator.process_index * len(rows)
         step, steps = self.state.global_step, max(self.state.max_steps, 1)
         return self._planner.plan(rows, self._encoder(), first, self.num_generations, step, steps)
@@ -209,6 +211,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
             ids.append(prompt_ids(self.processing_class, chat, videos, **self.chat_template_kwargs))
         context = self._model_config.get_text_config().max_position_embeddings
         checks.check_lengths(ids, context, self.max_completion_length, self.processing_class.video_token_id)
+        # No images, and no media fields either: videos go by media id, since TRL would copy pixels once per rollout
         return ids, None, {}
 
     def _generate_single_turn(self, prompt_ids, images, multimodal_fields, num_generations, has_tool_images=False):
@@ -216,6 +219,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
             return super()._generate_single_turn(
                 prompt_ids, images, multimodal_fields, num_generations, has_tool_images
             )
+        # TRL wants log-probs of sampling only from vLLM, to correct for the difference between two implementations
         return self._sample(prompt_ids, [rollout.sampled_from for rollout in self._rollouts]), None
 
     def _sample(self, prompts: Sequence[Sequence[int]], media_ids: Sequence[MediaId]) -> list[list[int]]:
@@ -230,6 +234,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
                 gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
             ) as model,
             torch.no_grad(),
+            # As in TRL's own generation, which else meets embeddings that FSDP has flattened (pytorch#100069)
             self._dist.summon_full_params(self.model_wrapped, recurse=False),
         ):
 
@@ -304,6 +309,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         # Before skipped rollouts become NaN, and before the bonus that depends on it is filled in
         accuracy = grouped[..., names.index(ACCURACY)].clone() if ACCURACY in names else None
         if self.strategy.bonus_name is not None:
+            # Role 0 is vanilla, by the order of every strategy's layout; a skipped rollout has -1
             grouped[..., names.index(self.strategy.bonus_name)] = self.strategy.bonus(accuracy, role == 0)
         # TRL leaves rollouts without any reward out of the baseline and gives them no advantage
         grouped[skipped.bool()] = torch.nan
@@ -365,6 +371,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
             return
         # A process whose rows have no video still takes part in the sum, or the others would wait for it
         total = torch.zeros(2, device=self.accelerator.device)
+        # A sharded forward is a collective that processes without a video would not join
         if self._sees_video and not checks.is_sharded(self.accelerator):
             sampled = self._score_under([rollout.sampled_from for rollout in rollouts], output)
             recorded = self._score_under([self._recorded(rollout) for rollout in rollouts], output)

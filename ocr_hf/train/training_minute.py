@@ -113,6 +113,7 @@ def train(data: str | Path, out: str | Path, config: DemoConfig = DemoConfig()) 
             max_completion_length=MAX_NEW_TOKENS,
             learning_rate=config.grpo_rate,
             warmup_steps=3,
+            # Each measurement scores the whole batch twice more, for a figure that the demo doesn't show
             variant_kl_every=0,
             noise_seed=config.seed,
             **common,

@@ -86,6 +86,7 @@ def _video_tokens(row: Mapping[str, Any], args: VideoArguments, loader: ClipLoad
         try:
             sizes[name] = loader.check(row, source)
         except BadRow as error:
+            # Rows share clips: a broken one is opened once, and refused for each of its rows
             sizes[name] = error
     if isinstance(sizes[name], BadRow):
         raise sizes[name]

@@ -103,6 +103,7 @@ class RegionNoise:
         cameras = rows.cameras_of(self.row)
         if cameras:
             cameras["camera_to_world"] = cameras["camera_to_world"][list(clip.indices)]
+        # Such a mode moves pixels, so it works on whole frames before resizing
         frames = self.ocr_map.perturb(
             clip.array,
             self.footprints,
@@ -135,6 +136,7 @@ class FrameNoise:
             clip,
             encoder,
             lambda height, width: np.ones((len(clip.indices), height, width), dtype=bool),
+            # A strength is the share of the diffusion schedule
             self.timestep / DIFFUSION_STEPS,
             self.key,
             gaussian_patches,
