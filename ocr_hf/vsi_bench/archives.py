@@ -66,6 +66,7 @@ class VideoArchive:
                     if size > min(info.file_size, MAX_MEMBER_BYTES):
                         raise ArchiveError(f"{self.path}: '{name}' unpacks to more than it claims; a zip bomb?")
                     pieces.append(piece)
+        # zipfile raises RuntimeError for an encrypted member, NotImplementedError for a compression that it lacks
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
             raise ArchiveError(f"{self.path}: '{name}' can't be unpacked ({error}); download it again") from error
         return b"".join(pieces)

@@ -22,6 +22,7 @@ def fetch_folder(repo: str, revision: str | None, patterns: Sequence[str]) -> tu
         raise ValueError(
             f"data set '{repo}' can't be downloaded from the Hub ({first}); check its name, the revision and your token"
         ) from error
+    # The cache keeps every snapshot in a folder named after its commit
     return Path(folder), Path(folder).name
 
 

@@ -26,6 +26,7 @@ def draw_weights(clusters: int, draws: int, seed: int) -> Iterator[np.ndarray]:
     generator = np.random.Generator(np.random.Philox(seed))
     for start in range(0, draws, _DRAWS_AT_ONCE):
         size = min(_DRAWS_AT_ONCE, draws - start)
+        # Every draw is shifted to a range of its own, so that one bincount counts them all
         picks = generator.integers(clusters, size=(size, clusters)) + clusters * np.arange(size)[:, None]
         yield np.bincount(picks.reshape(-1), minlength=size * clusters).reshape(size, clusters).astype(np.float64)
 

@@ -97,6 +97,7 @@ def compare_runs(
     types = [row["question_type"] for row in rows]
     systems = {name: run.scored((audits or {}).get(name, VANILLA)).take(kept) for name, run in runs.items()}
     if len({row["scene_name"] for row in rows}) > 1:
+        # Fitted to the questions that are kept, so that all systems are compared on the same ones
         systems["text_statistic"] = scored_without_text(text_scores(rows).score, types)
     systems |= {name: scored_without_text(scores, types) for name, scores in reference_scores(rows).items()}
     return Comparison(rows, systems, bootstrap_clusters(rows))

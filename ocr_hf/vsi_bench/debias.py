@@ -37,6 +37,7 @@ def _prune(rows: list[Row], per_round: float, most: float) -> list[Row]:
         found = text_scores(rows)
         if found.score.mean() <= chance_scores(rows).mean():
             break
+        # Stable: among equally easy questions the lower id goes first, on every machine
         easiest = set(np.argsort(-found.ease, kind="stable")[: min(step, limit - len(gone))].tolist())
         gone += [row for place, row in enumerate(rows) if place in easiest]
         rows = [row for place, row in enumerate(rows) if place not in easiest]

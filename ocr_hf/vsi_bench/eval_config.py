@@ -84,6 +84,7 @@ class EvalConfig:
         self._check_choice("dtype", DTYPES)
         self._check_choice("on_bad_video", ("stop", "skip"))
         self._check_choice("average", AVERAGES)
+        # Defaults that depend on the prompt are filled in here, so that results.json states what was in force
         if self.extraction is None:
             object.__setattr__(self, "extraction", "answer_tag" if self.prompt == "thinking" else "official")
         self._check_choice("extraction", EXTRACTIONS)

@@ -91,6 +91,8 @@ def _final_span(text: str) -> tuple[str, bool]:
     return text, False
 
 
+# [^\W_] is a letter or digit: emphasis may stand beside the option ("__B__", "**B**"), another letter or an apostrophe
+# may not
 _LETTER = re.compile(rf"(?<![^\W_])[{LETTERS}](?![^\W_]|['’])")
 _ARTICLE = re.compile(r"\s+[a-z]")
 _LONE_LETTER = re.compile(rf"\W*([{LETTERS}])\W*", re.IGNORECASE)
@@ -114,6 +116,7 @@ def _last_letter(span: str, tagged: bool) -> str:
     return last
 
 
+# Begins neither inside a word or number, which also keeps the 5 of "4-5" positive, nor behind a separator of "3,4,5"
 _NUMBER = r"(?<!\w)(?<!\d[.,])(?P<sign>[-+−]?)(?P<body>\d[\d,.]*|\.\d+)(?P<exponent>[eE][-+]?\d+)?"
 _UNIT = (
     r"(?:[ \t]*(?P<square>square[ \t]+|sq\.?[ \t]*)?"
@@ -161,6 +164,7 @@ def _in_unit(numeral: str, match: re.Match[str], unit: str) -> str:
     if is_area != (unit == "m2"):
         return numeral
     factor = written**2 if is_area else written / _METRES[unit]
+    # Nine digits, for 1.1 * 100.0 is 110.00000000000001
     return numeral if factor == 1.0 else f"{float(numeral) * factor:.9g}"
 
 

@@ -64,6 +64,7 @@ class Harness(BenchmarkFrames):
         if not full["queried_objects"]:
             return False
         footprints = footprints_of(full)
+        # Known from the metadata alone: planning a run must not decode every video
         indices = uniform_indices(footprints.num_frames, self.config.frames)
         return any(footprints.areas(item)[indices].any() for item in full["queried_objects"])
 

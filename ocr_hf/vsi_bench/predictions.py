@@ -48,6 +48,7 @@ def read_rows(path: str | Path) -> list[dict]:
     try:
         if suffix == ".parquet":
             return _read_parquet(path)
+        # -sig: spreadsheets save UTF-8 with a byte order mark, which would become part of the first column's name
         return parse_rows(path.read_text(encoding="utf-8-sig"), suffix)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path.name} is not UTF-8 ({error.reason} at byte {error.start}); re-encode it") from None
@@ -73,6 +74,7 @@ def parse_rows(text: str, suffix: str | None = None) -> list[dict]:
         return rows
     if suffix == ".json":
         return _check_objects(_load_json(text, "the text"))
+    # Not splitlines, which also cuts at U+2028 and U+0085; both may stand unescaped in a JSON string
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     return _check_objects([_load_json(line, f"line {number}") for number, line in lines])
 
@@ -153,6 +155,7 @@ def _join(rows: list[dict], questions: list[Mapping]) -> tuple[list[dict], tuple
     """Return each row with its question's columns, and the ids that no row answers."""
     by_id: dict[str, Mapping] = {}
     for question in questions:
+        # Compared as text: CSV, and some harnesses' JSON, have ids as strings
         if str(question["id"]) in by_id:
             raise ValueError(f"id {question['id']} names two questions; ids must be unique")
         by_id[str(question["id"])] = question

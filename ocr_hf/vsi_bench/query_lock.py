@@ -31,6 +31,7 @@ def answer_change(question_type: str, before: str, after: str) -> float:
         return 0.0
     if isinstance(a, str) or isinstance(b, str):
         return 1.0
+    # Symmetric, unlike MRA, since neither answer is the truth; not both are 0, for they differ
     difference = abs(a - b) / max(abs(a), abs(b))
     return int(np.count_nonzero(difference > TOLERANCES)) / 10
 

@@ -50,7 +50,9 @@ def best_constant(question_type: str, truths: Sequence[str]) -> str:
     """Return the constant number, on the answers' own grid, whose mean MRA is best; the smallest where several are."""
     step = STEPS[question_type]
     targets = np.array([float(truth) for truth in truths])
+    # Beyond half and one and a half times the answers no tolerance is met: the widest is 0.5
     grid = np.arange(round(targets.min() / 2 / step), round(targets.max() * 1.5 / step) + 1)
+    # Printed as answers are written: 3 steps of 0.1 are 0.30000000000000004
     candidates = [f"{count * step:g}" for count in grid if count > 0]
     scores = [_mra(float(candidate), targets).sum() for candidate in candidates]
     return candidates[int(np.argmax(scores))]

@@ -125,6 +125,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 
 def _write_report(out: Path, results: dict) -> None:
+    # The report first: results.json says that the run is finished
     with replacing(out / "report.md") as temporary:
         temporary.write_text(render_report(results), encoding="utf-8")
     write_json(out / "results.json", results)

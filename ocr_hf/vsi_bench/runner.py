@@ -76,6 +76,7 @@ def run_evaluation(
     config = replace(config, audit=check_audits(config.audit, benchmark.knows_objects, benchmark.name))
     rows = take(benchmark.select(config.split), config.limit)
     if config.on_bad_video == "stop":
+        # Before the model is loaded: a missing archive should not show after hours of answers
         check_videos(benchmark, rows)
     loaded = load_model(config.model, config.revision, dtype=config.dtype, device=config.device or processes.device)
     facts = {"data_revision": benchmark.revision, **describe_model(loaded)}
@@ -129,6 +130,7 @@ def plan_batches(
 
 def _open_run(out: Path, config: EvalConfig, facts: dict[str, Any], processes: Processes) -> None:
     """Begin a run in `out`, or check that the one there is the same; it may be continued on another machine."""
+    # Recorded in the results, but a run may move to another machine
     facts = {name: value for name, value in facts.items() if name != "hardware"}
     wanted = json.loads(json.dumps({**config.identity(), **facts}))
     path = out / RUN

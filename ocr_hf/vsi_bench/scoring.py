@@ -177,8 +177,8 @@ def _name_row(row: int, ids: Sequence[object] | None) -> str:
 def _check_lengths(**columns: Sequence[object] | None) -> None:
     lengths = {name: len(column) for name, column in columns.items() if column is not None}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{length} {name}" for name, length in lengths.items())
-        raise ValueError(f"lengths differ: {told}; give one of each per question, in the same order")
+        counts = ", ".join(f"{length} {name}" for name, length in lengths.items())
+        raise ValueError(f"lengths differ: {counts}; give one of each per question, in the same order")
 
 
 def _check_unique(ids: Sequence[object] | None) -> None:

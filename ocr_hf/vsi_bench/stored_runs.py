@@ -81,6 +81,7 @@ def bootstrap_clusters(rows: Sequence[dict[str, Any]]) -> list[str]:
     Questions about one scene depend on each other, so drawing them singly would give intervals that are too narrow.
     With one scene there would be nothing to draw from; then a cluster is a clip.
     """
+    # ocr-vsi builds ids as clip number x MAX_QUESTIONS + number of the question
     scenes = [f"{row['dataset']}/{row['scene_name']}" for row in rows]
     return scenes if len(set(scenes)) > 1 else [f"clip {row['id'] // MAX_QUESTIONS}" for row in rows]
 

@@ -159,6 +159,7 @@ def _entries(
         per_cluster = counts[:, columns].sum(axis=1)
         if not per_cluster.any():
             continue
+        # Draws of a single cluster are all alike: the interval would have no width and look certain
         has_interval = bounds is not None and np.count_nonzero(per_cluster) > 1
         entries[name] = {
             "score": float(scores[index]),

@@ -51,6 +51,7 @@ def text_scores(rows: Sequence[Row], folds: int = FOLDS) -> TextScores:
     A question whose type no other fold has scores 0.
     """
     score, ease = np.zeros(len(rows)), np.zeros(len(rows))
+    # By the scene's name: all questions of a scene fall into one fold, whatever the order of rows
     fold = np.array([stable_key("text baseline", row["scene_name"]) % folds for row in rows])
     types = np.array([row["question_type"] for row in rows])
     for kind in dict.fromkeys(types):
@@ -68,6 +69,7 @@ def _numbers(known: Sequence[Row], held_out: Sequence[Row]) -> tuple[np.ndarray,
     vocabulary: dict[str, int] = {}
     features = _matrix([_question_features(row) for row in known], vocabulary, grow=True).toarray()
     truths = np.array([float(row["ground_truth"]) for row in known])
+    # Logarithms, since MRA judges relative errors
     level = np.log(truths).mean()
     gram = features.T @ features + PENALTY * np.eye(features.shape[1])
     weights = np.linalg.solve(gram, features.T @ (np.log(truths) - level))

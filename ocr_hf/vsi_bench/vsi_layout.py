@@ -74,6 +74,7 @@ class VsiBench(Benchmark):
     def _locate(self, row: Row) -> tuple[VideoArchive | None, str] | None:
         """Return (None, path of the file) or (archive, name of the member), or None where there is neither."""
         name = f"{row['scene_name']}.mp4"
+        # The question file may come from anywhere, and these names become paths below
         if not _is_plain(str(row["dataset"])) or not _is_plain(str(row["scene_name"])):
             raise ValueError(f"question {row['id']}: '{self.video_key(row)}' is no plain name of a video; fix the row")
         # An extracted file comes first: it needs no archive to be opened or downloaded
