@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
         arguments: Its words after `ocr-hf`; by default the process's.
 
     Raises:
-        SystemExit: With status 0 when done, 1 after a mistake told in one sentence, 2 for usage, 130 when interrupted.
+        SystemExit: With status 0 when done, 1 after a mistake in one sentence, 2 for usage, 130 when interrupted.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     if COMPLETE in os.environ:

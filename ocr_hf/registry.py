@@ -213,6 +213,7 @@ def fill_options(declared: Mapping[str, Any], given: Mapping[str, Any], owner: s
             raise ValueError(f"{owner}: {unknown_choice(f'an option in {setting}', name, declared)}")
         default = declared[name]
         wanted = (int, float) if type(default) is float else type(default)
+        # bool is a subclass of int, so isinstance alone would take true for a number
         fits = default is None or (isinstance(value, wanted) and (type(value) is bool) == (type(default) is bool))
         if not fits:
             raise ValueError(
@@ -246,6 +247,7 @@ def load_plugins() -> None:
         try:
             import_module(module)
         except ImportError as error:
+            # So that the next look-up says the same, and not that the plugin's entry doesn't exist
             _loaded.discard(module)
             raise ImportError(
                 f"plugin '{module}' can't be imported ({error}); install it, or put its folder on PYTHONPATH"
@@ -258,6 +260,7 @@ _installed: list[str] | None = None
 def _installed_plugins() -> list[str]:
     global _installed
     if _installed is None:
+        # Kept: entry_points reads the metadata of every installed distribution, and every look-up comes here
         _installed = [point.value for point in entry_points(group="ocr_hf")]
     return _installed
 

@@ -56,6 +56,7 @@ def main(
                 on_clip=lambda _: progress.advance(task),
             )
     except (KeyboardInterrupt, OSError, RuntimeError):
+        # What failed before the first clip leaves nothing to resume
         if not out.with_name(out.name + ".incomplete").exists():
             raise
         plugins = [word for module in os.environ.get(PLUGINS, "").split(",") if module for word in ("--plugin", module)]

@@ -39,6 +39,7 @@ def main(
     from ocr_hf.hub.upload import push
 
     console = Console(stderr=as_json, soft_wrap=True, highlight=False)
+    # The token in use is searched for as well: any other secret is known by its form only
     plan = plan_push(kind, path, repo, own_token=get_token())
     _show(plan, console)
     if dry_run:

@@ -54,7 +54,7 @@ def options(kinds: Kinds, plugins: bool = False, mistakes: tuple[type[Exception]
         kinds: Returns the dataclasses, in the order of the parameters. A function, so that a command can be imported,
             and say which package is missing, without what the dataclasses need.
         plugins: Take `--plugin MODULE`: the user's modules are imported before the dataclasses are.
-        mistakes: Exceptions that are told in one sentence besides ValueError, OSError and ImportError.
+        mistakes: Exceptions that are reported in one sentence, besides ValueError, OSError and ImportError.
     """
 
     def mark(function: Function) -> Function:
@@ -177,6 +177,7 @@ def command_of(function: Callable[..., Any], name: str) -> TyperCommand:
     parameters.sort(key=lambda item: _panel_of(item) is not None)
     context = inspect.Parameter("typer_context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     parameters.insert(0, context)
+    # Typer reads names and defaults from the signature, and types from the annotations
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {item.name: item.annotation for item in parameters}
     call.__doc__ = function.__doc__
@@ -252,6 +253,7 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
         """Read the file, then the flags."""
+        # A shell completes a line that is unfinished, so nothing in it is an error yet
         if ctx.resilient_parsing:
             return super().parse_args(ctx, args)
         words = list(self._words(args))

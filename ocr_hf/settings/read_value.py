@@ -127,6 +127,7 @@ def _whole(kind: Any, value: Any, name: str) -> int:
     try:
         if isinstance(value, bool | list | dict):
             raise ValueError
+        # int() takes no exponent, and 1e4 is a whole number to whoever writes it
         number = float(value) if not isinstance(value, str) or "e" in value.lower() else int(value)
         if number != int(number):
             raise ValueError

@@ -1,4 +1,4 @@
-"""One command from its words to its exit status: 0 done, 1 a mistake told in one sentence, 2 usage, 130 interrupted."""
+"""One command from its words to its exit status: 0 done, 1 a mistake in one sentence, 2 usage, 130 interrupted."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def call(function: Callable[..., Any], words: Sequence[str], name: str) -> Any:
 
 
 def run(target: str, name: str, words: Sequence[str] | None = None) -> None:
-    """Run a command as a process does: an error is told on stderr, and its status ends the process.
+    """Run a command as a process does: an error is printed to stderr, and its status ends the process.
 
     Args:
-        target: `module:function`; imported only here, so that a package that is missing is told in a sentence too.
+        target: `module:function`; imported only here, so that a missing package is reported in one sentence too.
         name: How the user called it.
         words: The command line after the name; by default the process's.
 
@@ -65,6 +65,7 @@ def run(target: str, name: str, words: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, typer.Abort) as error:
         typer.echo(f"{name}: interrupted", err=True)
         raise SystemExit(130) from error
+    # Usually a fault of the program, whose traceback is wanted; a command may declare it a user's mistake
     except RuntimeError as error:
         if not isinstance(error, getattr(function, "_mistakes", ())):
             raise
