@@ -133,6 +133,7 @@ def _check_same_model(folder: Path, repo: str, settings: dict[str, Any], path: P
 
     measured = str(settings.get("model_revision"))
     if measured.startswith("blake2b:"):
+        # Of a folder only the files are hashed, so no model needs to be loaded
         here = model_revision(SimpleNamespace(source=str(folder), revision=None, model=None))  # type: ignore[arg-type]
         if measured != here:
             raise CardError(f"{path} was measured on weights {measured}, {folder} holds {here}; evaluate this model")

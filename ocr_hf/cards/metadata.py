@@ -25,6 +25,7 @@ def metadata(inputs: CardInputs, results: list[Sourced]) -> Any:
         base_model_relation=relation if inputs.base_model else None,
         datasets=list(inputs.datasets) or None,
         tags=list(TAGS),
+        # huggingface_hub demands a name where there are results, and writes it as a stray key where there are none
         model_name=inputs.repo.rpartition("/")[2] if results else None,
         eval_results=[_index_entry(result) for result in results] or None,
     )

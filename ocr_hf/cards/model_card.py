@@ -50,6 +50,7 @@ def write_model_card(
     folder = Path(folder)
     inputs = gather(folder, repo, evaluations, training, data, comparisons, licence, revision)
     card = render_model_card(folder, inputs)
+    # Named after data sets, so the file of one that is no longer evaluated would stay
     for stale in folder.glob(".eval_results/*.yaml"):
         stale.unlink()
     for path, text in {"README.md": card.readme, **card.eval_results}.items():
@@ -83,6 +84,7 @@ def render_model_card(folder: Path, inputs: CardInputs) -> RenderedCard:
         compared=[comparison(file, read_source(folder, file)) for file in inputs.comparisons],
         sources=[{"file": Literal(f), "sha": Literal(sha)} for f, sha in digests(folder, inputs).items()],
     )
+    # The rendered body goes in as a value, so that nothing in it is taken for a template again
     outline = "---\n{{ card_data }}\n---\n\n{{ body }}\n"
     card = ModelCard.from_template(metadata(inputs, results), template_str=outline, body=body.strip())
     return RenderedCard(f"{card}\n", eval_results(results), renderer.printed)

@@ -98,6 +98,7 @@ def _size(settings: Sourced) -> dict[str, Any] | None:
         return None
     own = settings.get("frame_pixels")
     return {
+        # 28 x 28, one merged token, and transformers' own upper bound for Qwen2-VL's frames, 768 of them
         "shortest_edge": least or (own.get("shortest_edge") if own else None) or Literal("784"),
         "longest_edge": most or (own.get("longest_edge") if own else None) or Literal("602112"),
     }
@@ -136,6 +137,7 @@ def comparison(file: str, results: Sourced) -> dict[str, Any]:
 def trained_on(file: str, manifest: Sourced) -> dict[str, Any]:
     """A data set of the training: what is in it, who is to be named, how its clips and its noise were made."""
     statistics, config = manifest["statistics"], manifest["config"]
+    # Sourced iterates over values, unlike a dictionary
     splits = [{"name": Literal(name), **_counts(statistics["splits"][name])} for name in statistics["splits"].keys()]  # noqa: SIM118
     return {"name": Literal(file.split("/")[-2]), "splits": splits, "sources": statistics["sources"], "config": config}
 
