@@ -31,6 +31,7 @@ def read_metadata(folder: Path, kind: str) -> tuple[dict[str, Any], list[str]]:
         return {}, [f"{CARD} is not UTF-8 (byte {error.start}); save it as UTF-8"]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
+        # YAML counts from 0, and its block begins below the line of dashes
         where = f", line {mark.line + 2}" if mark else ""
         problem = getattr(error, "problem", error)
         return {}, [f"{CARD}{where}: the metadata is not valid YAML ({problem}); correct the block at its top"]

@@ -81,12 +81,14 @@ def is_pickle(path: Path) -> bool:
 
 def _is_old_pickle(path: Path) -> bool:
     """Whether a file is a pickle of protocol 0 or 1. They have no magic number, so its opcodes are decoded."""
+    # pickletools decodes in Python, opcode by opcode, too slowly for large files
     if path.suffix in (".json", ".md", ".txt", ".yaml", ".jinja", ".safetensors") or path.stat().st_size > 1 << 20:
         return False
     try:
         names = {opcode.name for opcode, _, _ in pickletools.genops(path.read_bytes())}
     except Exception:  # noqa: BLE001 - genops raises whatever the malformed bytes lead it to
         return False
+    # The opcodes that import or call something; without them bytes that happen to decode are harmless
     return bool(names & {"GLOBAL", "INST", "REDUCE", "OBJ"})
 
 
@@ -125,6 +127,7 @@ def _check_shards(by_path: dict[str, LocalFile], headers: dict[str, dict[str, An
         shards = {name: f"{folder}/{name}" if folder else name for name in where.values()}
         for shard in sorted(set(shards.values()) - set(by_path)):
             yield f"{path} names {shard}, which is missing; save the weights again"
+        # A shard without a header was reported above; `where` has every weight, so none of its own counts as lost
         lost = [weight for weight, name in where.items() if weight not in headers.get(shards[name], where)]
         if lost:
             yield f"{path} places {first_of(lost)} where they are not; save the weights again"

@@ -75,6 +75,7 @@ def pull(
         notify(f"fetching {len(wanted)} files, {done.bytes / 1e6:.1f} MB, of commit {commit[:8]}")
         _fetch(api, repo, repo_type, commit, staging, sorted(wanted))
         _check_content(kind, repo, staging, wanted)
+        # huggingface_hub's notes on the download, by which it resumes
         shutil.rmtree(staging / ".cache", ignore_errors=True)
         _remove_strangers(staging, wanted)
         checksums = {path: checksum for path, (checksum, _) in sorted(wanted.items())}
@@ -180,6 +181,7 @@ def _sentences(wrong: dict[str, str]) -> list[str]:
 
 def _remove_strangers(staging: Path, wanted: Tree) -> None:
     """Remove files of another commit, left by a pull that was interrupted before the branch moved on."""
+    # Deepest first: a folder is looked at after its files are gone
     for path in sorted(staging.rglob("*"), reverse=True):
         if path.is_file() and path.relative_to(staging).as_posix() not in wanted:
             path.unlink()

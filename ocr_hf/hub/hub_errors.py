@@ -88,7 +88,7 @@ def _explain(error: Exception) -> str:
     if status == 401 and "credentials" in f"{said} {error}":
         return "the token is wrong or has expired; log in with `hf auth login` or set HF_TOKEN"
     # The Hub answers 401 or 404 for a private repository, so as not to reveal that it exists; the client turns both
-    # into RepositoryNotFoundError. A wrong token has to be told apart first.
+    # into RepositoryNotFoundError. So a wrong token has to be recognised first.
     if isinstance(error, RepositoryNotFoundError) or status == 404:
         return "there is no such repository, or it is private and your token has no access to it"
     if status == 401:

@@ -26,6 +26,7 @@ def restriction(source: str, scene: str = "") -> str | None:
     # Longest first among equals (scannetpp before scannet), or ScanNet++ would be given ScanNet's reason.
     if known := next((key for key in sorted(RESTRICTED, reverse=True) if name.startswith(key)), None):
         return RESTRICTED[known]
+    # A ScanNet mesh that was built as a plain mesh file has only its name to tell
     if re.match(r"scene\d{4}_\d{2}", scene):
         return f"{scene} is named like a scan of ScanNet; {RESTRICTED['scannet']}"
     return why_excluded(scene) if scene else None

@@ -52,6 +52,7 @@ def list_files(folder: Path) -> tuple[tuple[LocalFile, ...], tuple[str, ...]]:
     root, files, findings = folder.resolve(), [], []
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in IGNORED_FOLDERS)
+        # Links to folders are listed among the folders, and os.walk doesn't follow them
         for name in [*names, *folders]:
             source = Path(parent) / name
             path = source.relative_to(folder).as_posix()

@@ -31,6 +31,7 @@ def find_secrets(files: Iterable[LocalFile], own_token: str | None = None) -> It
 
     own_token : the token in use, which must not be published whatever it looks like
     """
+    # The patterns ask for lengths that placeholders in documentation ("hf_xxx") don't reach
     patterns = {what: re.compile(pattern) for what, pattern in PATTERNS.items()}
     if own_token:
         patterns["the token you are logged in with"] = re.compile(re.escape(own_token.encode()))

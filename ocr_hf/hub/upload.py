@@ -115,6 +115,7 @@ def _open_repo(plan: PushPlan, api: HfApi, private: bool, revision: str) -> None
         with_retries(lambda: api.auth_check(plan.repo, repo_type=plan.repo_type, write=True))
     except RepositoryNotFoundError:
         with_retries(
+            # private=None keeps the organisation's default; False would make the repository public against it
             lambda: api.create_repo(
                 plan.repo, repo_type=plan.repo_type, private=private or None, exist_ok=True, space_sdk=plan.sdk
             )
@@ -138,7 +139,7 @@ def _to_delete(plan: PushPlan, before: Tree, mirror: bool) -> tuple[str, ...]:
 
 
 def _is_loaded(kind: str, path: str) -> bool:
-    """Whether loaders of this kind pick up a file without being told its name."""
+    """Whether loaders of this kind pick up a file by themselves."""
     if kind == "dataset":
         return path.endswith((".parquet", ".jsonl", ".csv", ".mp4"))
     if kind == "model":
