@@ -42,9 +42,11 @@ class VideoTokenHeads(nn.Module):
         category = functional.binary_cross_entropy_with_logits(
             read[:, : self.categories], geometry.present.flatten(0, 2).float()
         )
+        # By its logarithm, so that small and large objects weigh alike
         size = geometry.longest.flatten()[valid].log()[:, None]
         target = torch.cat([place.flatten(0, 2)[valid] / METRES, size], dim=1)
         return {
+            # The sum over categories, not the mean: most of them are in no cell and cost next to nothing
             f"{name}_category": category * self.categories,
             f"{name}_place": functional.smooth_l1_loss(read[valid, self.categories :], target, beta=0.2),
         }
@@ -82,5 +84,6 @@ class WordHead(nn.Module):
 
 def attention_loss(attention: torch.Tensor) -> torch.Tensor:
     """Return -log of the share of attention (N,) that goes where it should, as (sum, count)."""
+    # The constant bounds loss and gradient where hardly any attention is paid
     each = -(attention.float() + 1e-4).log()
     return torch.stack([each.sum(), torch.tensor(float(len(each)))])

@@ -81,6 +81,7 @@ class ClipArrays:
         sign = np.array([-1.0, 1.0, 1.0], dtype=np.float32)
         poses = self.camera_to_world.copy()
         poses[..., :3, 3] *= sign
+        # World and camera are mirrored both, so the pose stays a rotation
         poses[..., :3, :3] *= sign[:, None] * sign
         count, frames, cells = self.longest.shape
         across = columns // MERGE
@@ -94,6 +95,7 @@ class ClipArrays:
 
         return replace(
             self,
+            # Cells across a frame, patches across a cell, pixels across a patch
             patches=np.flip(pixels, (3, 5, 8)).reshape(self.patches.shape),
             present=flipped(self.present),
             center=flipped(self.center) * sign,

@@ -62,6 +62,7 @@ def named_targets(geometry: Geometry) -> torch.Tensor:
     """
     poses = geometry.camera_to_world
     clips, categories = len(poses), geometry.present.shape[-1]
+    # -1, no object, becomes column 0, which is dropped
     one = functional.one_hot(geometry.object_category.long() + 1, categories + 1)[..., 1:].float()
     number = one.sum(1)
     # (B, 1, O, 3) looks like the cells of one frame; its camera is the first one in any case
@@ -98,6 +99,7 @@ def first_axes(camera_to_world: torch.Tensor) -> tuple[torch.Tensor, torch.Tenso
     """Return the level right and forward (B, 3) of the first camera (B, T, 4, 4), whose tilt is left out."""
     forward = camera_to_world[:, 0, :3, 2] * torch.tensor([1.0, 1.0, 0.0])
     forward = forward / forward.norm(dim=-1, keepdim=True)
+    # Right is forward turned clockwise, seen from above
     return torch.stack([forward[:, 1], -forward[:, 0], torch.zeros(len(forward))], dim=-1), forward
 
 

@@ -96,6 +96,7 @@ def plot_examples(examples: Sequence[Example], path: Path) -> None:
     axes[0][1].set_title("queried objects noised", fontsize=10)
     figure.tight_layout()
     with replacing(path) as temporary:
+        # Without matplotlib's version, so that equal input gives equal bytes
         figure.savefig(temporary, format="png", metadata={"Software": None})
     pyplot.close(figure)
 
@@ -108,4 +109,5 @@ def caption(example: Example) -> str:
         *textwrap.wrap("   ".join(row["options"] or ()), 84),
         f"truth {row['ground_truth']}     vanilla: {example.before.strip()}     noisy: {example.after.strip()}",
     ]
+    # matplotlib sets what stands between two dollar signs as a formula
     return "\n".join(line.replace("$", r"\$") for line in lines)

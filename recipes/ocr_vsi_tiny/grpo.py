@@ -42,6 +42,7 @@ def grpo_rows(folder: Path, clips: int, seed: int) -> Dataset:
     file = folder / SPLIT / "metadata.parquet"
     light = pq.read_table(file, columns=["clip_id", "question_type", "vanilla_file_name"]).to_pylist()
     names = list(dict.fromkeys(row["clip_id"] for row in light))[:clips]
+    # 7 keeps this stream apart from that of SFT, which has 6
     rng = np.random.default_rng(np.random.SeedSequence([seed, 7]))
     candidates: dict[tuple[str, str], list[int]] = {}
     for number, row in enumerate(light):
@@ -102,6 +103,7 @@ def run_grpo(config: RecipeConfig, out: Path) -> Path:
     if not start.is_dir():
         raise FileNotFoundError(f"{start}: no such folder; run the stage 'sft' first")
     folder = out / "grpo"
+    # The stage saves no checkpoints, so one that was killed begins anew
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir()

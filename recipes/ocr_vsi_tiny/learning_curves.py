@@ -83,6 +83,7 @@ def plot_curves(stages: Mapping[str, Lines], path: Path) -> None:
         panel.legend(handles=handles, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     figure.tight_layout()
     with replacing(path) as temporary:
+        # Without matplotlib's version, so that equal input gives equal bytes
         figure.savefig(temporary, format="png", metadata={"Software": None})
     pyplot.close(figure)
 

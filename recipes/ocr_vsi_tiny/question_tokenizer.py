@@ -17,6 +17,7 @@ from recipes.ocr_vsi_tiny.vocabulary import labels
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
 
+# A character that neither templates nor questions hold
 MARK = "\x00"
 MIRRORED = (("left", "right"), ("front-left", "front-right"), ("back-left", "back-right"), ("Turn Left", "Turn Right"))
 """Words that change places in a mirror; each is one token."""

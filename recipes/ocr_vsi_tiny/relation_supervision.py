@@ -151,7 +151,7 @@ def _paired(
 
 
 def _row(values: Mapping[str, Any]) -> torch.Tensor:
-    """Return (VALUES,) targets, NaN where nothing is question."""
+    """Return (VALUES,) targets, NaN where nothing is supervised."""
     out = torch.full((VALUES,), math.nan)
     for name, value in values.items():
         out[OUTPUTS[name]] = value
@@ -166,6 +166,7 @@ def bearing(place: torch.Tensor) -> torch.Tensor:
     ahead, there = place[:, 1, :2] - place[:, 0, :2], place[:, 2, :2] - place[:, 0, :2]
     sine = there[:, 0] * ahead[:, 1] - there[:, 1] * ahead[:, 0]
     both = torch.stack([sine, (ahead * there).sum(-1)], dim=-1)
+    # An object at the very place where one stands has no bearing, and must not give NaN
     return both / both.norm(dim=-1, keepdim=True).clamp(min=1e-6)
 
 

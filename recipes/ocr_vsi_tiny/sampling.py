@@ -70,6 +70,7 @@ class BatchSampler:
     def next_batch(self) -> Batch:
         """Return the next batch."""
         config, rng = self.config, self.rng
+        # A pass goes on into the next one, so that every batch is full
         while len(self.order) < config.clips_per_step:
             self.order += rng.permutation(len(self.tasks)).tolist()
         chosen = [self.order.pop() for _ in range(config.clips_per_step)]
@@ -86,6 +87,7 @@ class BatchSampler:
         # Nothing can be seen in black frames, so such a step trains the answers alone, by the words
         if black:
             clips = replace(clips, patches=np.zeros_like(clips.patches))
+            # Black stays black: other gains and offsets would make it grey
             brightness = np.tile(np.float32([1.0, 0.0]), (len(chosen), 1))
         return Batch(clips, questions, brightness, black)
 

@@ -41,6 +41,7 @@ def train_sft(
     )
     sampler = BatchSampler(data, config, phase, rng, mirror_table(sft_model.tokenizer), sft_model.frame[1])
     state = folder / "state.pt"
+    # A state that an earlier phase left counts as none
     done = max(0, step_of(state) - phase.start)
     if done:
         load_progress(state, sft_model, optimizer, sampler)
@@ -70,6 +71,7 @@ def train_sft(
                     entry["tasks"] = {name: round(task["score"], 1) for name, task in summary["tasks"].items()}
                     entry["held_out_losses"] = sft_model.held_out_losses(held_out, sampler.even, phase.extra)
                 lines.write(json.dumps(entry) + "\n")
+                # Before the state is saved: a run that continues from it needs the lines up to its step
                 lines.flush()
                 if step % every == 0 and number < phase.steps:
                     save_progress(state, step, sft_model, optimizer, sampler)

@@ -99,6 +99,7 @@ class SFTModel:
         geometry = clips.geometry()
         targets, cells = named_targets(geometry), geometry.present.flatten(1, 2)
         total, sums = torch.zeros(()), defaultdict(list)
+        # Matrix products in bf16 run at twice the speed of float32 on the CPU (docs/reference.md)
         with torch.autocast("cpu", torch.bfloat16):
             features = self.features(pixels, len(clips))
             states = run_prefix(self.model, self.prefix, features, len(clips), inside=True)

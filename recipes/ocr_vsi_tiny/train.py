@@ -80,6 +80,7 @@ def run_sft(config: RecipeConfig, out: Path, video: bool) -> Path:
             before = kept
             continue
         spent = _keep_lines(folder / "log.jsonl", max(phase.start, step_of(state)))
+        # In every phase: fresh heads and layers begin alike whether the run was interrupted or not
         torch.manual_seed(config.seed)
         model = load(before)
         if phase.inserted_after:

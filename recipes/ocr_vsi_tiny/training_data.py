@@ -70,6 +70,7 @@ def split_off(data: TrainingData, count: int, most: int = 16) -> tuple[TrainingD
         return TrainingData(data.clips[chosen], data.questions[chosen])
 
     held_out = part(slice(-count, None))
+    # Not the run's seed, so that all runs are scored on the same questions
     rng = np.random.default_rng(0)
     questions = [choose_questions(rng, tasks, most) for tasks in held_out.by_task()]
     return part(slice(None, -count)), TrainingData(held_out.clips, questions)
