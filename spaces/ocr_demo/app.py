@@ -17,6 +17,7 @@ from ocr_hf.settings.command_options import options
 from ocr_hf.settings.extras import need
 from ocr_hf.settings.run_command import call, run
 
+# Before gradio and tokenizers are imported: they read these
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -93,6 +94,7 @@ def launch_arguments(demo: Demo, host: str, port: int | None) -> dict:
         "max_file_size": MAX_BYTES,
         "state_session_capacity": 1000,
         "allowed_paths": [str(media)],
+        # Errors reach visitors through `guarded` alone, without paths of this machine
         "show_error": False,
         "prevent_thread_lock": True,
         "footer_links": ["api", "gradio", "settings"],

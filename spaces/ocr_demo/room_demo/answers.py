@@ -39,6 +39,7 @@ class Models:
         self._frames, self._cache = frames, cache
         self._usage: dict[str, Any] = {}
         self._answers: OrderedDict[Any, tuple[Answer, ...]] = OrderedDict()
+        # Two locks: an answer that is kept must not wait for the generation that runs
         self._lock, self._kept = threading.Lock(), threading.Lock()
 
     def labels(self) -> list[tuple[str, str]]:
@@ -111,6 +112,7 @@ class Models:
     @contextmanager
     def _turn(self, stop: Path | None) -> Iterator[None]:
         """Wait for the generation that runs, unless stopped meanwhile."""
+        # In short steps, since a thread that waits for a lock can't be stopped
         while not self._lock.acquire(timeout=0.1):
             check(stop)
         try:
@@ -125,6 +127,7 @@ class Models:
 
 def seconds_needed(videos: int, max_new_tokens: int) -> int:
     """Return a duration for ZeroGPU from the work: moving to the GPU, the prompts, and each new token."""
+    # ZeroGPU refuses at once what exceeds a visitor's remaining quota, so no more is asked for than the work needs
     return int(10 + 4 * videos + 0.06 * videos * max_new_tokens)
 
 

@@ -175,6 +175,7 @@ def add(demo: Demo) -> None:
         seed: int,
         question: int,
     ) -> Choice:
+        # type() and not isinstance(): true and false are integers to the latter
         if not isinstance(object_ids, list) or not all(type(i) is int for i in object_ids) or len(object_ids) > 1000:
             raise Problem("object_ids must be a list of at most 1000 whole numbers.")
         for name, value in (("max_objects", max_objects), ("seed", seed), ("question", question)):

@@ -78,10 +78,10 @@ def answers_html(
         change = change_in_words(prompt, vanilla, noisy)
         if not (vanilla.valid or noisy.valid):
             change = "unread"
-        told = _CHANGES.get(change, f"answer moved ({change})")
+        words = _CHANGES.get(change, f"answer moved ({change})")
         parts.append(
             f'<div class="model"><b>{escape(short(name))}</b><span class="seen">saw {frames} frames</span>'
-            f'<span class="badge change" data-change="{escape(change)}">{told}</span></div><div class="row">'
+            f'<span class="badge change" data-change="{escape(change)}">{words}</span></div><div class="row">'
             f"{_card(prompt, vanilla, 'vanilla', 'Vanilla video')}"
             f"{_card(prompt, noisy, 'noisy', f'Noisy: {noise}' if noise else 'Noisy (nothing perturbed)')}</div>"
         )

@@ -34,15 +34,15 @@ class Checkpoint:
         return self.name in UNTRAINED
 
 
-def checkpoint(told: str) -> Checkpoint:
+def checkpoint(given: str) -> Checkpoint:
     """Return the model that `--model` names: a folder, or a Hub id with a revision after an @ if wanted.
 
-    Of a folder visitors are told the last part only.
+    Visitors see only the last part of a folder's path.
     """
-    if Path(told).exists():
-        return Checkpoint(Path(told).resolve().name, told)
-    source, _, revision = told.partition("@")
-    return Checkpoint(told, source, revision or None)
+    if Path(given).exists():
+        return Checkpoint(Path(given).resolve().name, given)
+    source, _, revision = given.partition("@")
+    return Checkpoint(given, source, revision or None)
 
 
 def default_models(reference: Path = REFERENCE_FOLDER) -> tuple[str, ...]:

@@ -97,6 +97,7 @@ class ClipStore:
 
     def save(self, clip: DemoClip) -> DemoClip:
         """Write a clip, whole or not at all, and return it as `load` does."""
+        # What browsers fetch comes first: with clip.json in place the clip counts as whole
         media = self.media_folder(clip.id)
         media.mkdir(parents=True, exist_ok=True)
         write_mp4(media / "vanilla.mp4", clip.frames, clip.fps, draft=True)
@@ -118,25 +119,25 @@ class ClipStore:
     def load(self, clip_id: str) -> DemoClip:
         """Return a saved clip with its arrays memory-mapped."""
         folder = self.clips / clip_id
-        told = json.loads((folder / "clip.json").read_text())
+        stored = json.loads((folder / "clip.json").read_text())
         frames = np.load(folder / "frames.npy", mmap_mode="r")
         depth = np.load(folder / "depth.npy", mmap_mode="r") if (folder / "depth.npy").is_file() else None
         return DemoClip(
             id=clip_id,
-            title=told["title"],
-            note=told["note"],
+            title=stored["title"],
+            note=stored["note"],
             frames=frames,
             depth=depth,
-            footprints=Footprints.from_rows(told["footprints"], *frames.shape[:3], amodal=told["amodal"]),
-            labels={item["id"]: item["label"] for item in told["objects"]},
+            footprints=Footprints.from_rows(stored["footprints"], *frames.shape[:3], amodal=stored["amodal"]),
+            labels={item["id"]: item["label"] for item in stored["objects"]},
             boxes={
                 item["id"]: OrientedBox(*(np.array(item[key]) for key in ("center", "size", "rotation")))
-                for item in told["objects"]
+                for item in stored["objects"]
             },
-            camera_to_world=np.array(told["camera_to_world"]),
-            intrinsics=np.array(told["intrinsics"]),
-            fps=told["fps"],
-            questions=tuple(_question(item) for item in told["questions"]),
+            camera_to_world=np.array(stored["camera_to_world"]),
+            intrinsics=np.array(stored["intrinsics"]),
+            fps=stored["fps"],
+            questions=tuple(_question(item) for item in stored["questions"]),
         )
 
 

@@ -25,6 +25,7 @@ COLUMNS = ("Room", "Model", "Task", "Question", "Noise on", "Noise", "Vanilla", 
 LOCK_STRENGTH = 1.0
 """As `ocr-hf eval` sets it for its audits."""
 MOST_FINDINGS = 500
+# Spreadsheets run a cell that begins with one of these
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 

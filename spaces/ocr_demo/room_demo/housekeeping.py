@@ -48,8 +48,8 @@ def _trim(store: ClipStore, most: int) -> int:
     made: list[tuple[float, int, Path]] = []
     for pattern in ("*/noisy-*.mp4", "*/view-*.glb"):
         for path in store.media.glob(pattern):
-            told = path.stat()
-            made.append((told.st_mtime, told.st_size, path))
+            status = path.stat()
+            made.append((status.st_mtime, status.st_size, path))
     total, removed = sum(size for _, size, _ in made), 0
     for _, size, path in sorted(made):
         if total <= most:

@@ -185,6 +185,7 @@ def build(demo: Demo) -> gr.Blocks:
         )
         model_tab.select(lambda: True, None, in_3d, **quiet).then(*draw_3d, **quiet)
         videos_tab.select(lambda: False, None, in_3d, **quiet)
+        # Everything that asks a model shares the queue "model", the API's events too: one generation at a time
         answering = gr.on(
             [ask.click, own_words.submit], guarded(events.answer),
             [*controls, own_words, model, second, thinking, findings, locks], [answers, findings, *found],

@@ -10,17 +10,18 @@ from collections.abc import Callable
 from typing import Any
 
 logger = logging.getLogger(__name__)
+# At least two separators, so that "and/or" and ORG/NAME stay as they are
 _PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][^\\/\s:'\"]+)+[\\/]([^\\/\s:'\"]+)")
 MEMORY = "There is not enough memory for this; use fewer frames, a smaller model or a smaller scene."
 UNKNOWN = "Something went wrong on the server; the page still works. Try again, or change the input."
 
 
 class Problem(ValueError):
-    """Something a visitor can mend; its text is shown as it is."""
+    """Something a visitor can correct; its text is shown as it is."""
 
 
 def sentence_for(error: BaseException) -> str:
-    """Return what a visitor is told of an error: library messages keep their text but lose folders."""
+    """Return the sentence that a visitor sees for an error: library messages keep their text but lose folders."""
     if isinstance(error, Problem):
         return str(error)
     text = str(error).lower()
@@ -39,7 +40,7 @@ def without_folders(text: str) -> str:
 def guarded(function: Callable) -> Callable:
     """Wrap a handler (also a generator) so that every error reaches the visitor as gr.Error with one sentence."""
 
-    def told(error: Exception) -> Exception:
+    def as_page_error(error: Exception) -> Exception:
         import gradio as gr
 
         if isinstance(error, gr.Error):
@@ -55,7 +56,7 @@ def guarded(function: Callable) -> Callable:
             try:
                 yield from function(*args, **kwargs)
             except Exception as error:
-                raise told(error) from None
+                raise as_page_error(error) from None
 
         return generator
 
@@ -64,6 +65,6 @@ def guarded(function: Callable) -> Callable:
         try:
             return function(*args, **kwargs)
         except Exception as error:
-            raise told(error) from None
+            raise as_page_error(error) from None
 
     return plain

@@ -89,6 +89,7 @@ def _mark(header: dict, wanted: list[int]) -> None:
         key = "children" if "children" in parent else "nodes"
         if key in parent:
             parent[key] = [number for number in parent[key] if number not in dropped]
+            # glTF allows no empty lists
             if not parent[key]:
                 del parent[key]
 
@@ -101,7 +102,9 @@ def _read_glb(path: Path) -> tuple[dict, bytes]:
 
 def _glb(header: dict, binary: bytes) -> bytes:
     text = json.dumps(header, separators=(",", ":")).encode()
+    # Chunks of a GLB are aligned to four bytes; JSON is filled up with spaces
     text += b" " * (-len(text) % 4)
+    # 12 bytes of header and 8 of the first chunk's own; 0x4E4F534A spells JSON
     total = 20 + len(text) + len(binary)
     return struct.pack("<4sIIII", b"glTF", 2, total, len(text), 0x4E4F534A) + text + binary
 
@@ -122,6 +125,7 @@ def _add(out, name: str, mesh: Mesh | None, textures: dict[int, object]) -> None
         visual = trimesh.visual.TextureVisuals(uv=mesh.uv, material=material)
     elif mesh.vertex_colors is not None:
         visual = trimesh.visual.ColorVisuals(vertex_colors=mesh.vertex_colors)
+    # process=False: trimesh would merge vertices, and with them the seams of textures
     out.add_geometry(
         trimesh.Trimesh(mesh.vertices, mesh.faces, visual=visual, process=False), node_name=name, geom_name=name
     )
@@ -169,6 +173,7 @@ def _beams(pairs: list, width_m: float, color: tuple[float, float, float]) -> Me
         if length < 1e-6:
             continue
         along = along / length
+        # Any direction that isn't parallel to the beam
         side = np.cross(along, [0.0, 0.0, 1.0] if abs(along[2]) < 0.9 else [1.0, 0.0, 0.0])
         side /= np.linalg.norm(side)
         box = OrientedBox(
@@ -187,6 +192,7 @@ def _floor(polygon: np.ndarray, floor_z: float) -> Mesh:
     from shapely import Polygon, constrained_delaunay_triangles
 
     triangles = [
+        # Counter-clockwise from above: faces show from one side only
         np.array(part.exterior.coords)[2::-1] if not part.exterior.is_ccw else np.array(part.exterior.coords)[:3]
         for part in constrained_delaunay_triangles(Polygon(polygon)).geoms
     ]

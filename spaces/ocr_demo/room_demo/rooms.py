@@ -84,6 +84,7 @@ class Rooms:
         for clip_id in self.titles:
             if name and (clip_id == name or clip_id.startswith(f"{name}-")):
                 return clip_id
+        # A visitor's text becomes the name of a folder here, so nothing in it may lead elsewhere
         if name and all(c.isalnum() or c == "-" for c in name) and self.store.has(name):
             return name
         raise Problem(f"There is no room '{str(name)[:40]}'; an uploaded one is removed after a while. Pick another.")
@@ -95,6 +96,7 @@ class Rooms:
             if clip_id in self._loaded:
                 self._loaded.move_to_end(clip_id)
                 return self._loaded[clip_id]
+            # One lock per room: those who open a room that is being filmed wait for it, others don't
             making = self._making.setdefault(clip_id, threading.Lock())
         with making:
             with self._lock:
@@ -141,8 +143,8 @@ class Rooms:
 
 def room_key(room: Bundled, size: ClipSize) -> str:
     """Return eight hexadecimal digits that change with all that decides a bundled room's pixels."""
-    told = json.dumps([FILES, room.seed, room.light_rays, vars(size)], sort_keys=True)
-    return hashlib.blake2b(told.encode(), digest_size=4).hexdigest()
+    settings = json.dumps([FILES, room.seed, room.light_rays, vars(size)], sort_keys=True)
+    return hashlib.blake2b(settings.encode(), digest_size=4).hexdigest()
 
 
 def film(

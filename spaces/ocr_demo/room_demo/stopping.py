@@ -53,7 +53,7 @@ class Stops:
     def stop(self, visitor: str, kind: str | None = None) -> int:
         """Stop what runs of a kind (None: of any) for a visitor; return how many it was."""
         with self._lock:
-            flags = [flag for flag, told in self._running.items() if told[0] == visitor and kind in (None, told[1])]
+            flags = [flag for flag, job in self._running.items() if job[0] == visitor and kind in (None, job[1])]
             for flag in flags:
                 flag.touch()
         return len(flags)

@@ -1,6 +1,6 @@
 """A visitor's own scene: a GLB file, or a short clip with cameras and boxes. Everything is checked before it is read.
 
-Limits are about this server's memory and patience, and are told in the error.
+Limits are about this server's memory and patience; errors name them.
 """
 
 from __future__ import annotations
@@ -77,14 +77,14 @@ def add_clip(rooms: Rooms, video: str | None, cameras: str | None, tell: Tell = 
     clip_id = f"upload-{hashlib.blake2b(data + text, digest_size=8).hexdigest()}"
     if rooms.store.has(clip_id):
         return rooms.clip(clip_id)
-    told = _parsed(text)
+    given = _parsed(text)
     tell(0.1, "Checking the video")
     info = _checked_video(film_file, data)
-    poses = check_poses(_array(told, "camera_to_world"))
+    poses = check_poses(_array(given, "camera_to_world"))
     if len(poses) != info.num_frames:
         raise Problem(f"The video has {info.num_frames} frames and the JSON {len(poses)} poses; give one per frame.")
-    intrinsics = check_intrinsics(_array(told, "intrinsics"))
-    labels, boxes = _objects(told)
+    intrinsics = check_intrinsics(_array(given, "intrinsics"))
+    labels, boxes = _objects(given)
     tell(0.4, "Reading the frames")
     size = rooms.size
     indices = uniform_indices(info.num_frames, size.frames)
@@ -157,6 +157,7 @@ def _check_header(header: Mapping[str, Any], data: bytes) -> None:
             for part in mesh["primitives"]
         ]
         faces.append(sum(int(count) for count in counts) // 3)
+    # By node: a mesh that many nodes share is filmed as often
     total = sum(faces[node["mesh"]] for node in nodes if "mesh" in node)
     if total > MAX_FACES:
         raise Problem(f"The GLB has {total:,} triangles; at most {MAX_FACES:,} are allowed, simplify it.")
@@ -166,6 +167,7 @@ def _check_header(header: Mapping[str, Any], data: bytes) -> None:
 def _check_textures(header: Mapping[str, Any], data: bytes) -> None:
     from PIL import Image
 
+    # Behind the file's header, the JSON chunk and the 8 bytes that open the binary one
     start = 20 + int.from_bytes(data[12:16], "little") + 8
     pixels = 0
     for image in header.get("images", []):
@@ -174,6 +176,7 @@ def _check_textures(header: Mapping[str, Any], data: bytes) -> None:
         view = header["bufferViews"][image["bufferView"]]
         first = start + int(view.get("byteOffset", 0))
         try:
+            # Pillow reads only the header here, so a bomb isn't unpacked
             with Image.open(io.BytesIO(data[first : first + int(view["byteLength"])])) as opened:
                 pixels += opened.width * opened.height
         except (OSError, Image.DecompressionBombError) as error:
@@ -219,25 +222,25 @@ def _resized(path: Path, indices: np.ndarray, width: int) -> tuple[np.ndarray, n
 
 def _parsed(text: bytes) -> dict[str, Any]:
     try:
-        told = json.loads(text.decode("utf-8"))
+        given = json.loads(text.decode("utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise Problem("The cameras file is no JSON in UTF-8; check it with a JSON validator.") from error
-    if not isinstance(told, dict):
+    if not isinstance(given, dict):
         raise Problem("The cameras file must be a JSON object with intrinsics, camera_to_world and objects.")
-    return told
+    return given
 
 
-def _array(told: Mapping[str, Any], name: str, item: str = "the JSON") -> np.ndarray:
-    if name not in told:
+def _array(given: Mapping[str, Any], name: str, item: str = "the JSON") -> np.ndarray:
+    if name not in given:
         raise Problem(f"'{name}' is missing in {item}; see the format below the upload.")
     try:
-        return np.array(told[name], dtype=np.float64)
+        return np.array(given[name], dtype=np.float64)
     except (ValueError, TypeError, OverflowError) as error:
         raise Problem(f"'{name}' in {item} is no matrix of numbers of one shape.") from error
 
 
-def _objects(told: Mapping[str, Any]) -> tuple[dict[int, str], dict[int, OrientedBox]]:
-    items = told.get("objects")
+def _objects(given: Mapping[str, Any]) -> tuple[dict[int, str], dict[int, OrientedBox]]:
+    items = given.get("objects")
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_OBJECTS:
         raise Problem(f"'objects' must be a list of 1 to {MAX_OBJECTS} boxes.")
     labels, boxes = {}, {}

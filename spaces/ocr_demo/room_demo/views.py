@@ -114,15 +114,15 @@ def first_question(clip: DemoClip, task: str | None = None) -> int | None:
 def link(choice: Choice) -> str:
     """Return the query string that reproduces a choice."""
     noise = choice.noise
-    told: dict[str, object] = {"room": choice.room}
+    query: dict[str, object] = {"room": choice.room}
     if noise.policy == "chosen":
-        told["o"] = ".".join(map(str, noise.object_ids))
+        query["o"] = ".".join(map(str, noise.object_ids))
     else:
-        told |= {"p": noise.policy, "n": noise.max_objects}
-    told |= {"mode": noise.mode, "s": f"{noise.strength:g}", "seed": noise.seed}
+        query |= {"p": noise.policy, "n": noise.max_objects}
+    query |= {"mode": noise.mode, "s": f"{noise.strength:g}", "seed": noise.seed}
     if choice.question is not None:
-        told["q"] = choice.question
-    return f"?{urlencode(told)}"
+        query["q"] = choice.question
+    return f"?{urlencode(query)}"
 
 
 def from_link(demo: Demo, parameters: Mapping[str, str]) -> Choice:
@@ -166,6 +166,7 @@ def question_of(clip: DemoClip, number: int | None):
 
 
 def _whole(text: str | None, default: int, low: int, high: int) -> int:
+    # isdigit alone lets "²" through, which int() refuses
     if not text or not text.isascii() or not text.isdigit() or len(text) > 10:
         return default
     return min(max(int(text), low), high)
