@@ -75,9 +75,9 @@ def _positions(
     import torch
 
     text = (mask.cumsum(-1) - 1).masked_fill(mask == 0, 0)[None]
-    shown = [video for video in videos if video is not None]
-    if not shown:
+    present = [video for video in videos if video is not None]
+    if not present:
         return text.expand(4, -1, -1)
     types = token_types(ids, processor)
-    video = {"mm_token_type_ids": types, **video_arguments(processor, shown)}
+    video = {"mm_token_type_ids": types, **video_arguments(processor, present)}
     return torch.cat([text, family_of(model.config).positions(model, ids, mask, video)])

@@ -20,7 +20,7 @@ OLD_NAMES = {"num_frames": "frames"}
 
 @dataclass(frozen=True)
 class Usage:
-    """What a model was trained to be shown and told; None where it isn't known.
+    """What a model was trained on; None where it isn't known.
 
     frames : of a video, sampled uniformly
     prompt : wording of questions, a name from `vsi_bench/prompts.py`
@@ -51,11 +51,11 @@ def read_usage(source: str | Path, revision: str | None = None) -> Usage:
     if path is None:
         return Usage()
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(told, dict):
-            raise ValueError(f"it holds a {type(told).__name__}, not an object")
-        told = {OLD_NAMES.get(name, name): value for name, value in told.items()}
-        return Usage(**{name: told.get(name) for name in Usage.__dataclass_fields__})
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(stored, dict):
+            raise ValueError(f"it holds a {type(stored).__name__}, not an object")
+        stored = {OLD_NAMES.get(name, name): value for name, value in stored.items()}
+        return Usage(**{name: stored.get(name) for name in Usage.__dataclass_fields__})
     except ValueError as error:
         raise ModelLoadError(f"'{source}': {FILE} can't be read ({error}); correct or remove it") from error
 

@@ -83,7 +83,7 @@ def is_sharded(accelerator: Any) -> bool:
 
 
 def check_sharding(accelerator: Any, family: ModelFamily) -> None:
-    """Raise ValueError where FSDP is told to wrap the layers of another model family."""
+    """Raise ValueError where FSDP is set to wrap the layers of another model family."""
     plugin = getattr(accelerator.state, "fsdp_plugin", None)
     wrong = unwrapped_layers(family, plugin.transformer_cls_names_to_wrap or ()) if plugin is not None else None
     if wrong is not None:

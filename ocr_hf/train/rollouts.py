@@ -115,10 +115,10 @@ class Strategy(ABC):
 
     def variants(self, row: Mapping[str, Any], step: int, total_steps: int) -> dict[str, Variant]:
         """Return the video of each role for a row at a training step; a pure function of its arguments."""
-        shown: dict[str, Variant] = {"vanilla": Vanilla()}
+        videos: dict[str, Variant] = {"vanilla": Vanilla()}
         if self.config.num_noisy:
-            shown[self.other] = self.perturbed(row, step, self.config.noise_steps or total_steps)
-        return shown
+            videos[self.other] = self.perturbed(row, step, self.config.noise_steps or total_steps)
+        return videos
 
     @abstractmethod
     def perturbed(self, row: Mapping[str, Any], step: int, total_steps: int) -> Variant:

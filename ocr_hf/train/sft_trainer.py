@@ -41,16 +41,16 @@ class SFTCollator:
         videos = []
         for row in self.loader(rows):
             clip = row.get(CLIP)
-            shown = []
+            own = []
             if clip is not None:
                 if clip.id not in encoded:
                     encoded[clip.id] = encode_clip(
                         self.processor, clip, clip.array, self.args.min_pixels, self.args.max_pixels
                     )
-                shown = [encoded[clip.id]]
-                videos += shown
-            chat = with_video(row["prompt"]) if shown else without_video(row["prompt"])
-            prompt = prompt_ids(self.processor, chat, shown)
+                own = [encoded[clip.id]]
+                videos += own
+            chat = with_video(row["prompt"]) if own else without_video(row["prompt"])
+            prompt = prompt_ids(self.processor, chat, own)
             completion = self._completion_ids(row)
             if self.args.max_length is not None and len(prompt) + len(completion) > self.args.max_length:
                 raise BadRow(
@@ -58,7 +58,7 @@ class SFTCollator:
                     f"max_length = {self.args.max_length}; cutting them would cut the video, raise max_length or lower "
                     "frames"
                 )
-            learned = completion if shown or BAD_CLIP not in row else [IGNORED] * len(completion)
+            learned = completion if own or BAD_CLIP not in row else [IGNORED] * len(completion)
             ids.append(prompt + completion)
             labels.append([IGNORED] * len(prompt) + learned)
         return self._batch(ids, labels, videos)
