@@ -106,6 +106,7 @@ def _write_split(staging: Staging, split: str, clips: list[ClipPlan], statistics
         pq.ParquetWriter(recipes, schemas["recipes"], compression="zstd") as recipes_writer,
     ):
         for rows in _groups(staging, clips):
+            # Workers write rows without datasets' metadata, since they don't import it; the cast adds it to the schema.
             table = rows.cast(schemas["pairs"])
             pairs_writer.write_table(table, row_group_size=len(table))
             recipes_writer.write_table(_recipes(table, schemas["recipes"]), row_group_size=len(table))

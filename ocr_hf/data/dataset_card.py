@@ -51,6 +51,7 @@ def _config(name: str, splits: list[str]) -> dict[str, Any]:
     return {
         "config_name": name,
         **({"default": True} if pairs else {}),
+        # Or VideoFolder may take the folders' names (vanilla, noisy) for class labels.
         "drop_labels": True,
         "data_files": [
             {

@@ -38,6 +38,7 @@ def build_scene(config: BuildConfig, plan: ScenePlan, staging: Staging) -> Itera
     object or allows no question, and a generated scene that fails, are recorded as skipped, with the reason.
     """
     missing = [clip for clip in plan.clips if not staging.is_done(clip)]
+    # Opening bakes the scene's light, which takes seconds: not where a resumed build has all its clips.
     opened = _open_renderer(config, plan) if missing else None
     for clip in plan.clips:
         if clip in missing:
@@ -84,6 +85,7 @@ def _build_clip(
     # Computed once: poses and footprints are most of a row, and equal in all rows of the clip.
     shared = _clip_columns(clip, scene, recording)
     rows = []
+    # More questions would run into the ids of the next clip.
     for number, question in enumerate(generated.questions[:MAX_QUESTIONS]):
         row_id = clip.index * MAX_QUESTIONS + number
         rows.append({"id": row_id, **_question_columns(question), **shared, **noise.columns(row_id, question)})
@@ -102,6 +104,7 @@ def _find_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath:
     try:
         return camera_path(config, clip, scene)
     except ValueError as error:
+        # A path that the user gave must not be dropped in silence; a planned one that finds no floor is one clip less.
         if config.trajectory is not None:
             raise
         raise SkippedClip(f"no camera path: {error}") from error

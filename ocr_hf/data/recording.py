@@ -34,6 +34,7 @@ def record(renderer: Renderer, path: CameraPath, config: BuildConfig) -> Recordi
     poses, intrinsics = path.camera_to_world, path.intrinsics
     width, height = config.width, config.height
     frames = np.empty((len(poses), height, width, 3), dtype=np.uint8)
+    # Depth takes more memory than the frames, 4 bytes a pixel against 3: kept only where the noise reads it.
     depth = np.empty((len(poses), height, width), dtype=np.float32) if config.ocr_map.noise.needs_depth else None
     codes: dict[int, dict[int, bytes]] = {}
     for index, (frame, distance, instances) in enumerate(renderer.stream(poses, intrinsics, width, height)):

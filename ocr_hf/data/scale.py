@@ -51,6 +51,7 @@ class BuildClips(PipelineStep):
         yield from data or ()
         if self.staging.out.exists() or self.staging.is_assembled:
             return
+        # Every task plans all the work and takes its stride of it: no queue and no coordinator.
         for plan in jobs(plan_scenes(self.config), world_size)[rank::world_size]:
             for record in build_scene(self.config, plan, self.staging):
                 self.stat_update("skipped" if record.get("skipped") else "built")

@@ -180,6 +180,7 @@ def box_segments(
             continue
         ends = []
         for point, other in ((a, b), (b, a)):
+            # Cut before it is projected: a point behind the camera would land on the wrong side of the image.
             if point[2] < NEAR_M:
                 point = point + (other - point) * (NEAR_M - point[2]) / (other[2] - point[2])
             image = intrinsics @ point

@@ -18,6 +18,7 @@ VIEW_M = 0.55
 
 def color_of(label: str) -> str:
     """Return the colour of a category: the same in every picture."""
+    # Not hash(), which Python salts in each process.
     return _LABELS[hashlib.blake2b(label.encode(), digest_size=1).digest()[0] % len(_LABELS)]
 
 
@@ -45,6 +46,7 @@ def draw_map(axes: Any, clip: StoredClip, rooms: list[np.ndarray], numbers: np.n
     for polygon in rooms:
         axes.fill(*polygon.T, facecolor=FLOOR, edgecolor=WALL, lw=1.6, zorder=1)
     outlines = {i: box.floor_polygon() for i, box in clip.boxes.items()}
+    # From the floor upwards, so that a lamp is drawn over its table.
     for object_id, outline in sorted(outlines.items(), key=lambda item: clip.boxes[item[0]].center[2]):
         if len(outline):
             chosen = object_id in clip.noisy_objects

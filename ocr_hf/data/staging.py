@@ -117,6 +117,7 @@ def open_staging(config: BuildConfig, out: Path, *, resume: bool = False, overwr
         raise FolderExistsError(f"{out} is a file; choose another --out")
     if not resume and out.exists() and any(out.iterdir()):
         raise FolderExistsError(f"{out} exists; add --resume to keep what is there, --overwrite to build it anew")
+    # The first while clips are made; once the folder is assembled only the second is left.
     begun = next((file for name in (IDENTITY, MANIFEST) if (file := staging.root / name).is_file()), None)
     if begun is not None:
         if not resume:
@@ -124,6 +125,7 @@ def open_staging(config: BuildConfig, out: Path, *, resume: bool = False, overwr
                 f"{staging.root} holds an unfinished build; add --resume to continue it, --overwrite to start anew"
             )
         _compare(json.loads(begun.read_text(encoding="utf-8")), wanted, staging.root)
+    # Hidden leftovers (an empty .parts, the temporary file of a start that was killed) are no reason to refuse.
     elif staging.root.exists() and any(not item.name.startswith(".") for item in staging.root.iterdir()):
         raise FolderExistsError(f"{staging.root} exists and is not an unfinished build; move it away")
     else:

@@ -47,6 +47,7 @@ _X264 = {
 }
 _DRAFT = {"crf": "17", "preset": "superfast", "threads": "2"}
 """Changes of a draft: four times faster; the loss is visible when frames are compared, not when they play."""
+# faststart puts the header first, so that browsers play while they load; bitexact leaves out FFmpeg's version.
 _MUXER = {"movflags": "+faststart", "fflags": "+bitexact"}
 _BT601, _BT709, _LIMITED_RANGE = 6, 1, 1
 """FFmpeg's codes. The matrix is BT.601 and says so: readers that ignore the tag assume just that one."""
@@ -103,12 +104,14 @@ def _encode(path: Path, frames: Iterator[np.ndarray], rate: Fraction, options: d
             if count == 0:
                 stream.height, stream.width = pixels.shape[:2]
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+            # AREA: a chroma sample is the mean of the four pixels that share it.
             frame = frame.reformat(
                 format="yuv420p", dst_colorspace=_BT601, dst_color_range=_LIMITED_RANGE, interpolation="AREA"
             )
             frame.pts, frame.time_base = count, 1 / rate
             container.mux(stream.encode(frame))
             count += 1
+        # The encoder holds the last frames back until it is flushed.
         if count:
             container.mux(stream.encode())
     return count

@@ -27,6 +27,7 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 def make_clips(config: BuildConfig, work: list[ScenePlan], staging: Staging, num_proc: int) -> Iterator[dict[str, Any]]:
     """Do the work, on `num_proc` processes; yield each clip's record as its job is done."""
     if min(num_proc, len(work)) == 1:
+        # In this process: nothing is spawned, so that a script needs no __main__ guard.
         for plan in work:
             yield from build_scene(config, plan, staging)
         return

@@ -60,6 +60,7 @@ class Direction(QuestionType):
         # One question about each three objects before a second one about any.
         triples = list(random_subsets(inventory.unique, 3, rng))
         orders = list(permutations(range(3)))
+        # Each triple begins at an order of its own: labels come sorted, and the first would always be stood at.
         first = rng.integers(len(orders), size=len(triples))
         for turn in range(len(orders)):
             for triple, start in zip(triples, first, strict=True):

@@ -45,6 +45,7 @@ def random_subsets(items: Sequence[T], size: int, rng: np.random.Generator) -> I
         return
     seen: set[tuple[int, ...]] = set()
     while len(seen) < MAX_LISTED:
+        # Sorted, so that a subset is the same in whatever order it was sampled.
         chosen = tuple(sorted(int(i) for i in rng.choice(len(items), size, replace=False)))
         if chosen not in seen:
             seen.add(chosen)

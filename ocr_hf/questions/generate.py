@@ -62,6 +62,7 @@ def _ask(
         if reason is not None:
             skipped[f"{family.question_type}: {reason}"] += 1
             continue
+        # Keyed by the question: its words stay the same when a candidate before it is dropped.
         rng = generator(seed, "words", name, family.question_type, *arguments)
         questions.append(family.ask(inventory, arguments, QuestionContext(dealer, Wording(rng), rng)))
     return questions

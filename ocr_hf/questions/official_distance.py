@@ -29,6 +29,7 @@ def sample_box(box: OrientedBox) -> np.ndarray:
     """Return the official point cloud (N, 3) of a box, metres, world; raise ValueError if an extent is zero."""
     if box.is_degenerate:
         raise ValueError(f"box size is {box.size.tolist()}; a box without volume has no point cloud")
+    # Both faces included, as VSI-Bench has it; where there is one point only, it sits on one face.
     axes = [np.linspace(-length / 2, length / 2, int(np.ceil(length / SPACING_M))) for length in box.size]
     local = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     local = local[(np.abs(local) > box.size * SHELL).any(axis=1)]
@@ -48,6 +49,7 @@ def nearest(tree_a: cKDTree, tree_b: cKDTree) -> tuple[np.ndarray, np.ndarray, f
     """
     middle = (tree_b.mins + tree_b.maxes) / 2.0
     first = tree_a.data[tree_a.query(middle)[1]]
+    # A hair more, so that rounding can't exclude the very pair that gave the bound.
     bound = tree_b.query(first)[0] + 1e-9
     outside = np.maximum(np.maximum(tree_b.mins - tree_a.data, tree_a.data - tree_b.maxes), 0.0)
     close = tree_a.data[(outside**2).sum(axis=1) <= bound**2]

@@ -77,6 +77,7 @@ class RelativeDistance(QuestionType):
         distractors = [label for label in chosen if label != answer]
         options, letter = context.dealer.deal(self.question_type, answer, distractors)
         # VSI-Bench names the options in the question in the order of their letters.
+        # Three characters are the prefix, "A. ".
         labels = [option[3:] for option in options]
         gaps = {label: inventory.gap(target, label) for label in labels}
         distances = [f"{metres(gaps[label].distance_m)} to the {label}" for label in labels]

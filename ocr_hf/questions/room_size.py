@@ -66,6 +66,7 @@ class RoomSize(QuestionType):
             long, short = _rectangle(shapely.union_all([_outline(item.box) for item in inventory.objects]))
             sentences.append(f"What stands in it spreads over {metres(long)} by {metres(short)}.")
         areas = [_polygon(room).area for room in rooms]
+        # Not where a stated area wins (see _area): the reasoning would add up to another number than the answer.
         if len(rooms) > 1 and abs(sum(areas) - _area(inventory)) < 0.05:
             sentences.append(" + ".join(f"{area:.2f}" for area in areas) + f" = {sum(areas):.2f}.")
         sentences.append(
@@ -97,6 +98,7 @@ def _shares_shown(inventory: Inventory) -> dict[int, float | None]:
     polygons = [_polygon(room) for room in scene.rooms]
     for item in scene.objects:
         centre = shapely.Point(item.box.center[:2])
+        # The nearest room, not the one around it: doors and wall pictures have their centres in a wall.
         nearest = int(np.argmin(shapely.distance(polygons, centre))) if polygons else 0
         inside[nearest].append(inventory.shown[item.id])
     shares: dict[int, float | None] = {}

@@ -85,6 +85,7 @@ class Pose:
         """Return the angle in (-180, 180] from where the robot looks to `target`, counter-clockwise."""
         offset = target - self.position
         angle = np.degrees(np.arctan2(offset[1], offset[0])) - self.heading_deg
+        # Python's modulo is never negative, so what lies right behind is 180, never -180.
         return float(180.0 - (180.0 - angle) % 360.0)
 
     def turned(self, angle_deg: float) -> Pose:

@@ -90,6 +90,7 @@ def place_beside(world: Map, label: str, facing: str) -> np.ndarray | None:
     no such place.
     """
     if label not in world.places:
+        # Half way between touching the thing and the limit of the robot's reach.
         ring = world.outlines[label].buffer((ROBOT_RADIUS_M + REACH_M) / 2.0).exterior
         around = shapely.line_interpolate_point(ring, np.arange(PLACES) / PLACES, normalized=True)
         points = shapely.get_coordinates(around)

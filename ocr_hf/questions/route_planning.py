@@ -178,6 +178,7 @@ def trace(world: Map, arguments: tuple[str, ...]) -> Plan | None:
     """Return the route through these things, or None where the way is blocked or a turn would be ambiguous."""
     start, facing, *waypoints = arguments
     first = begin(world, start, facing)
+    # A goal that the robot touches from where it begins needs no route.
     if first is None or world.reaches(first.position[None], waypoints[-1])[0]:
         return None
     legs, pose = [], first

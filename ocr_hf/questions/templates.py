@@ -68,6 +68,7 @@ def _pattern(template: str) -> re.Pattern[str]:
     parts = re.split(r"\{(\d)\}", template)
     text, seen = re.escape(parts[0]), set()
     for index, literal in zip(parts[1::2], parts[2::2], strict=True):
+        # An argument that comes twice must be the same both times, hence the back-reference.
         text += f"(?P=a{index})" if index in seen else f"(?P<a{index}>.+?)"
         seen.add(index)
         text += re.escape(literal)

@@ -29,6 +29,7 @@ def join(texts: Sequence[str]) -> str:
 
 def metres(value: float) -> str:
     """Return a length with centimetres, "1.25 m"."""
+    # + 0.0 turns -0.0, which would be printed as -0.00, into 0.0.
     return f"{value + 0.0:.2f} m"
 
 

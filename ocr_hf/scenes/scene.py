@@ -9,6 +9,7 @@ import numpy as np
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.camera import check_intrinsics, check_poses
 
+# Instance maps are uint16, and 0 is the background.
 MAX_OBJECT_ID = 65535
 
 

@@ -135,6 +135,7 @@ def _worth_seeing(scene: Scene, room: int | None) -> list[SceneObject]:
 def _timed(route: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return where the walk is at each time, and the point AHEAD_M further, both (N, 2), at constant speed."""
     length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(route, axis=0), axis=1))])
+    # A route too long for its time is broken off rather than walked faster.
     at = np.minimum(length[-1] * times / times[-1], 0.97 * MAX_SPEED_M_S * times)
     return tuple(
         np.stack([np.interp(at + further, length, route[:, axis]) for axis in (0, 1)], axis=1)

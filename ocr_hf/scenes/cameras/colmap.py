@@ -116,6 +116,7 @@ def _with_camera(
 def _images_text(path: Path) -> Iterator[_Image]:
     lines = [(f"{path}, line {number}", line) for number, line in enumerate(text_lines(path), 1)]
     lines = [(where, line.split()) for where, line in lines if not line.lstrip().startswith("#")]
+    # Empty lines at the end of the file are no images; the last image's line of points may go with them.
     while lines and not lines[-1][1]:
         lines.pop()
     # Every image has two lines; the second, its 2D points, may be empty.
@@ -177,6 +178,7 @@ def _images_binary(path: Path) -> Iterator[_Image]:
         _, *values, camera = data.take("I7dI")
         name = data.name()
         (points,) = data.take("Q")
+        # A 2D point has 24 bytes: x and y as doubles, and the 64-bit id of its 3D point.
         data.skip(24 * points)
         numbers([str(value) for value in values], 7, where, "QW QX QY QZ TX TY TZ")
         yield _Image(name, tuple(values[:4]), tuple(values[4:]), camera, where)

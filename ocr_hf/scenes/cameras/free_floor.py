@@ -85,6 +85,7 @@ class FreeFloor:
 
     def largest(self) -> FreeFloor:
         """Return the largest connected part of this floor."""
+        # Eight neighbours, as in the graph of ways: whatever is one part here can be walked through there.
         regions, _ = ndimage.label(self.grid, np.ones((3, 3)))
         sizes = np.bincount(regions.ravel())[1:]
         return replace(self, grid=regions == 1 + int(sizes.argmax())) if len(sizes) > 1 else self
@@ -115,6 +116,7 @@ class FreeFloor:
         while chain[-1] != source:
             chain.append(int(before[chain[-1]]))
         corners = self.free_points[chain[::-1]]
+        # The exact ends instead of the centres of their cells.
         corners = np.vstack([start, corners[1:-1], goal]) if len(corners) > 1 else np.vstack([start, goal])
         return self._straightened(corners)
 

@@ -64,6 +64,7 @@ def _gaze_at_rate(
         ever |= done
         looked[done] = np.maximum(looked[done], np.e * SEEN_S)
         fresh = visible[i] & ~done
+        # A target is kept until it counts as seen: choosing anew at each step would let the gaze waver between two.
         if target < 0 or not fresh[target]:
             cost = np.where(fresh, np.abs(turn), np.inf)
             target = int(cost.argmin()) if fresh.any() else -1

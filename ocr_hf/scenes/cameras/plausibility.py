@@ -57,6 +57,7 @@ def check_path(camera_to_world: np.ndarray, scene: Scene, name: str) -> None:
 
 def _tilt(camera_to_world: np.ndarray, scene: Scene, name: str) -> str | None:
     """Return what to warn of where the cameras aren't held upright."""
+    # Column 1 points down in the image. The median, so that a few frames that look at the floor make no tilt.
     up = float(np.median(-camera_to_world[:, 2, 1]))
     if up >= UPRIGHT:
         return None

@@ -66,6 +66,7 @@ def read_euroc(path: Path) -> Trajectory:
         places.append(where)
     seconds = [(time - times[0]) * 1e-9 for time in times]
     found = stacked(path, poses)
+    # EuRoC's layout: mav0/state_groundtruth_estimate0/data.csv and mav0/cam0/sensor.yaml.
     sensor = path.absolute().parent.parent / "cam0" / "sensor.yaml"
     if sensor.is_file():
         found = found @ _camera_to_body(sensor)
@@ -140,6 +141,7 @@ def _is_header(words: list[str]) -> bool:
 def text_lines(path: Path) -> list[str]:
     """Return a file's lines; raise ValueError for one that is no text."""
     try:
+        # -sig: files from Windows may begin with a byte order mark, which would spoil the first number.
         return path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no text file ({error.reason} at byte {error.start}); give a trajectory") from error

@@ -32,6 +32,7 @@ def plan_tour(
     route = stops[:1]
     for count in range(len(stops), 0, -1):
         limit = comfortable if count > rooms else most
+        # With rooms alone every start is tried: where a walk begins can decide whether it reaches all of them.
         starts = [int(rng.integers(rooms))] if count > rooms else list(rng.permutation(count))
         routes = (_join(floor, stops[_order(costs, list(range(count)), int(first))]) for first in starts)
         fitting = next((route for route in routes if _length(route) <= limit), None)

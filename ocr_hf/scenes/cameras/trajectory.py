@@ -58,6 +58,7 @@ def numbers(words: Sequence[str], count: int, where: str, expected: str) -> list
 def pose(quaternion_wxyz: np.ndarray, position: np.ndarray, where: str) -> np.ndarray:
     """Return the (4, 4) motion of a unit quaternion (w, x, y, z) and a translation."""
     length = float(np.linalg.norm(quaternion_wxyz))
+    # `not <=` instead of `>` refuses NaN as well.
     if not abs(length - 1.0) <= QUATERNION_TOLERANCE:
         raise ValueError(f"{where}: the quaternion's length is {length:.4g}, not 1; check the order of the columns")
     w, x, y, z = quaternion_wxyz / length

@@ -37,6 +37,7 @@ def read_transforms(path: Path) -> Trajectory:
         if twice:
             raise ValueError(f"{path}: image '{twice[0]}' is there twice; keep one of its poses")
     poses = [_pose(frame, f"{path}, frame {number}") for _, number, frame in named]
+    # A frame's own values overrule the shared ones.
     cameras = [_camera(told | frame, f"{path}, frame {number}") for _, number, frame in named]
     names = tuple(name for name, _, _ in named) if all(name for name, _, _ in named) else ()
     found = stacked(path, poses)
@@ -69,6 +70,7 @@ def _pose(frame: dict[str, Any], where: str) -> np.ndarray:
 
 def _camera(values: dict[str, Any], where: str) -> tuple[np.ndarray, int, int] | None:
     """Return (intrinsics, width, height), or None where a file doesn't say."""
+    # instant-ngp names no model; its k1, k2, p1 and p2 are OpenCV's.
     model = values.get("camera_model", "OPENCV")
     if model not in PINHOLES or values.get("is_fisheye"):
         raise ValueError(

@@ -99,6 +99,7 @@ def _fitted(placement: Placement, model: Model, top_m: float | None, children: l
     top_m : height at which things can stand on the model, None where they can't
     """
     slot, size = placement.model.size, model.size
+    # e^0.7 is 2: the proportions of the two footprints may differ by a factor of two.
     if placement.model.label in FREE_STANDING and abs(np.log(size[0] / size[1]) - np.log(slot[0] / slot[1])) > 0.7:
         return None
     scale = float(min((slot / size).min(), SCALE[1]))
@@ -115,6 +116,7 @@ def _fitted(placement: Placement, model: Model, top_m: float | None, children: l
         height = min(float(child.position[2] - placement.position[2]) for child in children)
         if max(float(child.position[2] - placement.position[2]) for child in children) > height + 0.01:
             return None
+        # A millimetre lower than what stands on it, so that they share no face.
         factors[2] = (height - 0.001) / top_m
         if not 1.0 / STRETCH < factors[2] / scale < STRETCH:
             return None

@@ -53,6 +53,7 @@ def texture(kind: str) -> np.ndarray | None:
 
 
 def _wood() -> np.ndarray:
+    # A sine across the board, bent by noise that is drawn out along it: annual rings.
     rings = np.sin(5.0 * noise("rings", 1.6, 14.0) + 26.0 * coordinates()[1] * np.pi)
     grain = noise("grain", 0.6, 40.0)
     tone = 0.86 + 0.045 * rings + 0.035 * grain + 0.03 * noise("wood tone", 1.8, 4.0)

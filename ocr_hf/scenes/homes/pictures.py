@@ -91,11 +91,13 @@ def _clock(rng: np.random.Generator) -> np.ndarray:
     """A clock face with twelve marks and two hands."""
     u, v = coordinates()
     x, y = u - 0.5, 0.5 - v
+    # x before y: the angle runs clockwise from twelve.
     radius, angle = np.hypot(x, y), np.arctan2(x, y) / (2 * np.pi)
     image = np.full((SIZE, SIZE, 3), 0.97)
     marks = (np.abs((angle * 12 + 0.5) % 1.0 - 0.5) < 0.09) & (radius > 0.38) & (radius < 0.46)
     image[marks] = 0.1
     hour = float(rng.random())
+    # The minute hand follows from the hour's, or the clock would show a time that doesn't exist.
     for turn, length, width in ((hour, 0.24, 0.02), ((hour * 12) % 1.0, 0.36, 0.013)):
         dx, dy = np.sin(2 * np.pi * turn), np.cos(2 * np.pi * turn)
         along, across = x * dx + y * dy, np.abs(x * dy - y * dx)

@@ -114,6 +114,7 @@ def rounded_box(
     """Return a box of full extents `size` whose edges are rounded with `radius`: cushions, mattresses, appliances."""
     sign, direction, faces = _rounding(arc)
     half = np.asarray(size) / 2.0
+    # At exactly half a side the flat parts vanish, and their triangles have no area.
     radius = min(radius, float(half.min()) * 0.999)
     points = sign * (half - radius) + radius * direction
     return Shape(points + center, faces, _box_uv(points, 2 * arc + 1, size))
@@ -158,6 +159,7 @@ def _circle(segments: int) -> np.ndarray:
     """Return (segments + 1, 2) points of the unit circle, counter-clockwise, the first repeated at the end."""
     angle = np.linspace(0.0, 2.0 * np.pi, segments + 1)
     circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    # The seam must close to the last bit, and sin(2 pi) isn't quite 0.
     circle[-1] = circle[0]
     circle.setflags(write=False)
     return circle
@@ -261,6 +263,7 @@ def tube(path: list[tuple[float, float, float]] | np.ndarray, radius: float, seg
     tangent = np.concatenate([step[:1], step[:-1] + step[1:], step[-1:]])
     tangent /= np.sqrt((tangent**2).sum(axis=1))[:, None]
     side = np.zeros(3)
+    # The axis that the path runs along least: another might be parallel to it.
     side[int(np.abs(tangent[0]).argmin())] = 1.0
     sides = np.empty_like(tangent)
     # A parallel-transport frame: the side vector is carried along and re-orthogonalised, so the tube doesn't twist at

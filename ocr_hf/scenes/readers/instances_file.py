@@ -48,6 +48,7 @@ def _instance(entry: object, where: str) -> Instance:
         raise ValueError(f"{where} is {entry!r}; give an object with id, name and cls")
     class_name = entry.get("cls", entry.get("class"))
     for key, value, kind in (("id", entry.get("id"), int), ("name", entry.get("name"), str), ("cls", class_name, str)):
+        # A bool is an int in Python, but `true` is no id.
         if not isinstance(value, kind) or isinstance(value, bool) or value == "":
             raise ValueError(f"{where}: {key} is {value!r}; give {'an integer' if kind is int else 'a string'}")
     if not 1 <= entry["id"] <= MAX_OBJECT_ID:

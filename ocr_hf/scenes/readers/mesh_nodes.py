@@ -30,6 +30,7 @@ def read_nodes(path: Path) -> list[tuple[str, Mesh]]:
     check_references(path)
     options = {"split_objects": True} if path.suffix.lower() == ".obj" else {}
     try:
+        # Unprocessed: trimesh would merge vertices and drop those with NaN, which mesh_file.py is to report.
         scene = trimesh.load_scene(path, process=False, **options)
     except Exception as error:  # trimesh lets its parsers' own exceptions through, of any type
         raise ValueError(f"{path} can't be read ({type(error).__name__}: {error}); export it again") from error
@@ -76,6 +77,7 @@ def _mesh(geometry, matrix: np.ndarray, textures: dict[bytes, np.ndarray]) -> Me
             return Mesh(vertices, faces, Material(material.color, None, material.emission))
         return Mesh(vertices, faces, material, uv=uv)
     if visual.kind == "face":
+        # A colour by face needs corners of its own; shared ones would blend.
         colors = np.repeat(np.asarray(visual.face_colors)[:, :3], 3, axis=0).astype(np.uint8)
         corners = np.arange(len(colors), dtype=np.int32).reshape(-1, 3)
         return Mesh(vertices[faces].reshape(-1, 3), corners, Material((1.0, 1.0, 1.0)), vertex_colors=colors)

@@ -231,6 +231,7 @@ def exhaust_fan(rng: Rng, style: Style, width: float = 0.6) -> Model:
     parts = Parts()
     parts.add(finish, block(-x, x, -y, y, 0.0, 0.05))
     hood = block(-x, x, -y, y, 0.05, canopy)
+    # The upper face of a box is drawn in to the chimney, its back stays at the wall: a flat pyramid.
     upper = hood.vertices[:, 2] == canopy
     hood.vertices[upper, 0] *= flue / x
     hood.vertices[upper & (hood.vertices[:, 1] < 0.0), 1] = y - 2 * flue

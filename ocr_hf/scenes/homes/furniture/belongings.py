@@ -173,6 +173,7 @@ def piano(rng: Rng, style: Style) -> Model:
     keys = np.linspace(-x + 0.055, x - 0.055, 53)
     for i in range(52):
         parts.add(plain((0.96, 0.95, 0.92)), block(keys[i], keys[i + 1] - 0.002, -y + 0.03, -0.06, 0.63, 0.65))
+        # The 52 white keys begin at A: no black one follows B (1) and E (4).
         if i % 7 not in (1, 4) and i < 51:
             parts.add(BLACK, block(keys[i + 1] - 0.007, keys[i + 1] + 0.005, -y + 0.10, -0.06, 0.65, 0.662))
     parts.add(body, block(-x + 0.05, x - 0.05, -0.06, 0.0, 0.63, 0.70))

@@ -54,6 +54,7 @@ def _leaves(
     foot : radius of the stem, height of the lowest leaf, and by how much the highest is above it, metres
     """
     width, droop = shape
+    # Three leaves, turned and scaled: shaping each leaf anew took a tenth of a scene's time.
     models = [_leaf(width, droop * share) for share in (0.7, 1.0, 1.3)]
     radius, low, rise = foot
     leaves = []

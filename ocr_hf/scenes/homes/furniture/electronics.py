@@ -33,6 +33,7 @@ def _face(parts: Parts, kind: str, rng: Rng, x: float, y: float, z0: float, z1: 
 def tv(rng: Rng, style: Style, on_wall: bool = False) -> Model:
     """A flat television on two feet, or for a wall; on or off."""
     width = rng.uniform(0.95, 1.45)
+    # 16:9 is 0.5625; the rest is the frame.
     height, foot = width * 0.57, 0.0 if on_wall else 0.07
     x, edge = width / 2, 0.012
     parts = Parts()

@@ -103,6 +103,7 @@ def ceiling_light(rng: Rng, style: Style) -> Model:
         else:
             angle = np.linspace(-np.pi / 2, np.pi / 2, 11)
             ball = np.stack([np.cos(angle), np.sin(angle) + 1.0], axis=1) * radius * 0.8
+            # cos(pi / 2) isn't quite 0, and only a radius of exactly 0 ends in a point (see lathe).
             ball[[0, -1], 0] = 0.0
             parts.add(GLOW, lathe(ball, 24, True))
     return parts.model("ceiling light")

@@ -126,6 +126,7 @@ def _tub(x1: float, y1: float, rim: float, height: float) -> Shape:
 
 def _rounded_rectangle(x0: float, x1: float, y0: float, y1: float, radius: float) -> np.ndarray:
     """Return (29, 2) points counter-clockwise around a rectangle with round corners, closed."""
+    # At exactly half a side neighbouring arcs would share a point, and a triangle between them had no area.
     radius = min(radius, (x1 - x0) / 2.01, (y1 - y0) / 2.01)
     points = []
     for i, (cx, cy) in enumerate(((x1, y0), (x1, y1), (x0, y1), (x0, y0))):

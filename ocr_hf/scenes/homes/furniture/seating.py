@@ -183,5 +183,6 @@ def sofa(rng: Rng, style: Style, seats: int | None = None) -> Model:
         lean = rounded_box((seat_width - 0.012, 0.17, height - seat + 0.02), 0.07).turned(-0.14, 0)
         parts.add(cloth, lean.moved(x, depth / 2 - back - 0.075, (seat + height) / 2 + 0.01))
     inside = seats * seat_width / 2
+    # The loose cushions lean over the last 0.24 m before the back.
     parts.surface("seat", seat, -inside, inside, -depth / 2 + 0.05, depth / 2 - back - 0.24)
     return parts.model("sofa")

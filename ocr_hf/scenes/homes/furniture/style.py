@@ -93,6 +93,7 @@ def sample_style(rng: np.random.Generator) -> Style:
         second_cloth=Finish("fabric", CLOTHS[order[1]]),
         metal=pick(rng, (CHROME, DARK, STEEL, BRASS)),
         stone=pick(rng, STONES),
+        # Options that are listed twice are twice as likely, here and in all of the furniture.
         appliance=pick(rng, (WHITE, STEEL, STEEL, plain((0.20, 0.21, 0.22)))),
         accents=tuple(ACCENTS[i] for i in rng.permutation(len(ACCENTS))[:4]),
     )

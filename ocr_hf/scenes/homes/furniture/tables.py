@@ -61,6 +61,7 @@ def round_table(rng: Rng, style: Style) -> Model:
         (0.12, height - 0.03),
     ]
     parts.add(foot, lathe(profile, 28))
+    # Half the side of a square within the round top: below radius / sqrt(2).
     inside = radius * 0.66
     parts.surface("table", height, -inside, inside, -inside, inside)
     return parts.model("table")

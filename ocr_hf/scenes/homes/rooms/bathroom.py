@@ -24,6 +24,7 @@ def furnish_bathroom(room: RoomLayout) -> None:
         sanitary.bathtub(rng, style, min(rng.uniform(1.5, 1.75), shortest - 0.1)), where="corner", clear=(0, 0, 0.55)
     )
     model = sanitary.toilet(rng, style)
+    # Less room and more tries the second time: every kind of room gets its essentials.
     seat = room.put_at_wall(model, clear=(0.15, 0.15, 0.5)) or room.put_at_wall(
         model, clear=(0.05, 0.05, 0.45), tries=60
     )

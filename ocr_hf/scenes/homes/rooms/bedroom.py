@@ -84,6 +84,8 @@ def furnish_bedroom(room: RoomLayout) -> None:
 def _bed_group(room: RoomLayout) -> Placement | None:
     """Stand a bed with its head to a wall, with nightstands, pillows, and lamps."""
     rng, style = room.rng, room.style
+    # From the best to any: free on both sides, then in a corner, at last a single bed. Every second one is low, to fit
+    # below a window.
     for attempt in range(7):
         model = sleeping.bed(rng, style, width=None if attempt < 4 else 0.95, low=attempt % 2 == 1)
         sides = 0.55 if model.size[0] > 1.2 and attempt < 3 else 0.0

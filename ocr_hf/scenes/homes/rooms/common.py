@@ -43,6 +43,7 @@ def chairs_around(room: RoomLayout, table: Placement, chair: Model, sides: dict[
     for side, count in sides.items():
         for i in range(count):
             jitter = float(room.rng.uniform(-0.12, 0.12))
+            # A turned chair reaches farther towards the table.
             lean = (abs(np.sin(jitter)) * chair.size[0]) / 2.0
             gap = chair.size[1] / 2.0 + lean + float(room.rng.uniform(0.02, 0.10))
             # count equal parts of the side, a chair in the middle of each.
@@ -119,6 +120,7 @@ def radiators_below_windows(room: RoomLayout, probability: float = 0.6) -> None:
     if not chance(room, probability):
         return
     for opening in room.openings:
+        # Radiators reach up to 0.75 m.
         if opening.kind == "window" and opening.z0 > 0.75:
             wall = room.wall_of(opening)
             width = min(opening.high - opening.low, float(room.rng.uniform(0.8, 1.3)))
@@ -155,6 +157,7 @@ def television(room: RoomLayout, facing: Placement | None, height_m: float | Non
         return room.hang(screen, z)
     stand = storage.sideboard(rng, style, width=screen.size[0] + rng.uniform(0.2, 0.6))
     cabinet = None
+    # Straight opposite first, then ever farther aside.
     for shift in (0.0, -0.3, 0.3, -0.7, 0.7, -1.1, 1.1) if seen else ():
         cabinet = cabinet or room.put_at(seen[0], seen[1] + shift, stand, clear=(0.0, 0.0, 0.4))
     cabinet = cabinet or room.put_at_wall(stand, clear=(0.0, 0.0, 0.5))
@@ -176,6 +179,7 @@ def rug_below(room: RoomLayout, placement: Placement, grow_m: float) -> None:
     half_x, half_y = rug.half_extent
     inside = (rug.x - half_x > room.low[0]) and (rug.x + half_x < room.high[0])
     if inside and rug.y - half_y > room.low[1] and rug.y + half_y < room.high[1]:
+        # Half a millimetre above the floor: in its plane the two would flicker.
         shape = block(-width / 2, width / 2, -depth / 2, depth / 2, 0.0005, 0.009)
         room.fixtures.append((Finish(kind, color), shape.turned(rug.yaw).moved(rug.x, rug.y)))
 
@@ -184,6 +188,7 @@ def desk_group(room: RoomLayout, wall: Wall | None = None) -> Placement | None:
     """Stand a desk at a wall with an office chair before it, and a computer and its things on it."""
     rng, style = room.rng, room.style
     model = tables.desk(rng, style)
+    # The space before it is for the chair, which is placed next.
     desk = room.put_at_wall(model, clear=(0.0, 0.0, 0.95), wall=wall)
     if desk is None:
         return None

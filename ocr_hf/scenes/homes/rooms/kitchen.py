@@ -124,6 +124,8 @@ def _units(room: RoomLayout) -> list[Placement]:
         if not placed:
             break
         runs += placed
+    # What found no place in a run stands alone: a kitchen without a refrigerator is no kitchen. Sorted, because the
+    # order of a set of strings changes with every process.
     for name in sorted(wanted - {p.model.label for p in runs}):
         if placement := room.put_at_wall(made[name], clear=(0.0, 0.0, 0.6), where="corner", tries=40):
             runs.append(placement)

@@ -87,6 +87,7 @@ def furnish_living_room(room: RoomLayout) -> None:
 def _sofa_group(room: RoomLayout) -> Placement | None:
     """Stand a sofa at a wall with a coffee table before it and sometimes an armchair or a second sofa beside that."""
     rng, style = room.rng, room.style
+    # A smaller sofa with less room before it rather than none.
     for seats, front in ((int(rng.integers(2, 4)), 1.6), (2, 1.4), (2, 1.2), (1, 1.0)):
         sofa = room.put_at_wall(seating.sofa(rng, style, seats), clear=(0.05, 0.05, front), where="middle", tries=32)
         if sofa:

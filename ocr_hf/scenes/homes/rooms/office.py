@@ -92,6 +92,7 @@ def _long_table(room: RoomLayout) -> Placement | None:
     for shrink in (1.0, 0.85, 0.7, 0.55, 0.45):
         model = tables.dining_table(rng, style, width=min(3.2, float(span[0]) - 2.2) * shrink)
         if table := room.put_anywhere(model, sides=0.65, ends=0.5):
+            # 0.72 m of table for each chair.
             count = max(1, int(model.size[0] / 0.72))
             ends = int(chance(room, 0.5))
             chairs_around(room, table, chair, {"front": count, "back": count, "left": ends, "right": ends})
