@@ -89,6 +89,7 @@ class OcrVsi(datasets.GeneratorBasedBuilder):
                 for row in batch.to_pylist()
             )
             for number, row in enumerate(rows):
+                # A list, because the row changes within the loop.
                 for name in [key for key in row if key.endswith("_file_name")]:
                     row[name.removesuffix("_file_name")] = str(metadata.parent / row.pop(name))
                 yield Key(shard, number), row

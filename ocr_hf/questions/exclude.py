@@ -31,6 +31,7 @@ def why_excluded(scan: str | Path, visits: Mapping[str, str] | None = None) -> s
     # Every part of a path: a scan is recognised by its folder even if the mesh in it is called mesh.glb.
     for part in Path(scan).parts:
         scannet = _SCANNET.match(part)
+        # Other data sets' names have neither dot nor underscore: what follows one is a suffix (41069021_3dod_mesh.ply).
         name = scannet.group() if scannet else re.split(r"[._]", part, maxsplit=1)[0]
         if name in vsi_bench_scenes():
             return f"{name} is a scene of VSI-Bench's test set"

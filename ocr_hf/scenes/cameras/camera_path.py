@@ -75,6 +75,7 @@ def walk_through(
     count = round(seconds * fps)
     # Planned in steps of STEP_S and only then sampled at the frame rate: a walk at 2 fps and one at 24 fps are the same
     # walk.
+    # Two steps beyond the end, so that no frame lies after the last of them.
     times = np.arange(0.0, seconds + 2.0 * STEP_S, STEP_S)
     places, ahead = _timed(route, times)
     eye_z = eye_height_m + floor_height(scene)

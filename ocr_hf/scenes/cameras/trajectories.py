@@ -101,6 +101,7 @@ def find_format(path: Path) -> str:
     words = line.replace(",", " ").split()
     if len(words) in MATRIX_COLUMNS:
         return MATRIX_COLUMNS[len(words)]
+    # EuRoC's ground truth: time, position, quaternion, velocity and two biases are 17 columns.
     if len(words) == 17 and "," in line:
         return "euroc"
     if len(words) == 8:

@@ -102,6 +102,7 @@ def _brick() -> np.ndarray:
     value, du, dv = patches(12, 4, "bricks", shift=0.5)
     tone = 0.66 + 0.3 * value + 0.06 * noise("brick", 0.7)
     mortar = np.minimum(du, dv) < 0.007
+    # A texture multiplies the finish's colour: the tint takes most of the bricks' red out of the mortar.
     tint = np.where(mortar[..., None], np.array([1.25, 1.6, 1.8]), 1.0)
     return to_texture(np.where(mortar, 0.62 + 0.05 * noise("mortar", 0.5), tone), tint)
 

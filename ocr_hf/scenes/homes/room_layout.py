@@ -243,6 +243,7 @@ class RoomLayout:
         """Hang a model on a wall with its lower edge at height z; above another placement where given."""
         if above is None:
             return self.put_at_wall(model, clear=(0.05, 0.05, 0.0), wall=wall, tries=tries, gap=0.003, z=z)
+        # The furniture below stands WALL_GAP_M from the wall; what hangs there keeps 3 mm, as without furniture.
         back = above.model.size[1] / 2.0 + WALL_GAP_M - 0.003
         return self.put_beside(above, model, (0.0, back - model.size[1] / 2.0), z=z, walk=False)
 

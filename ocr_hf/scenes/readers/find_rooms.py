@@ -123,6 +123,7 @@ def _cells_under(triangles: np.ndarray, low: np.ndarray, shape: tuple[int, int])
 
     image = Image.new("1", (shape[1], shape[0]))
     draw = ImageDraw.Draw(image)
+    # PIL has the centres of pixels at whole numbers, the grid has them at halves.
     for triangle in (triangles - low) / CELL_M - 0.5:
         draw.polygon([tuple(corner) for corner in triangle.tolist()], fill=1)
     return np.array(image, dtype=bool)

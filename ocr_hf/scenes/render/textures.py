@@ -23,7 +23,7 @@ class TextureAtlas:
         unique: list[np.ndarray | None] = []
         index = []
         for texture in textures:
-            # By identity: comparing pixels would cost more, and whoever makes textures shares equal ones.
+            # By identity, which is cheap: finishes and mesh files share equal textures already.
             key = id(texture)
             if key not in order:
                 order[key] = len(unique)

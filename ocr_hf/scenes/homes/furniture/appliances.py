@@ -94,6 +94,7 @@ def refrigerator(rng: Rng, style: Style) -> Model:
     parts = Parts()
     parts.add(DARK, block(-x + 0.03, x - 0.03, -y + 0.12, y - 0.02, 0.0, 0.04))
     parts.add(
+        # Only the doors of a steel refrigerator are steel; its body is painted.
         plain((0.62, 0.63, 0.65)) if style.appliance.kind == "brushed" else style.appliance,
         block(-x, x, -y + door + 0.008, y, 0.03, height),
     )

@@ -40,6 +40,7 @@ def tv(rng: Rng, style: Style, on_wall: bool = False) -> Model:
     parts.add(BLACK, block(-x, x, -0.012, 0.016, foot, foot + height))
     parts.add(DARK, block(-x * 0.6, x * 0.6, 0.016, 0.045, foot + 0.1 * height, foot + 0.7 * height))
     if rng.random() < 0.6:
+        # Half a millimetre before the case, since faces that coincide flicker; so are keys and other screens.
         _face(parts, "film", rng, x - edge, -0.0125, foot + edge * 1.5, foot + height - edge, 0.5)
     else:
         parts.add(

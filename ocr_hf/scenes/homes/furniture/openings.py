@@ -66,6 +66,7 @@ def curtain(rng: Rng, style: Style, width: float, height: float) -> Model:
     points = np.empty((4, len(u), 3))
     for row, z in enumerate(np.linspace(0.0, height, 4)):
         spread = 1.0 + 0.03 * np.cos(np.pi * row / 3)
+        # Row 0 is at the floor, where the folds are deepest.
         points[row] = np.stack([(u - 0.5) * width * spread, wave * (1.2 - 0.15 * row), np.full_like(u, z)], axis=1)
     parts = Parts()
     parts.add(finish, sheet(points, thickness=0.006))

@@ -34,6 +34,7 @@ def bookshelf(rng: Rng, style: Style) -> Model:
         end = -x + board + filled * (width - 2 * board)
         if filled:
             books(parts, rng, -x + board + 0.01, end, -y + 0.02, depth - 0.08, z + board, clearance)
+        # Less than 15 cm beside the books is no place for anything.
         if x - board - end > 0.15:
             parts.surface("shelf", z + board, end + 0.02, x - board - 0.01, -y + 0.02, y - 0.03, clearance - 0.01)
     parts.surface("top", height, -x + 0.01, x - 0.01, -y + 0.02, y - 0.01)

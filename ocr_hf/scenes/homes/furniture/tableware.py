@@ -157,6 +157,7 @@ def bottle(rng: Rng, style: Style) -> Model:
         (0.014, height * 0.96),
     ]
     parts.add(glass, lathe(profile, 18, smooth=True))
+    # The label is 0.8 mm proud of the glass: faces that coincide flicker.
     parts.add(plain((0.92, 0.90, 0.84)), cylinder(radius + 0.0008, height * 0.2, height * 0.46, segments=18))
     parts.add(DARK, cylinder(0.0155, height * 0.94, height))
     return parts.model("bottle")

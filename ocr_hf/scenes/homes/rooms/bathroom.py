@@ -36,6 +36,7 @@ def furnish_bathroom(room: RoomLayout) -> None:
     if basin:
         room.keep_free(basin, 0.45)
         mirror = sanitary.mirror(rng, style)
+        # Large or small, its middle comes to about eye height.
         room.hang(mirror, z=1.15 if mirror.size[2] > 0.7 else 1.25, above=basin)
     if chance(room, 0.6):
         washer = room.put_at_wall(sanitary.washer(rng, style), clear=(0.0, 0.0, 0.55), where="corner")

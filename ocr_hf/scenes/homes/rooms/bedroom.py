@@ -95,6 +95,7 @@ def _bed_group(room: RoomLayout) -> Placement | None:
     else:
         return None
     stand, lamp = tables.nightstand(rng, style), lighting.table_lamp(rng, style)
+    # Nightstands have their backs where the bed has its head: at the wall.
     y = float(bed.model.size[1] / 2 - stand.size[1] / 2)
     lamps = chance(room, 0.7)
     for side in (-1, 1):

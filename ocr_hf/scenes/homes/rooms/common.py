@@ -204,6 +204,7 @@ def work_place(room: RoomLayout, desk: Placement, kind: str) -> None:
     """Set a computer and its things on a desk."""
     rng, style = room.rng, room.style
     if chance(room, 0.75):
+        # A screen is up to 0.64 m wide: two need a desk of more than 1.35 m.
         screens = int(rng.integers(1, 3)) if desk.model.size[0] > 1.35 else 1
         screen = electronics.monitor(rng, style)
         for at in ("center",) if screens == 1 else ("left", "right"):
