@@ -62,10 +62,12 @@ def build_folder(
     out = Path(out)
     if num_proc < 1:
         raise ValueError(f"num_proc is {num_proc}; give at least 1 worker")
+    # Before any folder is touched: scenes whose names clash end the build here.
     scenes = plan_scenes(config)
     if resume and not overwrite and is_complete(config, out):
         return read_manifest(out)
     staging = open_staging(config, out, resume=resume, overwrite=overwrite)
+    # A build killed between its manifest and the folder's final name has nothing left to render.
     if not staging.is_assembled:
         for record in make_clips(config, jobs(scenes, num_proc), staging, num_proc):
             if on_clip is not None:

@@ -71,6 +71,7 @@ class OcrVsi(datasets.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
+        # Absolute: rows hold paths, and datasets' cache outlives the working directory.
         config, folder = self.config.build or BuildConfig(), Path(self.config.folder).absolute()
         manifest = build_folder(config, folder, num_proc=dl_manager.download_config.num_proc or 1, resume=True)
         names = {split: [scene.name for scene in plan_scenes(config) if scene.split == split] for split in SPLITS}

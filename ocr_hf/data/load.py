@@ -128,6 +128,7 @@ def _hub_manifest(repo: str, revision: str | None) -> tuple[dict[str, Any], str]
         path = hf_hub_download(repo, MANIFEST, repo_type="dataset", revision=revision)
     except EntryNotFoundError as error:
         raise FormatError(f"{repo} holds no {MANIFEST}; it is not an ocr-vsi data set") from error
+    # The Hub's cache keeps the file in snapshots/COMMIT.
     return json.loads(Path(path).read_text(encoding="utf-8")), Path(path).parent.name
 
 

@@ -47,6 +47,7 @@ def build_scene(config: BuildConfig, plan: ScenePlan, staging: Staging) -> Itera
                     raise opened
                 rows, details = _build_clip(config, plan, clip, *opened, staging)
             except SkippedClip as reason:
+                # Stored as finished, so that a resumed build doesn't try it again.
                 rows, details = [], {"skipped": str(reason)}
             staging.finish(clip, rows, details)
         yield staging.record(clip)

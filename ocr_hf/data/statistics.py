@@ -41,6 +41,7 @@ class Statistics:
         self._types.update(table["question_type"].to_pylist())
         clips = table["clip_id"].to_pylist()
         for row, clip in enumerate(clips):
+            # Objects are the clip's, and repeated in each of its rows.
             if clip not in self._seen_clips:
                 self._seen_clips.add(clip)
                 self._labels.update(item["label"] for item in table["objects"][row].as_py())

@@ -31,6 +31,7 @@ class AbsoluteDistance(QuestionType):
 
     def candidates(self, inventory: Inventory, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
         for pair in random_subsets(inventory.unique, 2, rng):
+            # Subsets come sorted: unshuffled, the first-named object would always come first in the alphabet.
             yield tuple(shuffled(pair, rng))
 
     def check(self, inventory: Inventory, arguments: tuple[str, ...]) -> str | None:

@@ -62,6 +62,7 @@ class Counting(QuestionType):
         if groups:
             places = [f"{len(gaps)} next to {a(other)} ({_range(gaps)} away)" for other, gaps in groups.items()]
             sentences.append(words.pick("There are ", "I find ", "I see ") + join(places) + ".")
+        # A sum of one number would only repeat the answer.
         if len(groups) > 1:
             sentences.append(" + ".join(str(len(gaps)) for gaps in groups.values()) + f" = {answer}.")
         else:

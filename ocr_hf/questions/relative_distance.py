@@ -38,6 +38,7 @@ class RelativeDistance(QuestionType):
         seen: set[tuple[str, frozenset[str]]] = set()
         for target in (label for _ in range(ROUNDS) for label in shuffled(inventory.unique, rng)):
             options = self._sample(inventory, target, rng)
+            # A set: the same four options in another order would be the same question.
             if (target, frozenset(options)) not in seen:
                 seen.add((target, frozenset(options)))
                 yield (target, *options)

@@ -88,6 +88,7 @@ def refurnished(
         gone |= {i for i, placement in enumerate(placements) if placement.model.label == "pillow"}
     for i, placement in enumerate(placements):
         if placement.on is not None:
+            # Carriers may have been replaced: what stands on one must point to the new one.
             carrier = next(j for j, other in enumerate(placements) if other is placement.on)
             current[i] = replace(current[i], on=current[carrier])
     return tuple(p for i, p in enumerate(current) if i not in gone), used

@@ -64,6 +64,7 @@ def _screen(rng: np.random.Generator) -> np.ndarray:
     x, y = rng.uniform(0.08, 0.3), rng.uniform(0.08, 0.2)
     inside = (u > x) & (u < x + 0.55) & (v > y) & (v < y + 0.6)
     image = np.where(inside[..., None], 0.94, image)
+    # The sine gives each line of text a length of its own.
     text = (
         inside
         & (v > y + 0.08)

@@ -69,6 +69,7 @@ def _grid_box(cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for side, (normal, sign, along_u, along_v) in enumerate(_SIDES):
         points = np.empty((len(u), 3))
         points[:, normal], points[:, along_u], points[:, along_v] = sign, u, v
+        # On three of the six sides u and v are left-handed: there the triangles are turned over.
         outward = np.cross(np.eye(3)[along_u], np.eye(3)[along_v])[normal] * sign > 0
         faces.append((triangles if outward else triangles[:, ::-1]) + side * len(u))
         vertices.append(points)

@@ -69,6 +69,7 @@ def dining_group(room: RoomLayout, tries: int = 3) -> Placement | None:
         else:
             model = tables.dining_table(rng, style, width=rng.uniform(0.8, 1.25) if area < 14.0 else None)
             table = room.put_anywhere(model, sides=0.55, ends=0.25)
+            # Each chair gets at least 0.55 m of the side.
             along = 1 if model.size[0] < 1.1 else 2 if model.size[0] < 1.75 else 3
             ends = int(chance(room, 0.4))
             seats = {"front": along, "back": along, "left": ends, "right": ends}

@@ -138,6 +138,7 @@ def _fill_run(
     room: RoomLayout, wall: Wall, low: float, high: float, units: list[str], made: dict
 ) -> tuple[list[Placement], list[str]]:
     """Stand as many units as fit side by side between two points of a wall; return them and the units left over."""
+    # 4 mm between units, so that no two faces coincide.
     fixed = {name: float(model.size[0]) + 0.004 for name, model in made.items()}
     taken: list[str] = []
     for name in units:

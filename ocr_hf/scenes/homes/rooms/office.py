@@ -89,6 +89,7 @@ def _long_table(room: RoomLayout) -> Placement | None:
     rng, style = room.rng, room.style
     span = np.sort(room.high - room.low)[::-1]
     chair = pick(rng, (seating.office_chair, seating.padded_chair, seating.shell_chair))(rng, style)
+    # As long as the room allows, then shorter and shorter: rather a short table than none.
     for shrink in (1.0, 0.85, 0.7, 0.55, 0.45):
         model = tables.dining_table(rng, style, width=min(3.2, float(span[0]) - 2.2) * shrink)
         if table := room.put_anywhere(model, sides=0.65, ends=0.5):
