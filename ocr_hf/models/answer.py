@@ -123,6 +123,7 @@ class AnsweringModel:
             )
         tokenizer = self.processor.tokenizer
         texts = tokenizer.batch_decode(
+            # Prompts end at the same column, padded before it, so all answers begin there
             (output.sequences if letters else output)[:, inputs["input_ids"].shape[1] :],
             skip_special_tokens=True,
             # The official extraction reads up to the first space, so every space of the answer counts

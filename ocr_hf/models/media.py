@@ -159,6 +159,7 @@ def _size(processor: Any, num_frames: int, min_pixels: int | None, max_pixels: i
     chosen = {"cap_pixels_per_frame": False} if getattr(video_processor, "cap_pixels_per_frame", True) is None else {}
     if min_pixels is None and max_pixels is None:
         return chosen
+    # Some processors, as Qwen3-VL's, bound the pixels of all frames together
     frames = num_frames if processing_of(processor).pixel_bound == "video" else 1
     size = dict(video_processor.size)
     shortest = min_pixels * frames if min_pixels is not None else size["shortest_edge"]
@@ -189,6 +190,7 @@ def with_video(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         return chat
     for message in chat:
         if message["role"] == "user":
+            # Before the text, as VSI-Bench's prompt has the frames before the question
             message["content"].insert(0, {"type": "video"})
             return chat
     raise ValueError("the prompt has no user message to put the video in; add one")
@@ -231,6 +233,7 @@ def prompt_ids(
     if len(pieces) != len(videos) + 1:
         spelled = len(pieces) - 1 - len(videos)
         raise ValueError(f"the prompt's text spells '{processor.video_token}' {spelled} times itself; remove it")
+    # Placeholders are put in here: the processor would do it only together with the pixels
     text = pieces[0] + "".join(video.placeholder + piece for video, piece in zip(videos, pieces[1:], strict=True))
     ids = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
     found, wanted = ids.count(processor.video_token_id), sum(video.num_tokens for video in videos)

@@ -38,6 +38,7 @@ def why_unreachable(source: str, revision: str | None, error: BaseException) -> 
 
     where = f"'{source}'" + (f" at revision '{revision}'" if revision else "")
     for cause in _chain(error):
+        # Before RepositoryNotFoundError, of which it is a kind
         if isinstance(cause, GatedRepoError):
             return f"{where} is gated; accept its terms on its page, then log in with `hf auth login`"
         if isinstance(cause, RevisionNotFoundError):

@@ -159,6 +159,7 @@ def _like(reference: Path, kind: Any, size: TinySize, text: dict[str, Any], visi
     for part, changes in ((config.text_config, text), (config.vision_config, vision)):
         for name, value in changes.items():
             setattr(part, name, value)
+    # The reference's own list has one entry for each of its layers
     config.text_config.layer_types = ["full_attention"] * size.layers
     config.text_config.rope_parameters = {**config.text_config.rope_parameters, "mrope_section": _section(size)}
     return config

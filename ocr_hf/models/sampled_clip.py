@@ -60,4 +60,5 @@ def sampled_fps(timestamps_s: Sequence[float]) -> float:
     if times.ndim != 1 or len(times) < 2 or not np.all(np.diff(times) > 0.0):
         shown = np.array2string(times, threshold=6, precision=3)
         raise ValueError(f"the frames' times are {shown} s; give at least two times that increase")
+    # The mean spacing: sampling takes whole frame numbers, so single gaps differ
     return float((len(times) - 1) / (times[-1] - times[0]))

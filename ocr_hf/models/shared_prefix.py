@@ -74,6 +74,7 @@ def _positions(
     """Return (4, B, L) positions as `generate` makes them: of the text, then along time, height and width."""
     import torch
 
+    # Padding gets some position that exists; the mask hides it
     text = (mask.cumsum(-1) - 1).masked_fill(mask == 0, 0)[None]
     present = [video for video in videos if video is not None]
     if not present:

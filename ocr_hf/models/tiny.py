@@ -110,6 +110,7 @@ def build_tiny(
         # mkdtemp makes folders that only their owner may read
         staging.chmod(0o755)
         if out.exists():
+            # Empty, as checked above; not every system renames a folder over another
             out.rmdir()
         os.replace(staging, out)
     except BaseException:

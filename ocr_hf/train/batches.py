@@ -16,6 +16,7 @@ Batch = dict[str, Any]
 
 def take(batch: Batch, rows: Sequence[int]) -> Batch:
     """Return these rows of a batch, in this order."""
+    # Typed, for torch would make an index of floats from an empty list
     index = torch.as_tensor(np.asarray(rows, dtype=np.int64))
 
     def pick(value: Any) -> Any:
@@ -55,6 +56,7 @@ def split_by_group(batch: Batch, chunks: int, group: int, seed: tuple[int, ...])
     # TRL shuffles single rollouts across micro-batches; then each would have to encode nearly every clip of the batch
     rows = len(batch["completion_ids"])
     block = group if rows % group == 0 else rows
+    # From a key, not from torch's global state: a resumed run forms the same micro-batches
     order = generator(stable_key("groups", *seed)).permutation(rows // block)
     index = (order[:, None] * block + np.arange(block)).reshape(-1)
     # The parts are equal: `check_groups` refuses strategies whose remaining rollouts could not be cut so

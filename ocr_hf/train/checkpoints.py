@@ -63,6 +63,7 @@ def last_checkpoint(run_folder: str | Path) -> Path | None:
         for path in (folder.iterdir() if folder.is_dir() else ())
         if path.is_dir() and (match := pattern.fullmatch(path.name))
     }
+    # By number: as text, step 10 would come before step 9
     for step in sorted(found, reverse=True):
         if read_manifest(found[step]) is not None:
             return found[step]

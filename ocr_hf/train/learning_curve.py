@@ -29,6 +29,7 @@ class Watch(TrainerCallback):
         self.points.append({"stage": self.stage, "step": step, "seconds": seconds, "score": round(score, 2)})
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        # The last step as well, where `every` doesn't divide the number of steps
         if state.global_step % self.every == 0 or state.global_step == state.max_steps:
             self.add(model, state.global_step)
 

@@ -97,6 +97,7 @@ class Prefix:
             video_grid_thw=video_grid_thw.to(row.device),
             second_per_grid_ts=torch.tensor([seconds_per_grid], device=row.device),
         )
+        # argmax is the first of the largest: where the video begins
         start = int(is_video.int().argmax())
         return cls(row, positions[:, 0, :-1], int(positions[0, 0, -1]), slice(start, start + count))
 
@@ -135,6 +136,7 @@ def group_questions(
     if count == 1:
         return [_group(everything, pad, device)]
     everything.sort(key=lambda item: len(item[1].ids) + len(item[1].answer))
+    # Rounded up, so that there are at most `count` groups
     size = -(-len(everything) // count)
     return [_group(everything[i : i + size], pad, device) for i in range(0, len(everything), size)]
 
@@ -194,6 +196,7 @@ def run_prefix(
     embeds = model.get_input_embeddings()(prefix.ids).expand(count, -1, -1)
     if video is not None:
         before, behind = embeds[:, : prefix.video.start], embeds[:, prefix.video.stop :]
+        # Under autocast the tower gives bf16, while embeddings keep the weights' type
         embeds = torch.cat([before, video.to(embeds.dtype), behind], dim=1)
     cache = DynamicCache(config=model.config.text_config)
     length = len(prefix.ids)

@@ -115,5 +115,6 @@ def _zero_reward(name: str) -> Callable[..., list[float]]:
     def zero(completions: Sequence[Any], **_: Any) -> list[float]:
         return [0.0] * len(completions)
 
+    # TRL logs a reward under its function's name, and the trainer finds its column by it
     zero.__name__ = name
     return zero

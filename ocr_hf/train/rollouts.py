@@ -102,6 +102,7 @@ class Strategy(ABC):
 
     def bound(self, config: OCRGRPOConfig) -> Self:
         """Return a copy that works with these settings."""
+        # A copy, so that one instance can serve several trainers
         bound = copy.copy(self)
         bound.config = config
         # Vanilla first: the trainer takes role 0 for the recorded clip

@@ -43,6 +43,7 @@ def training_rows(data: DataArguments, args: Any, model: ModelArguments, complet
             continue
         rows = load(data.data, data.data_config, split=split, revision=data.data_revision)
         if data.limit is not None:
+            # Before the check below, which opens every clip
             rows = rows.select(spread(len(rows), data.limit))
         rows = with_prompts(rows, data.prompt)
         found.append(checked(rows, args, processor, context, completion(rows)) if args.check_data else rows)

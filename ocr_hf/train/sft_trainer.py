@@ -65,6 +65,7 @@ class SFTCollator:
 
     def _completion_ids(self, row: Mapping[str, Any]) -> list[int]:
         tokenizer = self.processor.tokenizer
+        # The end token is learnt with the answer, or the model would not stop
         return tokenizer(self.completion(row), add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
 
     def _batch(self, ids: list[list[int]], labels: list[list[int]], videos: list[Any]) -> dict[str, torch.Tensor]:

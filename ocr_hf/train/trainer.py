@@ -330,6 +330,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
             return super()._prepare_inputs(generation_batch)
         # As TRL does, but a group stays together: what its rollouts share is then shared within a micro-batch
         chunks = self.args.steps_per_generation
+        # TRL's schedule: what is generated serves all its micro-batches, `num_iterations` times over
         if self._step % (chunks * self.num_iterations) == 0 or self._buffered_inputs is None:
             output = self._generate_and_score_completions(generation_batch)
             kept = sum(role not in self.strategy.excluded for role in self.strategy.layout)

@@ -62,6 +62,7 @@ def train(data: str | Path, out: str | Path, config: DemoConfig = DemoConfig()) 
     folder = out / f"tiny-{config.size}-seed{config.seed}"
     if not folder.exists():
         build_tiny(folder, config.size, seed=config.seed)
+    # Padded on the left, since generation goes on at the right end of every row
     processor = AutoProcessor.from_pretrained(folder, padding_side="left")
     model = AutoModelForImageTextToText.from_pretrained(folder)
     held_out = HeldOut(held_rows, processor, config.frames, config.max_pixels, config.held_out_rows, MAX_NEW_TOKENS)
@@ -108,6 +109,7 @@ def train(data: str | Path, out: str | Path, config: DemoConfig = DemoConfig()) 
             str(out / "grpo"),
             strategy="ocr",
             max_steps=config.grpo_steps,
+            # Fewer groups where there are fewer rows: on less than a batch TRL would train no step
             per_device_train_batch_size=8 * min(8, len(rows)),
             num_generations=8,
             max_completion_length=MAX_NEW_TOKENS,

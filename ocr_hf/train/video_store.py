@@ -86,6 +86,7 @@ class VideoStore:
         if missing:
             pixels = torch.cat([self.videos[media_id].pixel_values_videos for media_id in missing]).to(device)
             grid = torch.cat([self.videos[media_id].video_grid_thw for media_id in missing]).to(device)
+            # A tower that trains needs its graph in the loss, but not where TRL scores without a gradient
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
                 parts = family.video_features(model, pixels, grid)
             self.encoded += len(missing)
