@@ -41,6 +41,7 @@ class Sourced:
         kind = Sourced if isinstance(value, dict | list) else Figure
         return kind(value, self._file, pointer)
 
+    # For templates, where `results.tasks` reads better than indices
     def __getattr__(self, key: str) -> Any:
         try:
             return self[key]
@@ -118,6 +119,7 @@ class Renderer:
         Strings in `values` may not hold digits, and numbers are refused: pass what was measured as `Figure` or
         `Sourced`. Raises CardError naming the value.
         """
+        # StrictUndefined: a name that the sources lack is an error, not an empty place in the card
         environment = jinja2.Environment(
             undefined=jinja2.StrictUndefined, finalize=self._finalize, trim_blocks=True, lstrip_blocks=True
         )

@@ -55,6 +55,7 @@ def refuse_old_names(kind: Kind) -> Kind:
     """
     made = kind.__init__
 
+    # wraps keeps the signature that help texts and editors show
     @wraps(made)
     def construct(self: Any, *positional: Any, **given: Any) -> None:
         check_names(given, [name for name, item in kind.__dataclass_fields__.items() if item.init])

@@ -167,6 +167,7 @@ def freeze(folders: Mapping[str, Path], path: Path, debiased: str = "rooms") -> 
         table = pq.read_table(folder / SPLIT / METADATA["recipes"], columns=list(HASHED))
         pruned = pruned_ids(table.to_pylist()) if part == debiased else []
         record[part] = {**describe(folder), "pruned": pruned}
+    # With an indent json puts every id on a line of its own
     text = re.sub(r"\[[\d,\s]+\]", _wrapped, json.dumps(record, indent=1))
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")

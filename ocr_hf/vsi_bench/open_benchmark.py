@@ -17,6 +17,7 @@ def open_benchmark(data: str, revision: str | None = None) -> Benchmark:
     """
     if Path(data).is_dir():
         folder, found = Path(data), None
+    # A path that doesn't exist here should be named as such, and not be looked for on the Hub
     elif data.count("/") == 1 and not data.startswith((".", "/", "~")):
         folder, found = fetch_folder(data, revision, [*QUESTION_FILES, METADATA, MANIFEST, PRUNED])
     else:

@@ -180,6 +180,7 @@ def _pruned(row: dict) -> bool | None:
     value = row.get("pruned")
     if isinstance(value, str):
         return {"true": True, "false": False}.get(value.strip().lower())
+    # A table has NaN for a missing flag, which bool() takes for true
     return None if value is None or (isinstance(value, float) and math.isnan(value)) else bool(value)
 
 

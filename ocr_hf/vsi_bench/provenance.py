@@ -54,6 +54,7 @@ def describe_model(loaded: LoadedModel) -> dict[str, Any]:
     import torch
 
     generation = loaded.model.generation_config.to_diff_dict()
+    # Without private fields, what is returned besides the text, and the library's version, which is recorded elsewhere
     kept = {name: value for name, value in generation.items() if not name.startswith(("_", "output_", "transformers"))}
     device = loaded.model.device
     return {

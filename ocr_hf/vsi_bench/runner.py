@@ -87,6 +87,7 @@ def run_evaluation(
     answered = read_answers(out)
     processes.wait()  # nobody writes before everybody has read what is there
     pending = [batch for batch in batches if any((batch[0], row["id"]) not in answered for row in batch[1])]
+    # All processes have made the same list, so their shares are disjoint and complete
     _answer(harness, pending[processes.rank :: processes.count], AnswerLog(out, processes.rank), on_progress)
     processes.wait()
     results = None
@@ -132,6 +133,7 @@ def _open_run(out: Path, config: EvalConfig, facts: dict[str, Any], processes: P
     """Begin a run in `out`, or check that the one there is the same; it may be continued on another machine."""
     # Recorded in the results, but a run may move to another machine
     facts = {name: value for name, value in facts.items() if name != "hardware"}
+    # As it will be read back: a tuple, which JSON returns as a list, would look like another setting
     wanted = json.loads(json.dumps({**config.identity(), **facts}))
     path = out / RUN
     if processes.rank == 0:
@@ -180,6 +182,7 @@ Failed = tuple[Row, str]
 
 def _prepared(harness: Harness, batches: Sequence[Batch]) -> Iterator[tuple[str, list[Prepared | Failed]]]:
     """Yield each batch ready for the model, prepared one ahead in another thread."""
+    # One thread and no more: the harness's cache of encoded videos has no lock
     with ThreadPoolExecutor(1) as pool:
         ahead = [pool.submit(_prepare, harness, batch) for batch in batches[:1]]
         for number, (audit, _) in enumerate(batches):

@@ -19,6 +19,7 @@ from ocr_hf.vsi_bench.benchmark_files import digest_files, fetch_file
 from ocr_hf.vsi_bench.predictions import read_rows
 
 QUESTION_FILES = ("test.parquet", "test.jsonl", "test-*.parquet", "test*/*.parquet", "data/test*.parquet")
+# Files of a part of the questions, which would bring their ids a second time
 _SPLIT_FILES = ("debiased", "pruned")
 
 
