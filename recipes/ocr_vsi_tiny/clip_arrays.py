@@ -199,6 +199,7 @@ def _cell_shares(region: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Return the (T, rows * columns) share of each cell that a region (T, H, W) covers."""
     down = np.linspace(0, region.shape[1], rows + 1).astype(int)[:-1]
     right = np.linspace(0, region.shape[2], columns + 1).astype(int)[:-1]
+    # reduceat sums between edges, so frames needn't be multiples of the cells
     sums = np.add.reduceat(np.add.reduceat(region.astype(np.float32), down, axis=1), right, axis=2)
     return (sums * (rows * columns / (region.shape[1] * region.shape[2]))).reshape(len(region), -1)
 

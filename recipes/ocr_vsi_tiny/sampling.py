@@ -110,6 +110,7 @@ def choose_questions(
     more : tasks of which further questions are taken once each task has had one; () = any
     """
     decks = [[task[i] for i in rng.permutation(len(task))][: 1 if _is_long(task) else None] for task in tasks]
+    # The last turn is cut short at `count`, so the order of tasks must change
     rng.shuffle(decks)
     # One of each task in turn, as cards are dealt, so that rare tasks aren't crowded out
     out: list[TokenizedQuestion] = []

@@ -115,6 +115,7 @@ class SFTModel:
             return out
         for name, parts in sums.items():
             loss, count = torch.stack(parts).sum(0)
+            # A batch may hold nothing of a kind
             out[name] = loss / count.clamp(min=1.0)
         if self.seen is not None and "seen" in extra:
             placed = states.hidden[self.config.placed_layer][:, self.prefix.video]

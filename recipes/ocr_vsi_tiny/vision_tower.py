@@ -20,6 +20,7 @@ def vision_tokens(visual: torch.nn.Module, pixels: torch.Tensor, height: int, wi
     if set(visual.config.fullatt_block_indexes) != set(range(visual.config.depth)):
         raise ValueError("this vision tower has layers with windowed attention; use its own forward")
     embed = visual.patch_embed.proj.weight
+    # The convolution's stride is its kernel, so on patches it is one matrix product
     hidden = functional.linear(pixels, embed.flatten(1)).view(-1, height * width, embed.shape[0])
     cos, sin = visual.rotary_pos_emb(hidden, _positions(height, width, visual.spatial_merge_size))
     for block in visual.blocks:

@@ -113,6 +113,7 @@ def main(config: DemoOptions) -> None:
         demo.models.preload(every=True)  # its workers are forks of this process: what isn't loaded now never stays
     on_spaces = bool(os.environ.get("SPACE_ID"))
     page = build(demo)
+    # A Space is reached from outside its container
     page.launch(**launch_arguments(demo, "0.0.0.0" if on_spaces else config.host, config.port))
     # Only now: Gradio gives its server 5 s to come up, and then reports that there is no free port
     demo.rooms.warm_up(then=demo.models.preload)

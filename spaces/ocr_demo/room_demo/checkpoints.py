@@ -39,6 +39,7 @@ def checkpoint(given: str) -> Checkpoint:
 
     Visitors see only the last part of a folder's path.
     """
+    # A folder goes before a Hub id of the same name
     if Path(given).exists():
         return Checkpoint(Path(given).resolve().name, given)
     source, _, revision = given.partition("@")

@@ -32,6 +32,7 @@ def write_room_model(path: Path, scene: Scene, camera_to_world: np.ndarray) -> N
     for number, mesh in enumerate(scene.structure):
         _add(out, f"structure-{number}", _without_ceiling(mesh, scene), textures)
     for item in scene.objects:
+        # The ceiling it hangs from is cut away
         if item.label == "ceiling light":
             continue
         meshes = item.meshes or (_box_mesh(item.box, _color_of(item.label)),)
@@ -204,5 +205,6 @@ def _floor(polygon: np.ndarray, floor_z: float) -> Mesh:
 def _color_of(label: str) -> tuple[float, float, float]:
     import colorsys
 
+    # By the label, so that a chair has one colour in every room and at every start
     hue = hashlib.blake2b(label.encode(), digest_size=1).digest()[0] / 255.0
     return colorsys.hsv_to_rgb(hue, 0.35, 0.85)

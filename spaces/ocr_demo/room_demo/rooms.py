@@ -73,6 +73,7 @@ class Rooms:
         self.titles: dict[str, str] = {}
         for room in bundled:
             clip_id = f"{room.title.lower().replace(' ', '-')}-{room_key(room, size)}"
+            # Bound as defaults: a closure would see the loop's last room
             self.add(clip_id, room.title, lambda tell, room=room, clip_id=clip_id: self._film(room, clip_id, tell))
 
     def add(self, clip_id: str, title: str, make: Callable[[Tell], DemoClip]) -> None:

@@ -247,6 +247,7 @@ def _objects(given: Mapping[str, Any]) -> tuple[dict[int, str], dict[int, Orient
     for number, item in enumerate(items, 1):
         if not isinstance(item, dict):
             raise Problem(f"Object {number} is no JSON object; give label, center and size.")
+        # Labels enter questions, prompts and the page
         label = "".join(c for c in str(item.get("label", "")) if c.isalnum() or c in " -_").strip().lower()
         if not label:
             raise Problem(f"Object {number} has no label of letters; name it, as in 'chair'.")

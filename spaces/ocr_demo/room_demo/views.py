@@ -134,6 +134,7 @@ def from_link(demo: Demo, parameters: Mapping[str, str]) -> Choice:
     room = demo.rooms.find(parameters.get("room") or default)
     mode = parameters.get("mode") if parameters.get("mode") in MODES else "gaussian"
     policy = parameters.get("p") if parameters.get("p") in POLICIES else "chosen"
+    # Whatever a link says is a stranger's text: lists and numbers in it are kept short
     ids = [part for part in parameters.get("o", "").split(".") if part.isascii() and part.isdigit() and len(part) < 6]
     return Choice(
         room,
