@@ -16,6 +16,7 @@ from ocr_hf.settings.run_command import run
 COMMANDS = {
     "build": ("ocr_hf.commands.build:main", "make an ocr-vsi folder: vanilla and region-noisy videos with questions"),
     "view": ("ocr_hf.commands.view:main", "draw a contact sheet of an ocr-vsi folder"),
+    "place": ("ocr_hf.commands.place:main", "renew load_dataset's cache key of a copied, moved or edited folder"),
     "questions": ("ocr_hf.commands.questions:main", "print the VSI-Bench questions of one scene"),
     "sft": ("ocr_hf.train.sft:main", "fine-tune a model on questions, reasoning and answers"),
     "grpo": ("ocr_hf.train.grpo:main", "train it by OCR-GRPO, on one process; `accelerate launch` starts several"),

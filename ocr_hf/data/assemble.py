@@ -7,6 +7,7 @@
     ocr-vsi/train/vanilla/metadata.parquet rows of config `recipes`
     ocr-vsi/train/vanilla/CLIP.mp4         stored once however many questions it has
     ocr-vsi/train/noisy/CLIP.mp4
+    ocr-vsi/.huggingface.yaml              which folder this is, for caches (place.py); no part of the data set
 
 This is VideoFolder with its own file names, so `load_dataset` needs no code of ours, locally or on the Hub.
 """
@@ -29,14 +30,14 @@ from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.data.build_config import SPLITS, BuildConfig
 from ocr_hf.data.build_plan import ClipPlan, ScenePlan
 from ocr_hf.data.dataset_card import render_card
-from ocr_hf.data.schema import CONFIGS, MANIFEST, stored_features
+from ocr_hf.data.place import record_place
+from ocr_hf.data.schema import CONFIGS, MANIFEST, METADATA, stored_features
 from ocr_hf.data.staging import IDENTITY, Staging, identity
 from ocr_hf.data.statistics import Statistics
 
 ROW_GROUP = 100
 """Approximate rows of a row group: streaming the first row fetches one group. A clip's rows stay in one group, where
 their equal columns compress to almost nothing."""
-METADATA = {"pairs": "metadata.parquet", "recipes": "vanilla/metadata.parquet"}
 _LIBRARIES = ("av", "datasets", "numpy", "open3d", "pyarrow", "pycocotools")
 
 
@@ -59,6 +60,7 @@ def assemble(config: BuildConfig, scenes: tuple[ScenePlan, ...], staging: Stagin
     shutil.rmtree(staging.parts, ignore_errors=True)
     (staging.root / IDENTITY).unlink(missing_ok=True)
     os.replace(staging.root, staging.out)
+    record_place(staging.out)
     return manifest
 
 

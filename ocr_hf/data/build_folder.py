@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ocr_hf.data.assemble import assemble
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_plan import jobs, plan_scenes
+from ocr_hf.data.place import record_place
 from ocr_hf.data.schema import read_manifest
 from ocr_hf.data.staging import is_complete, open_staging
 from ocr_hf.data.workers import make_clips
@@ -65,6 +67,8 @@ def build_folder(
     # Before any folder is touched: scenes whose names clash end the build here.
     scenes = plan_scenes(config)
     if resume and not overwrite and is_complete(config, out):
+        with suppress(OSError):  # a finished folder on a read-only disk is none the worse
+            record_place(out)
         return read_manifest(out)
     staging = open_staging(config, out, resume=resume, overwrite=overwrite)
     # A build killed between its manifest and the folder's final name has nothing left to render.

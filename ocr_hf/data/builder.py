@@ -11,11 +11,10 @@ import datasets
 import pyarrow.dataset
 from datasets.builder import Key
 
-from ocr_hf.data.assemble import METADATA
 from ocr_hf.data.build_config import SPLITS, BuildConfig
 from ocr_hf.data.build_folder import build_folder
 from ocr_hf.data.build_plan import plan_scenes
-from ocr_hf.data.schema import CONFIGS, FORMAT_VERSION, features
+from ocr_hf.data.schema import CONFIGS, FORMAT_VERSION, METADATA, features
 
 _VERSION = datasets.Version(f"{FORMAT_VERSION}.0.0")
 

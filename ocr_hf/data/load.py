@@ -1,6 +1,7 @@
 """Loading an ocr-vsi data set, with its format checked, and its rows as clips.
 
-Plain `datasets.load_dataset(folder_or_id)` works as well; this adds the version check and one object per video.
+Plain `datasets.load_dataset(folder_or_id)` works as well; this adds the version check, a cache that knows when a folder
+was copied, moved or edited, and one object per video.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from typing import Any
 import datasets
 import numpy as np
 
+from ocr_hf.data.place import folder_key
 from ocr_hf.data.schema import (
     CONFIGS,
     MANIFEST,
+    METADATA,
     FormatError,
     check_version,
     features,
@@ -78,9 +81,12 @@ def load(
     if config not in CONFIGS:
         raise ValueError(f"ocr-vsi has no config '{config}'; it has {' and '.join(CONFIGS)}")
     source = os.fspath(source)
+    options: dict[str, Any] = {}
     if os.path.isdir(source):
         read_manifest(source)
         revision = None
+        # `datasets` names its cache after the folder's name and card; a description of one's own makes another name.
+        options["description"] = folder_key(source)
     elif os.path.isabs(source) or source.startswith(".") or source.count("/") != 1:
         raise FormatError(f"{source}: no such folder, and no ORG/NAME of the Hub; build one with `ocr-hf build`")
     else:
@@ -89,25 +95,10 @@ def load(
         check_version(manifest, f"{source}@{revision}")
         if streaming:
             return _stream(source, revision, config, manifest["statistics"]["splits"], split)
-    loaded = _load(source, config, split, streaming, revision)
-    if os.path.isdir(source) and not streaming and not _is_of(loaded, Path(source)):
-        # `datasets` names its cache after the folder's name and card: a moved folder finds the paths of the old place.
-        loaded = _load(source, config, split, streaming, revision, download_mode="force_redownload")
-    return loaded
-
-
-def _load(source: str, config: str, split: str | None, streaming: bool, revision: str | None, **options: Any) -> Any:
     loaded = datasets.load_dataset(source, config, split=split, streaming=streaming, revision=revision, **options)
     if isinstance(loaded, dict):
         return type(loaded)({name: _undecoded(rows) for name, rows in loaded.items()})
     return _undecoded(loaded)
-
-
-def _is_of(loaded: Any, folder: Path) -> bool:
-    """Return whether the rows' videos are in `folder`."""
-    splits = loaded.values() if isinstance(loaded, dict) else [loaded]
-    paths = [rows[0]["vanilla"]["path"] for rows in splits if len(rows)]
-    return all(Path(path).resolve().is_relative_to(folder.resolve()) for path in paths)
 
 
 def _undecoded(rows: Any) -> Any:
@@ -147,8 +138,6 @@ def _stream(repo: str, commit: str, config: str, splits: Iterable[str], split: s
 def _stream_split(folder: str, split: str, config: str) -> datasets.IterableDataset:
     import pyarrow
     import pyarrow.dataset
-
-    from ocr_hf.data.assemble import METADATA
 
     cache = pyarrow.CacheOptions(prefetch_limit=1, range_size_limit=FETCH_BYTES)
     metadata = f"{folder}/{METADATA[config]}"

@@ -21,6 +21,8 @@ FORMAT_VERSION = 1
 MANIFEST = "ocr_vsi.json"
 CONFIGS = ("pairs", "recipes")
 """`pairs`: vanilla and noisy video. `recipes`: vanilla video and footprints; the noise is made while training."""
+METADATA = {"pairs": "metadata.parquet", "recipes": "vanilla/metadata.parquet"}
+"""Metadata file of each config, below the folder of a split."""
 MAX_QUESTIONS = 1000
 """Per clip: a row's id is clip number * MAX_QUESTIONS + number of the question."""
 

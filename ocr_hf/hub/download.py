@@ -84,6 +84,8 @@ def pull(
             # os.replace can't put a folder over an existing one on every system.
             out.rmdir()  # empty, as was just seen
         os.replace(staging, out)
+        if kind == "dataset":
+            _record_place(out, wanted)
     return done
 
 
@@ -164,6 +166,14 @@ def _check_content(kind: Kind, repo: str, staging: Path, wanted: Tree) -> None:
 
         if (staging / MANIFEST).is_file():  # other data sets may be pulled too
             read_manifest(staging)
+
+
+def _record_place(out: Path, wanted: Tree) -> None:
+    from ocr_hf.data.place import PLACE, record_place
+    from ocr_hf.data.schema import MANIFEST
+
+    if MANIFEST in wanted and PLACE not in wanted:  # other data sets may be pulled too
+        record_place(out)
 
 
 def _wrong(folder: Path, wanted: Tree) -> dict[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ocr_hf.data.place import PLACE
 from ocr_hf.hub.backoff import with_retries
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ IGNORED_FOLDERS = {".git", ".cache", "__pycache__", ".ipynb_checkpoints", ".pyte
 IGNORED_SUFFIXES = (".tmp", ".incomplete", ".lock", ".pyc")
 PULL_RECORD = ".pulled.json"
 """Written by `ocr-hf pull`: the commit that a folder was pulled from. Never pushed."""
-IGNORED_NAMES = {".DS_Store", "Thumbs.db", PULL_RECORD}
+IGNORED_NAMES = {".DS_Store", "Thumbs.db", PULL_RECORD, PLACE}
 
 MAX_FILES = 25_000
 """The Hub takes no more large files in a commit, and a push is one commit."""

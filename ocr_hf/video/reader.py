@@ -218,6 +218,9 @@ def _open(source: Any) -> tuple[Any, str]:
 
             return fsspec.open(path, "rb").open(), path
         if not os.path.isfile(path):
-            raise FileNotFoundError(f"{path}: no such video; check the path or build the data set again")
+            raise FileNotFoundError(
+                f"{path}: no such video; where `load_dataset` gave the path, its folder was moved or deleted since: "
+                "call it with download_mode='force_redownload', else check the path"
+            )
         return path, path
     raise TypeError(f"can't read a video from {type(source).__name__}; give a path, bytes, a decoder or a Video dict")

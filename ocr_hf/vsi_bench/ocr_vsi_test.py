@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from ocr_hf.data.assemble import METADATA
 from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_folder import build_folder
 from ocr_hf.data.load import scenes
+from ocr_hf.data.schema import METADATA
 from ocr_hf.vsi_bench.debias import pruned_ids
 from ocr_hf.vsi_bench.ocr_vsi_layout import PRUNED
 

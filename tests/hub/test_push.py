@@ -17,7 +17,8 @@ MAKERS = {"dataset": make_dataset, "model": make_model, "metric": make_metric}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".pulled.json")
+    local = (".pulled.json", ".huggingface.yaml")
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in local)
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 

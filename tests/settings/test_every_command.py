@@ -229,7 +229,7 @@ def completed(words: str) -> tuple[list[str], set[str]]:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("ocr-hf p", {"push", "pull"}),
+        ("ocr-hf p", {"place", "push", "pull"}),
         ("ocr-hf build --clips", {"--clips-per-scene"}),
         ("ocr-hf grpo --num-gen", {"--num-generations", "--num-generations-eval"}),
         ("ocr-hf sft --on-b", {"--on-bad-video"}),
