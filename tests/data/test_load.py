@@ -112,3 +112,21 @@ def test_row_groups_are_small(tmp_path: Path) -> None:
     build_folder(small_config(scenes=1), tmp_path / "one")
     file = pq.ParquetFile(tmp_path / "one/train/metadata.parquet")
     assert max(file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)) < 2 * assemble.ROW_GROUP
+
+
+def test_the_documented_lines_batch(in_parent: Path) -> None:
+    torch = pytest.importorskip("torch")
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    code = page.split("## Batches", 1)[1].split("```python\n", 1)[1].split("```", 1)[0]
+    found: dict = {}
+    exec(code, found)
+    rows = found["rows"]
+    for start, batch in zip(range(0, len(rows), 4), found["tensors"], strict=True):
+        part = rows[start : start + 4]
+        assert batch["question"] == part["question"] and batch["id"].tolist() == part["id"]
+        for name in ("camera_to_world", "intrinsics"):
+            np.testing.assert_allclose(batch[name], np.array(part[name]), rtol=1e-6)
+    batch = next(iter(found["videos"]))
+    assert batch["frames"].shape == (4, 4, 72, 96, 3) and batch["frames"].dtype == torch.uint8
+    np.testing.assert_array_equal(batch["frames"][3], read_frames(rows[3]["vanilla"])[0])
+    assert [row for batch in found["whole"] for row in batch] == list(rows)
