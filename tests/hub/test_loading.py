@@ -149,7 +149,7 @@ def test_what_cannot_be_loaded_says_why(hub_api, hub_client, tmp_path):
         ("org/gated", None): "is gated; accept its terms",
         ("org/nothing", None): "no model on the Hub that your token sees",
         ("org/full", "v9"): "'org/full' at revision 'v9' does not exist",
-        ("org/other", None): "type 'bert', whose video input is not supported",
+        ("org/other", None): "type 'bert', which transformers does not load for image and text to text",
         ("org/pickled", None): "no weights in safetensors format, and others are not read",
         ("org/adapter", None): "has no adapter_model.safetensors, and other weights are not read",
     }

@@ -51,7 +51,7 @@ def test_every_stage_leaves_a_model_and_what_it_cost(trained):
         assert moved - tower, stage
         assert bool(moved & tower) == (stage != "text-only"), stage
         facts = json.loads((trained / stage / "model" / "ocr_hf.json").read_text())
-        assert facts == {"num_frames": 8, "max_pixels": 9408, "prompt": "official"}
+        assert facts == {"frames": 8, "max_pixels": 9408, "prompt": "official"}
         size = (trained / stage / "model" / "model.safetensors").stat().st_size
         assert size < 20e6
         lines = [json.loads(line) for line in (trained / stage / "log.jsonl").read_text().splitlines()]

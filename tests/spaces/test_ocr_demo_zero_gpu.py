@@ -14,6 +14,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
+from ocr_hf.settings.run_command import call
 from tests.spaces.ocr_demo_rooms import SPACE, boxes_demo
 
 from room_demo import answers  # isort: skip
@@ -30,7 +31,7 @@ KEYS = [("a", "vanilla"), ("a", "noisy")]
 def copy_of(name: str, path) -> ModuleType:
     """Import a file once more, under another name, so that its decorators run again."""
     spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # its dataclasses look for their module there
     spec.loader.exec_module(module)
     return module
 
@@ -124,6 +125,5 @@ def test_every_model_is_loaded_before_the_page_starts(zero, monkeypatch, tmp_pat
     monkeypatch.setattr(app, "make_demo", lambda options: type(demo)(demo.rooms, demo.videos, models))
     monkeypatch.setattr(app, "build", lambda demo: page)
     monkeypatch.setattr(app, "sweep_regularly", lambda rooms: None)
-    monkeypatch.setattr(sys, "argv", ["app.py"])
-    app.main()
+    call(app.main, [], "app.py")
     assert started == [(sorted(UNTRAINED), "127.0.0.1"), "waiting"]
