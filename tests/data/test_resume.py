@@ -40,6 +40,8 @@ def test_a_killed_build_resumes_to_the_same_bytes(built_real: Path, tmp_path: Pa
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # A shell that runs pytest in the background ignores SIGINT, and Python would inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while not list(staging.glob(".parts/procedural*.json")):
