@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ def make_clips(config: BuildConfig, work: list[ScenePlan], staging: Staging, num
         for plan in work:
             yield from build_scene(config, plan, staging)
         return
-    with _one_thread_each(), _noting_interrupts() as was_interrupted:
+    with _one_thread_each():
         pool = ProcessPoolExecutor(min(num_proc, len(work)), get_context("spawn"), initializer=_start_worker)
         finished = False
         try:
@@ -39,10 +39,6 @@ def make_clips(config: BuildConfig, work: list[ScenePlan], staging: Staging, num
                 yield from done.result()
             finished = True
         except BrokenProcessPool as error:
-            # Ctrl-C reaches the whole process group. Where Python raised KeyboardInterrupt inside a callback, which
-            # swallows it, the workers' deaths are all that is seen of it here.
-            if was_interrupted():
-                raise KeyboardInterrupt from error
             raise RuntimeError(
                 "a worker was killed (out of memory?); continue with --resume, or with a smaller --num-proc"
             ) from error
@@ -68,28 +64,6 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-@contextmanager
-def _noting_interrupts() -> Iterator[Callable[[], bool]]:
-    """Yield a function that tells whether SIGINT has come since; the handler that was there still runs."""
-    before = signal.getsignal(signal.SIGINT)
-    came: list[int] = []
-
-    def handler(number: int, frame: Any) -> None:
-        came.append(number)
-        if callable(before):
-            before(number, frame)
-
-    # Only the main thread may set handlers; in a notebook's or a server's thread Ctrl-C isn't ours to see.
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield lambda: False
-        return
-    signal.signal(signal.SIGINT, handler)
-    try:
-        yield lambda: bool(came)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _start_worker() -> None:
