@@ -14,27 +14,50 @@ import numpy as np
 
 from ocr_hf.scenes.randomness import pick
 
-DOOR_HEIGHT_M = 2.05
+DOOR_HEIGHT_M = (1.85, 2.38)
+"""Range of the height of the doors of a home."""
+AREA_TRIES = 200
+"""Plans tried with one floor area before another is drawn: some areas can't be divided among any kinds of rooms."""
 
 
 @dataclass(frozen=True)
 class RoomNeeds:
-    """How large a kind of room may be: shortest side and target area range, metres and m2."""
+    """How large a kind of room may be: shortest side and range of its area, metres and m2, on the walls' centre lines."""
 
     min_side_m: float
     area_m2: tuple[float, float]
 
 
 NEEDS = {
-    "living room": RoomNeeds(3.7, (17.0, 30.0)),
-    "bedroom": RoomNeeds(3.2, (12.0, 19.0)),
-    "kitchen": RoomNeeds(2.9, (11.0, 20.0)),
-    "bathroom": RoomNeeds(2.2, (5.5, 9.0)),
-    "office": RoomNeeds(2.9, (9.5, 18.0)),
-    "meeting room": RoomNeeds(3.6, (16.0, 28.0)),
+    "living room": RoomNeeds(3.1, (12.0, 60.0)),
+    "bedroom": RoomNeeds(2.4, (6.6, 34.0)),
+    "kitchen": RoomNeeds(2.2, (6.0, 30.0)),
+    "bathroom": RoomNeeds(1.75, (4.0, 14.0)),
+    "office": RoomNeeds(2.3, (6.0, 42.0)),
+    "meeting room": RoomNeeds(3.0, (11.0, 60.0)),
 }
+ROOM_SHARES = (0.5, 0.2, 0.17, 0.13)
+"""How many homes have one, two, three and four rooms. Half are single rooms, as most scans are."""
+_QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+HOME_AREA_M2 = {
+    1: (6.0, 7.8, 10.0, 14.5, 21.5, 32.0, 58.0),
+    2: (12.0, 13.5, 16.5, 21.0, 28.0, 38.0, 56.0),
+    3: (19.0, 21.0, 25.0, 31.0, 39.0, 48.0, 60.0),
+    4: (27.0, 30.0, 35.0, 41.0, 48.0, 54.0, 62.0),
+}
+"""Floor area of a home by its number of rooms, at _QUANTILES. Together with ROOM_SHARES it is spread as the areas of
+VSI-Bench's scenes are (tenth, fiftieth, ninetieth percentile 8, 17.5, 38 m2), from 6 to 62 m2."""
 HOMES: dict[int, tuple[tuple[str, ...], ...]] = {
-    1: (("living room",), ("bedroom",), ("kitchen",), ("office",), ("meeting room",), ("living room",)),
+    1: (
+        ("living room",),
+        ("bedroom",),
+        ("bedroom",),
+        ("kitchen",),
+        ("office",),
+        ("meeting room",),
+        ("living room",),
+        ("bathroom",),
+    ),
     2: (
         ("living room", "kitchen"),
         ("bedroom", "bathroom"),
@@ -167,27 +190,37 @@ def sample_floor_plan(rng: np.random.Generator, count: int) -> FloorPlan:
     if count not in HOMES:
         raise ValueError(f"rooms is {count}; procedural homes have 1 to 4 rooms")
     # Rejection sampling: repairing bad plans instead would favour some layouts over others.
+    tries = 0
     while True:
+        # Drawn once for many tries: were it drawn anew each time, areas that are hard to divide would become rare.
+        if tries % AREA_TRIES == 0:
+            area_m2 = float(np.interp(rng.random(), _QUANTILES, HOME_AREA_M2[count]))
+        tries += 1
         kinds = list(pick(rng, HOMES[count]))
-        cells = _sample_cells(rng, kinds)
+        cells = _sample_cells(rng, kinds, area_m2)
         if cells is None:
             continue
         kinds, outlines = zip(*cells, strict=True)
         thickness = float(rng.uniform(0.10, 0.18))
         rooms = tuple(RoomPlan(kind, _walls(outline, thickness)) for kind, outline in cells)
-        doors = _sample_doors(rng, rooms)
+        door_m = float(rng.uniform(*DOOR_HEIGHT_M))
+        doors = _sample_doors(rng, rooms, door_m)
         if doors is None:
             continue
-        openings = doors + _sample_entry_and_windows(rng, rooms, doors)
-        return FloorPlan(rooms, tuple(openings), thickness, float(rng.uniform(2.45, 2.85)), outlines)
+        openings = doors + _sample_entry_and_windows(rng, rooms, doors, door_m)
+        return FloorPlan(rooms, tuple(openings), thickness, float(rng.uniform(2.4, 3.1)), outlines)
 
 
-def _sample_cells(rng: np.random.Generator, kinds: list[str]) -> list[tuple[str, np.ndarray]] | None:
-    """Return (kind, outline on centre lines) per room, or None where a room came out too narrow."""
-    areas = [rng.uniform(*NEEDS[kind].area_m2) for kind in kinds]
-    aspect = rng.uniform(0.75, 1.35)
-    width = np.sqrt(sum(areas) * aspect)
-    home = (0.0, 0.0, float(width), float(sum(areas) / width))
+def _sample_cells(rng: np.random.Generator, kinds: list[str], area_m2: float) -> list[tuple[str, np.ndarray]] | None:
+    """Return (kind, outline on centre lines) per room, or None where a room came out too small, large or narrow."""
+    # Logarithms: a room is as likely between 6 and 12 m2 as between 12 and 24.
+    wanted = np.array([np.exp(rng.uniform(*np.log(NEEDS[kind].area_m2))) for kind in kinds])
+    areas = wanted * area_m2 / wanted.sum()
+    if any(not low <= area <= high for area, (low, high) in zip(areas, (NEEDS[k].area_m2 for k in kinds), strict=True)):
+        return None
+    aspect = float(np.exp(rng.uniform(*np.log((0.6, 1.7)))))
+    width = np.sqrt(area_m2 * aspect)
+    home = (0.0, 0.0, float(width), float(area_m2 / width))
     # Which rooms become neighbours is decided by their order alone: the cuts below go through it.
     order = rng.permutation(len(kinds))
     cells = _split(rng, home, [(kinds[i], float(areas[i])) for i in order])
@@ -278,7 +311,7 @@ def _shared(first: Wall, second: Wall) -> tuple[float, float] | None:
     return (low, high) if high > low else None
 
 
-def _sample_doors(rng: np.random.Generator, rooms: tuple[RoomPlan, ...]) -> list[Opening] | None:
+def _sample_doors(rng: np.random.Generator, rooms: tuple[RoomPlan, ...], door_m: float) -> list[Opening] | None:
     """Return openings that join all rooms, None where they cannot be joined."""
     candidates = []
     for i in range(len(rooms)):
@@ -307,7 +340,7 @@ def _sample_doors(rng: np.random.Generator, rooms: tuple[RoomPlan, ...]) -> list
         open_plan = {rooms[i].kind, rooms[j].kind} == {"living room", "kitchen"} and span[1] - span[0] > 2.2
         wide = open_plan and rng.random() < 0.5
         width = rng.uniform(1.2, 1.7) if wide else rng.uniform(0.82, 0.92)
-        height = 2.2 if wide else DOOR_HEIGHT_M
+        height = max(2.2, door_m) if wide else door_m
         near_end = rng.uniform(0.14, 0.30)
         low = pick(
             rng, (span[0] + near_end, span[1] - near_end - width, rng.uniform(span[0] + 0.14, span[1] - 0.14 - width))
@@ -318,7 +351,7 @@ def _sample_doors(rng: np.random.Generator, rooms: tuple[RoomPlan, ...]) -> list
 
 
 def _sample_entry_and_windows(
-    rng: np.random.Generator, rooms: tuple[RoomPlan, ...], doors: list[Opening]
+    rng: np.random.Generator, rooms: tuple[RoomPlan, ...], doors: list[Opening], door_m: float
 ) -> list[Opening]:
     """Return a closed door to the outside and windows in the outer walls."""
     openings: list[Opening] = []
@@ -332,22 +365,24 @@ def _sample_entry_and_windows(
         for wall, low, high in spans:
             if wanted == 0:
                 break
-            opening = _sample_opening(rng, kind, wall, low, high, index, rooms[index].kind)
+            opening = _sample_opening(rng, kind, wall, low, high, index, rooms[index].kind, door_m)
             if opening and not any(_too_close(opening, other) for other in doors + openings):
                 openings.append(opening)
                 wanted -= 1
     return openings
 
 
-def _sample_opening(rng, kind: str, wall: Wall, low: float, high: float, room: int, room_kind: str) -> Opening | None:
+def _sample_opening(
+    rng, kind: str, wall: Wall, low: float, high: float, room: int, room_kind: str, door_m: float
+) -> Opening | None:
     if kind == "entry":
-        width, z0, z1, margin = rng.uniform(0.88, 0.98), 0.0, DOOR_HEIGHT_M, 0.2
+        width, z0, z1, margin = rng.uniform(0.82, 1.05), 0.0, door_m, 0.2
     elif room_kind == "bathroom":
-        width, z0, z1, margin = rng.uniform(0.5, 0.8), 1.35, 2.05, 0.3
+        width, z0, z1, margin = rng.uniform(0.4, 0.95), rng.uniform(1.1, 1.45), rng.uniform(1.9, 2.2), 0.3
     elif room_kind == "kitchen":
-        width, z0, z1, margin = rng.uniform(0.8, 1.4), 1.16, rng.uniform(2.05, 2.2), 0.45
+        width, z0, z1, margin = rng.uniform(0.6, 1.8), 1.16, rng.uniform(1.85, 2.3), 0.3
     else:
-        width, z0, z1, margin = rng.uniform(0.9, 1.8), rng.uniform(0.85, 1.0), rng.uniform(2.05, 2.25), 0.45
+        width, z0, z1, margin = rng.uniform(0.6, 2.4), rng.uniform(0.78, 1.05), rng.uniform(1.85, 2.3), 0.3
     if high - low < width + 2 * margin:
         return None
     start = float(rng.uniform(low + margin, high - margin - width))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ocr_hf.scenes.homes.floor_plan import FloorPlan, sample_floor_plan
+from ocr_hf.scenes.homes.floor_plan import ROOM_SHARES, FloorPlan, sample_floor_plan
 from ocr_hf.scenes.homes.furniture.style import sample_style
 from ocr_hf.scenes.homes.placement import Placement
 from ocr_hf.scenes.homes.room_layout import RoomLayout
@@ -36,7 +36,7 @@ class HomeLayout:
 
 def layout_home(seed: int, rooms: int | None = None) -> HomeLayout:
     """Sample a home: its plan and where everything stands; `rooms` is 1 to 4, None lets the seed choose."""
-    count = int(generator(seed, "rooms").integers(1, 5)) if rooms is None else rooms
+    count = int(generator(seed, "rooms").choice(4, p=ROOM_SHARES)) + 1 if rooms is None else rooms
     # Each step has a generator of its own: a change to the furniture of one room leaves plan, style and the other rooms
     # as they were.
     plan = sample_floor_plan(generator(seed, "plan", count), count)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ocr_hf.scenes.homes.furniture.furniture_model import Model, Parts
 from ocr_hf.scenes.homes.furniture.joinery import fronts
+from ocr_hf.scenes.homes.furniture.sizes import sized
 from ocr_hf.scenes.homes.furniture.style import BLACK, CERAMIC, CHROME, DARK, STEEL, WHITE, Style
 from ocr_hf.scenes.homes.materials import plain
 from ocr_hf.scenes.homes.primitives import block, cylinder, lathe, rounded_box, tube
@@ -85,6 +86,7 @@ def _tap(x: float, y: float, z: float, height: float, reach: float):
     return tube([(x, y, z), (x, y, z + height - radius), *arc[1:], (x, y - reach, z + height - radius - 0.05)], 0.013)
 
 
+@sized(0.9, 1.64, 1.98, follow=(0.4, 0.2, 1.0))
 def refrigerator(rng: Rng, style: Style) -> Model:
     """A refrigerator with two doors one above the other, or side by side."""
     side_by_side = rng.random() < 0.3
@@ -122,7 +124,7 @@ def refrigerator(rng: Rng, style: Style) -> Model:
 
 def stove(rng: Rng, style: Style) -> Model:
     """A cooker: four burners above an oven with a window, knobs between them."""
-    width, depth, height = rng.uniform(0.58, 0.76), 0.63, COUNTER_HEIGHT_M
+    width, depth, height = rng.uniform(0.5, 1.15), 0.63, COUNTER_HEIGHT_M
     x, y = width / 2, depth / 2
     body = style.appliance
     parts = Parts()
@@ -242,6 +244,7 @@ def exhaust_fan(rng: Rng, style: Style, width: float = 0.6) -> Model:
     return parts.model("exhaust fan")
 
 
+@sized(0.4, 0.5, 0.74, follow=(1.0, 0.7, 0.5))
 def microwave(rng: Rng, style: Style) -> Model:
     """A microwave oven: a dark door, a handle, a panel with a clock."""
     width, depth, height = rng.uniform(0.44, 0.54), rng.uniform(0.33, 0.40), rng.uniform(0.26, 0.31)

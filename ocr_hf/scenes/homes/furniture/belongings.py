@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ocr_hf.scenes.homes.furniture.furniture_model import Model, Parts
+from ocr_hf.scenes.homes.furniture.sizes import sized
 from ocr_hf.scenes.homes.furniture.style import BLACK, DARK, GREY, STEEL, WHITE, Style
 from ocr_hf.scenes.homes.materials import Finish, plain
 from ocr_hf.scenes.homes.primitives import block, cylinder, ellipsoid, extruded, prism, rounded_box, tube
@@ -13,6 +14,7 @@ from ocr_hf.scenes.randomness import pick
 Rng = np.random.Generator
 
 
+@sized(0.34, 0.48, 0.66)
 def backpack(rng: Rng, style: Style) -> Model:
     """A backpack standing on the floor: body, front pocket, straps."""
     width, depth, height = rng.uniform(0.28, 0.34), rng.uniform(0.16, 0.2), rng.uniform(0.42, 0.5)
@@ -48,6 +50,7 @@ def backpack(rng: Rng, style: Style) -> Model:
     return parts.model("backpack")
 
 
+@sized(0.42, 0.64, 0.95)
 def suitcase(rng: Rng, style: Style) -> Model:
     """An upright suitcase on wheels with its handle out."""
     width, depth, height = rng.uniform(0.38, 0.46), rng.uniform(0.22, 0.27), rng.uniform(0.5, 0.66)
@@ -77,6 +80,7 @@ def suitcase(rng: Rng, style: Style) -> Model:
     return parts.model("suitcase")
 
 
+@sized(0.22, 0.29, 0.38)
 def shoes(rng: Rng, style: Style) -> Model:
     """A pair of shoes."""
     upper = Finish(
@@ -104,6 +108,7 @@ def shoes(rng: Rng, style: Style) -> Model:
     return parts.model("shoes")
 
 
+@sized(0.24, 0.38, 0.58)
 def paper_bag(rng: Rng, style: Style) -> Model:
     """A paper bag with handles, open at the top."""
     width, depth, height = rng.uniform(0.26, 0.34), rng.uniform(0.12, 0.16), rng.uniform(0.30, 0.38)
@@ -129,6 +134,7 @@ def paper_bag(rng: Rng, style: Style) -> Model:
     return parts.model("paper bag")
 
 
+@sized(0.85, 1.02, 1.15)
 def guitar(rng: Rng, style: Style) -> Model:
     """A guitar on a low stand, leaning back."""
     wood = Finish("wood", pick(rng, ((0.82, 0.56, 0.28), (0.60, 0.30, 0.16), (0.90, 0.74, 0.48))))
@@ -154,6 +160,7 @@ def guitar(rng: Rng, style: Style) -> Model:
     return parts.model("guitar")
 
 
+@sized(1.2, 1.46, 1.62, follow=(1.0, 0.4, 0.3))
 def piano(rng: Rng, style: Style) -> Model:
     """An upright piano with its keys."""
     width, depth, height = rng.uniform(1.40, 1.52), rng.uniform(0.56, 0.64), rng.uniform(1.08, 1.25)

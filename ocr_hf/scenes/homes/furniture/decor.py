@@ -6,6 +6,7 @@ import numpy as np
 
 from ocr_hf.scenes.homes.furniture.furniture_model import Model, Parts
 from ocr_hf.scenes.homes.furniture.joinery import frame
+from ocr_hf.scenes.homes.furniture.sizes import sized
 from ocr_hf.scenes.homes.furniture.style import BLACK, CERAMIC, CHROME, DARK, GREY, SOIL, STEEL, WHITE, Style
 from ocr_hf.scenes.homes.materials import Finish, plain
 from ocr_hf.scenes.homes.pictures import picture
@@ -93,6 +94,7 @@ def plant(rng: Rng, style: Style, tall: bool | None = None) -> Model:
     return parts.model("plant")
 
 
+@sized(0.35, 0.7, 1.3)
 def wall_picture(rng: Rng, style: Style) -> Model:
     """A framed painting; front to -y."""
     width, height = pick(rng, ((0.5, 0.7), (0.7, 0.5), (0.9, 0.6), (0.45, 0.45), (1.1, 0.7), (0.35, 0.5)))
@@ -109,6 +111,7 @@ def wall_picture(rng: Rng, style: Style) -> Model:
     return parts.model("picture")
 
 
+@sized(0.98, 1.8, 2.4, follow=(1.0, 0.0, 0.5))
 def whiteboard(rng: Rng, style: Style) -> Model:
     """A whiteboard with writing and a tray for pens; front to -y."""
     width, height = rng.uniform(1.2, 2.2), rng.uniform(0.9, 1.2)
@@ -128,6 +131,7 @@ def whiteboard(rng: Rng, style: Style) -> Model:
     return parts.model("whiteboard")
 
 
+@sized(0.24, 0.32, 0.5)
 def clock(rng: Rng, style: Style) -> Model:
     """A round wall clock; front to -y."""
     radius = rng.uniform(0.13, 0.2)
@@ -159,6 +163,7 @@ def radiator(rng: Rng, style: Style, width: float | None = None) -> Model:
     return parts.model("radiator")
 
 
+@sized(0.48, 0.85, 1.5, follow=(1.0, 0.3, 0.5))
 def heater(rng: Rng, style: Style) -> Model:
     """A portable oil heater: fins, feet on castors, a control box."""
     fins, height, depth = int(rng.integers(7, 12)), rng.uniform(0.55, 0.64), 0.16
@@ -186,6 +191,7 @@ def heater(rng: Rng, style: Style) -> Model:
     return parts.model("heater")
 
 
+@sized(1.1, 1.45, 1.9, follow=(1.0, 0.3, 0.5))
 def fireplace(rng: Rng, style: Style) -> Model:
     """A fireplace: mantel, surround, brick hearth and burning logs."""
     width, height, depth = rng.uniform(1.2, 1.5), rng.uniform(1.0, 1.2), rng.uniform(0.34, 0.42)
@@ -217,6 +223,7 @@ def fireplace(rng: Rng, style: Style) -> Model:
     return parts.model("fireplace")
 
 
+@sized(0.28, 0.42, 0.85)
 def trash_bin(rng: Rng, style: Style) -> Model:
     """A waste-paper basket or a pedal bin."""
     parts = Parts()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ocr_hf.scenes.homes.furniture.furniture_model import Model, Parts
+from ocr_hf.scenes.homes.furniture.sizes import sized
 from ocr_hf.scenes.homes.furniture.style import BLACK, DARK, GREY, STEEL, WHITE, Style
 from ocr_hf.scenes.homes.materials import plain
 from ocr_hf.scenes.homes.pictures import picture
@@ -30,6 +31,7 @@ def _face(parts: Parts, kind: str, rng: Rng, x: float, y: float, z0: float, z1: 
     parts.add_picture(picture(kind, int(rng.integers(6)), emission), picture_plane(x, y, z0, z1))
 
 
+@sized(0.6, 0.98, 1.4)
 def tv(rng: Rng, style: Style, on_wall: bool = False) -> Model:
     """A flat television on two feet, or for a wall; on or off."""
     width = rng.uniform(0.95, 1.45)
@@ -54,6 +56,7 @@ def tv(rng: Rng, style: Style, on_wall: bool = False) -> Model:
     return parts.model("tv")
 
 
+@sized(0.42, 0.57, 0.78)
 def monitor(rng: Rng, style: Style) -> Model:
     """A computer monitor on its stand."""
     width = rng.uniform(0.5, 0.64)
@@ -67,6 +70,7 @@ def monitor(rng: Rng, style: Style) -> Model:
     return parts.model("monitor")
 
 
+@sized(0.3, 0.42, 0.5)
 def keyboard(rng: Rng, style: Style) -> Model:
     """A keyboard."""
     width, depth = rng.uniform(0.40, 0.46), rng.uniform(0.13, 0.16)
@@ -85,6 +89,7 @@ def keyboard(rng: Rng, style: Style) -> Model:
     return parts.model("keyboard")
 
 
+@sized(0.09, 0.11, 0.14)
 def mouse(rng: Rng, style: Style) -> Model:
     """A computer mouse."""
     body = pick(rng, (DARK, BLACK, WHITE))
@@ -100,6 +105,7 @@ def mouse(rng: Rng, style: Style) -> Model:
     return parts.model("computer mouse")
 
 
+@sized(0.25, 0.35, 0.46)
 def laptop(rng: Rng, style: Style) -> Model:
     """An open laptop."""
     width, depth = rng.uniform(0.31, 0.37), rng.uniform(0.21, 0.25)
@@ -126,6 +132,7 @@ def laptop(rng: Rng, style: Style) -> Model:
     return parts.model("laptop")
 
 
+@sized(0.3, 0.45, 0.6)
 def tower(rng: Rng, style: Style) -> Model:
     """A computer tower."""
     width, depth, height = rng.uniform(0.17, 0.21), rng.uniform(0.38, 0.46), rng.uniform(0.36, 0.46)
@@ -146,6 +153,7 @@ def tower(rng: Rng, style: Style) -> Model:
     return parts.model("computer tower")
 
 
+@sized(0.38, 0.52, 0.66)
 def printer(rng: Rng, style: Style) -> Model:
     """A desktop printer with paper in its trays."""
     width, depth, height = rng.uniform(0.38, 0.46), rng.uniform(0.28, 0.34), rng.uniform(0.22, 0.30)
@@ -167,6 +175,7 @@ def printer(rng: Rng, style: Style) -> Model:
     return parts.model("printer")
 
 
+@sized(0.16, 0.25, 0.42)
 def telephone(rng: Rng, style: Style) -> Model:
     """A desk telephone: wedge, keys, handset."""
     body = pick(rng, (BLACK, DARK, plain((0.86, 0.85, 0.80)), plain((0.65, 0.15, 0.13))))
@@ -191,6 +200,7 @@ def telephone(rng: Rng, style: Style) -> Model:
     return parts.model("telephone")
 
 
+@sized(0.22, 0.32, 0.5)
 def power_strip(rng: Rng, style: Style) -> Model:
     """A power strip with its cable."""
     sockets = int(rng.integers(3, 7))
@@ -205,6 +215,7 @@ def power_strip(rng: Rng, style: Style) -> Model:
     return parts.model("power strip")
 
 
+@sized(0.14, 0.2, 0.3)
 def headphones(rng: Rng, style: Style) -> Model:
     """Headphones lying on their side: a bow and two cushions."""
     color = pick(rng, (BLACK, WHITE, plain(style.accents[0])))
@@ -218,6 +229,7 @@ def headphones(rng: Rng, style: Style) -> Model:
     return parts.model("headphones")
 
 
+@sized(0.45, 1.0, 1.28)
 def fan(rng: Rng, style: Style) -> Model:
     """A standing fan: foot, pole, a cage of rings and three blades, facing -y."""
     height, radius = rng.uniform(1.05, 1.3), rng.uniform(0.19, 0.23)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ocr_hf.scenes.homes.furniture.furniture_model import Model, Parts
+from ocr_hf.scenes.homes.furniture.sizes import sized
 from ocr_hf.scenes.homes.furniture.style import CERAMIC, DARK, WHITE, Style
 from ocr_hf.scenes.homes.materials import Finish, plain
 from ocr_hf.scenes.homes.primitives import block, cylinder, lathe, tube
@@ -14,6 +15,7 @@ Rng = np.random.Generator
 GLOW = plain((1.0, 0.96, 0.88), emission=1.0)
 
 
+@sized(1.2, 1.5, 1.8)
 def floor_lamp(rng: Rng, style: Style) -> Model:
     """A standing lamp with a cloth shade."""
     height, metal = rng.uniform(1.4, 1.7), style.metal
@@ -29,6 +31,7 @@ def floor_lamp(rng: Rng, style: Style) -> Model:
     return parts.model("lamp")
 
 
+@sized(0.3, 0.48, 0.8)
 def table_lamp(rng: Rng, style: Style) -> Model:
     """A lamp with a ceramic or wooden foot and a cloth shade."""
     height, base = rng.uniform(0.36, 0.52), rng.uniform(0.055, 0.085)
@@ -56,6 +59,7 @@ def table_lamp(rng: Rng, style: Style) -> Model:
     return parts.model("lamp")
 
 
+@sized(0.32, 0.45, 0.65)
 def desk_lamp(rng: Rng, style: Style) -> Model:
     """A jointed lamp that leans over its desk (towards -y)."""
     metal = pick(rng, (DARK, WHITE, plain(style.accents[0]), style.metal))
@@ -71,6 +75,7 @@ def desk_lamp(rng: Rng, style: Style) -> Model:
     return parts.model("lamp")
 
 
+@sized(0.28, 0.5, 1.3, follow=(1.0, 1.0, 0.3))
 def ceiling_light(rng: Rng, style: Style) -> Model:
     """A flat disc, a panel, a hanging dome or a globe."""
     kind = pick(rng, ("disc", "panel", "dome", "globe"))

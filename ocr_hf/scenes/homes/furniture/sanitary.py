@@ -6,6 +6,7 @@ import numpy as np
 
 from ocr_hf.scenes.homes.furniture.furniture_model import Model, Parts
 from ocr_hf.scenes.homes.furniture.joinery import frame, fronts
+from ocr_hf.scenes.homes.furniture.sizes import sized
 from ocr_hf.scenes.homes.furniture.style import BLACK, CERAMIC, CHROME, DARK, GREY, WHITE, Style
 from ocr_hf.scenes.homes.materials import Finish, plain
 from ocr_hf.scenes.homes.pictures import picture
@@ -39,6 +40,7 @@ def _oval_solid(profile: list[tuple[float, float]], depth_to_width: float) -> Sh
     return shape._replace(vertices=shape.vertices * (1.0, depth_to_width, 1.0))
 
 
+@sized(0.5, 0.73, 0.9)
 def toilet(rng: Rng, style: Style) -> Model:
     """A toilet: bowl, seat ring, lid up or down, cistern with a button."""
     seat = rng.uniform(0.40, 0.43)
@@ -137,6 +139,7 @@ def _rounded_rectangle(x0: float, x1: float, y0: float, y1: float, radius: float
     return np.vstack([ring, ring[:1]])
 
 
+@sized(0.5, 0.85, 1.3, follow=(0.8, 0.4, 0.3))
 def bathroom_sink(rng: Rng, style: Style, width: float | None = None) -> Model:
     """A washbasin on a vanity cabinet or on a pedestal, with a tap."""
     width = rng.uniform(0.52, 0.9) if width is None else width
@@ -183,6 +186,7 @@ def bathroom_sink(rng: Rng, style: Style, width: float | None = None) -> Model:
     return parts.model("sink")
 
 
+@sized(0.42, 0.85, 1.4)
 def mirror(rng: Rng, style: Style) -> Model:
     """A framed mirror for a wall, rectangular or round; front to -y."""
     parts = Parts()
@@ -209,6 +213,7 @@ def mirror(rng: Rng, style: Style) -> Model:
     return parts.model("mirror")
 
 
+@sized(0.38, 0.55, 0.87)
 def towel(rng: Rng, style: Style) -> Model:
     """A towel over a rail on the wall; front to -y."""
     width, height = rng.uniform(0.42, 0.56), rng.uniform(0.5, 0.75)
@@ -238,6 +243,7 @@ def towel(rng: Rng, style: Style) -> Model:
     return parts.model("towel")
 
 
+@sized(0.8, 0.86, 0.95)
 def washer(rng: Rng, style: Style) -> Model:
     """A front-loading washing machine: round door, drawer, dial."""
     width, depth, height = rng.uniform(0.58, 0.62), rng.uniform(0.55, 0.64), rng.uniform(0.83, 0.88)
@@ -272,6 +278,7 @@ def washer(rng: Rng, style: Style) -> Model:
     return parts.model("washer")
 
 
+@sized(0.2, 0.31, 0.48)
 def bucket(rng: Rng, style: Style) -> Model:
     """A bucket with its handle down."""
     radius, height = rng.uniform(0.13, 0.16), rng.uniform(0.24, 0.30)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ocr_hf.scenes.homes.furniture.furniture_model import Model, Parts
 from ocr_hf.scenes.homes.furniture.joinery import legs
+from ocr_hf.scenes.homes.furniture.sizes import sized
 from ocr_hf.scenes.homes.furniture.style import BLACK, CHROME, DARK, Style
 from ocr_hf.scenes.homes.materials import Finish, plain
 from ocr_hf.scenes.homes.primitives import block, cylinder, ellipsoid, lathe, rounded_box, sheet, tube
@@ -19,6 +20,7 @@ def chair(rng: Rng, style: Style) -> Model:
     return pick(rng, (slat_chair, padded_chair, shell_chair))(rng, style)
 
 
+@sized(0.66, 0.86, 1.06)
 def slat_chair(rng: Rng, style: Style) -> Model:
     """A wooden chair with slats or rungs in its back."""
     width, depth = rng.uniform(0.40, 0.48), rng.uniform(0.42, 0.50)
@@ -51,6 +53,7 @@ def slat_chair(rng: Rng, style: Style) -> Model:
     return parts.model("chair")
 
 
+@sized(0.66, 0.86, 1.06)
 def padded_chair(rng: Rng, style: Style) -> Model:
     """An upholstered chair on tapered legs, with or without arms."""
     width, depth = rng.uniform(0.46, 0.58), rng.uniform(0.50, 0.60)
@@ -68,6 +71,7 @@ def padded_chair(rng: Rng, style: Style) -> Model:
     return parts.model("chair")
 
 
+@sized(0.64, 0.82, 1.02)
 def shell_chair(rng: Rng, style: Style) -> Model:
     """A moulded shell on thin legs."""
     width, depth = rng.uniform(0.45, 0.52), rng.uniform(0.45, 0.52)
@@ -96,6 +100,7 @@ def shell_chair(rng: Rng, style: Style) -> Model:
     return parts.model("chair")
 
 
+@sized(0.78, 0.98, 1.18)
 def office_chair(rng: Rng, style: Style) -> Model:
     """A swivel chair: five-star base on castors, gas spring, padded seat and back, usually with arms."""
     width, seat, height = rng.uniform(0.48, 0.54), rng.uniform(0.45, 0.52), rng.uniform(0.92, 1.18)
@@ -121,6 +126,7 @@ def office_chair(rng: Rng, style: Style) -> Model:
     return parts.model("chair")
 
 
+@sized(0.34, 0.48, 0.8)
 def stool(rng: Rng, style: Style) -> Model:
     """A round or square stool, low or as high as a bar."""
     height = rng.uniform(0.42, 0.50) if rng.random() < 0.6 else rng.uniform(0.62, 0.76)
@@ -152,6 +158,7 @@ def stool(rng: Rng, style: Style) -> Model:
     return parts.model("stool")
 
 
+@sized(0.95, 1.7, 2.5, follow=(1.0, 0.15, 0.1))
 def sofa(rng: Rng, style: Style, seats: int | None = None) -> Model:
     """A sofa of one to four seats with loose cushions."""
     seats = int(rng.integers(2, 4)) if seats is None else seats

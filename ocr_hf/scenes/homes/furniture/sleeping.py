@@ -6,6 +6,7 @@ import numpy as np
 
 from ocr_hf.scenes.homes.furniture.furniture_model import Model, Parts
 from ocr_hf.scenes.homes.furniture.joinery import legs
+from ocr_hf.scenes.homes.furniture.sizes import sized
 from ocr_hf.scenes.homes.furniture.style import Style
 from ocr_hf.scenes.homes.materials import Finish
 from ocr_hf.scenes.homes.primitives import block, pillow_shape, rounded_box
@@ -16,6 +17,7 @@ PILLOW_DEPTH_M = 0.42
 """Room kept for pillows at the head of a bed."""
 
 
+@sized(1.8, 2.12, 2.4, follow=(0.8, 1.0, 0.5))
 def bed(rng: Rng, style: Style, width: float | None = None, low: bool = False) -> Model:
     """A single or double bed with a headboard, a mattress and a duvet; a low one fits below a window."""
     width = pick(rng, (0.95, 1.25, 1.45, 1.65, 1.85)) if width is None else width
@@ -62,6 +64,7 @@ def bed(rng: Rng, style: Style, width: float | None = None, low: bool = False) -
     return parts.model("bed")
 
 
+@sized(0.38, 0.57, 0.8)
 def pillow(rng: Rng, style: Style) -> Model:
     """A bed pillow lying flat."""
     parts = Parts()
@@ -70,6 +73,7 @@ def pillow(rng: Rng, style: Style) -> Model:
     return parts.model("pillow")
 
 
+@sized(0.3, 0.44, 0.64)
 def sofa_pillow(rng: Rng, style: Style) -> Model:
     """A small square cushion leaning back, for sofas."""
     side = rng.uniform(0.34, 0.44)
@@ -79,6 +83,7 @@ def sofa_pillow(rng: Rng, style: Style) -> Model:
     return parts.model("pillow")
 
 
+@sized(0.45, 0.7, 1.3, follow=(1.0, 0.8, 0.2))
 def blanket(rng: Rng, style: Style) -> Model:
     """A folded blanket."""
     width, depth = rng.uniform(0.45, 0.6), rng.uniform(0.32, 0.42)

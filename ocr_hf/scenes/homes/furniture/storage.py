@@ -6,6 +6,7 @@ import numpy as np
 
 from ocr_hf.scenes.homes.furniture.furniture_model import Model, Parts
 from ocr_hf.scenes.homes.furniture.joinery import books, fronts, legs
+from ocr_hf.scenes.homes.furniture.sizes import sized
 from ocr_hf.scenes.homes.furniture.style import DARK, Style
 from ocr_hf.scenes.homes.materials import Finish, plain
 from ocr_hf.scenes.homes.primitives import block, cylinder, lathe, rounded_box, tube
@@ -14,6 +15,7 @@ from ocr_hf.scenes.randomness import pick
 Rng = np.random.Generator
 
 
+@sized(0.85, 1.7, 2.2, follow=(0.4, 0.1, 1.0))
 def bookshelf(rng: Rng, style: Style) -> Model:
     """An open shelf, half full of books."""
     width, depth, height = rng.uniform(0.7, 1.2), rng.uniform(0.28, 0.36), rng.uniform(1.3, 2.05)
@@ -41,6 +43,7 @@ def bookshelf(rng: Rng, style: Style) -> Model:
     return parts.model("bookshelf")
 
 
+@sized(0.7, 1.2, 1.9, follow=(1.0, 0.2, 0.3))
 def sideboard(rng: Rng, style: Style, width: float | None = None) -> Model:
     """A low cabinet with doors or drawers, as for under a television."""
     width = rng.uniform(1.2, 1.8) if width is None else width
@@ -68,6 +71,7 @@ def sideboard(rng: Rng, style: Style, width: float | None = None) -> Model:
     return parts.model("cabinet")
 
 
+@sized(0.65, 0.95, 1.5, follow=(1.0, 0.2, 0.4))
 def dresser(rng: Rng, style: Style) -> Model:
     """A chest of drawers."""
     width, depth, height = rng.uniform(0.8, 1.3), rng.uniform(0.42, 0.5), rng.uniform(0.75, 1.15)
@@ -92,6 +96,7 @@ def dresser(rng: Rng, style: Style) -> Model:
     return parts.model("cabinet")
 
 
+@sized(0.5, 0.75, 1.3, follow=(0.3, 0.1, 1.0))
 def filing_cabinet(rng: Rng, style: Style) -> Model:
     """A steel office cabinet with drawers."""
     width, depth, height = rng.uniform(0.4, 0.8), rng.uniform(0.45, 0.55), pick(rng, (0.72, 1.05, 1.32))
@@ -106,6 +111,7 @@ def filing_cabinet(rng: Rng, style: Style) -> Model:
     return parts.model("cabinet")
 
 
+@sized(1.3, 1.9, 2.3, follow=(0.6, 0.1, 1.0))
 def closet(rng: Rng, style: Style) -> Model:
     """A wardrobe with two to four tall doors, one of them sometimes a mirror."""
     columns = int(rng.integers(2, 5))
@@ -137,6 +143,7 @@ def closet(rng: Rng, style: Style) -> Model:
     return parts.model("closet")
 
 
+@sized(0.5, 0.75, 1.2, follow=(1.0, 0.1, 0.5))
 def shoe_rack(rng: Rng, style: Style) -> Model:
     """Two or three slatted boards for shoes."""
     width, depth = rng.uniform(0.6, 0.9), rng.uniform(0.28, 0.33)
@@ -158,6 +165,7 @@ def shoe_rack(rng: Rng, style: Style) -> Model:
     return parts.model("shoe rack")
 
 
+@sized(1.05, 1.6, 1.95)
 def coat_rack(rng: Rng, style: Style) -> Model:
     """A standing rack: a pole, hooks around its top, three feet, sometimes a coat."""
     height, wood = rng.uniform(1.65, 1.85), pick(rng, (style.wood, DARK))
@@ -197,6 +205,7 @@ def coat_rack(rng: Rng, style: Style) -> Model:
     return parts.model("coat rack")
 
 
+@sized(0.26, 0.4, 0.64)
 def basket(rng: Rng, style: Style) -> Model:
     """A woven basket, open at the top."""
     radius, height = rng.uniform(0.15, 0.22), rng.uniform(0.22, 0.40)
@@ -230,6 +239,7 @@ def basket(rng: Rng, style: Style) -> Model:
     return parts.model("basket")
 
 
+@sized(0.28, 0.42, 0.62)
 def crate(rng: Rng, style: Style) -> Model:
     """A slatted wooden crate or a plastic one, open at the top."""
     width, depth, height = rng.uniform(0.36, 0.5), rng.uniform(0.28, 0.36), rng.uniform(0.22, 0.30)

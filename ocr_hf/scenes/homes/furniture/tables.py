@@ -6,6 +6,7 @@ import numpy as np
 
 from ocr_hf.scenes.homes.furniture.furniture_model import Model, Parts
 from ocr_hf.scenes.homes.furniture.joinery import fronts, legs
+from ocr_hf.scenes.homes.furniture.sizes import sized
 from ocr_hf.scenes.homes.furniture.style import DARK, STEEL, Style
 from ocr_hf.scenes.homes.materials import plain
 from ocr_hf.scenes.homes.primitives import block, cylinder, lathe, rounded_box, tube
@@ -14,6 +15,7 @@ from ocr_hf.scenes.randomness import pick
 Rng = np.random.Generator
 
 
+@sized(0.85, 1.35, 2.1, follow=(1.0, 0.5, 0.1))
 def dining_table(rng: Rng, style: Style, width: float | None = None) -> Model:
     """A rectangular table to eat or meet at."""
     width = rng.uniform(1.1, 1.9) if width is None else width
@@ -46,6 +48,7 @@ def dining_table(rng: Rng, style: Style, width: float | None = None) -> Model:
     return parts.model("table")
 
 
+@sized(0.6, 0.9, 1.35, follow=(1.0, 1.0, 0.1))
 def round_table(rng: Rng, style: Style) -> Model:
     """A round table on one foot."""
     radius, height = rng.uniform(0.42, 0.60), rng.uniform(0.71, 0.76)
@@ -67,6 +70,7 @@ def round_table(rng: Rng, style: Style) -> Model:
     return parts.model("table")
 
 
+@sized(0.55, 0.9, 1.4, follow=(1.0, 0.7, 0.2))
 def coffee_table(rng: Rng, style: Style) -> Model:
     """A low table for in front of a sofa, often with a shelf."""
     width, depth, height = rng.uniform(0.8, 1.2), rng.uniform(0.48, 0.65), rng.uniform(0.36, 0.46)
@@ -89,6 +93,7 @@ def coffee_table(rng: Rng, style: Style) -> Model:
     return parts.model("table")
 
 
+@sized(0.95, 1.35, 1.9, follow=(1.0, 0.3, 0.1))
 def desk(rng: Rng, style: Style, width: float | None = None) -> Model:
     """A desk with a drawer block on one side and a panel or legs on the other."""
     width = rng.uniform(1.15, 1.6) if width is None else width
@@ -123,6 +128,7 @@ def desk(rng: Rng, style: Style, width: float | None = None) -> Model:
     return parts.model("desk")
 
 
+@sized(0.38, 0.56, 0.86, follow=(0.6, 0.3, 1.0))
 def nightstand(rng: Rng, style: Style) -> Model:
     """A small chest beside a bed."""
     width, depth, height = rng.uniform(0.40, 0.52), rng.uniform(0.36, 0.44), rng.uniform(0.46, 0.58)

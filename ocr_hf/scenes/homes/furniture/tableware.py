@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ocr_hf.scenes.homes.furniture.furniture_model import Model, Parts
+from ocr_hf.scenes.homes.furniture.sizes import sized
 from ocr_hf.scenes.homes.furniture.style import BLACK, DARK, STEEL, WHITE, Style
 from ocr_hf.scenes.homes.materials import plain
 from ocr_hf.scenes.homes.primitives import block, cylinder, lathe, rounded_box, tube
@@ -13,6 +14,7 @@ from ocr_hf.scenes.randomness import pick
 Rng = np.random.Generator
 
 
+@sized(0.17, 0.25, 0.34)
 def kettle(rng: Rng, style: Style) -> Model:
     """An electric kettle with spout, lid and handle."""
     height, radius = rng.uniform(0.19, 0.23), rng.uniform(0.07, 0.085)
@@ -54,6 +56,7 @@ def kettle(rng: Rng, style: Style) -> Model:
     return parts.model("kettle")
 
 
+@sized(0.075, 0.11, 0.165)
 def cup(rng: Rng, style: Style) -> Model:
     """A mug with a handle, hollow."""
     height, radius = rng.uniform(0.085, 0.11), rng.uniform(0.038, 0.047)
@@ -90,6 +93,7 @@ def cup(rng: Rng, style: Style) -> Model:
     return parts.model("cup")
 
 
+@sized(0.14, 0.22, 0.34)
 def bowl(rng: Rng, style: Style) -> Model:
     """A bowl, sometimes with fruit."""
     radius, height = rng.uniform(0.10, 0.14), rng.uniform(0.06, 0.085)
@@ -109,6 +113,7 @@ def bowl(rng: Rng, style: Style) -> Model:
     return parts.model("bowl")
 
 
+@sized(0.33, 0.42, 0.52)
 def pan(rng: Rng, style: Style) -> Model:
     """A frying pan with a long handle (towards -y), or a pot."""
     radius = rng.uniform(0.11, 0.14)
@@ -135,6 +140,7 @@ def pan(rng: Rng, style: Style) -> Model:
     return parts.model("pan")
 
 
+@sized(0.24, 0.38, 0.56, follow=(1.0, 1.0, 0.3))
 def cutting_board(rng: Rng, style: Style) -> Model:
     """A wooden board lying flat."""
     width, depth = rng.uniform(0.32, 0.44), rng.uniform(0.22, 0.29)
@@ -144,6 +150,7 @@ def cutting_board(rng: Rng, style: Style) -> Model:
     return parts.model("cutting board")
 
 
+@sized(0.17, 0.26, 0.38)
 def bottle(rng: Rng, style: Style) -> Model:
     """A bottle with a label."""
     radius, height = rng.uniform(0.034, 0.042), rng.uniform(0.22, 0.31)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ocr_hf.scenes.homes.room_layout import RoomLayout
 from ocr_hf.scenes.homes.rooms.bathroom import furnish_bathroom
 from ocr_hf.scenes.homes.rooms.bedroom import furnish_bedroom
+from ocr_hf.scenes.homes.rooms.collections import add_collections
 from ocr_hf.scenes.homes.rooms.kitchen import furnish_kitchen
 from ocr_hf.scenes.homes.rooms.living_room import furnish_living_room
 from ocr_hf.scenes.homes.rooms.office import furnish_meeting_room, furnish_office
@@ -28,4 +29,5 @@ def furnish(layouts: tuple[RoomLayout, ...]) -> None:
     """Furnish the rooms of a home by their kinds."""
     for layout in layouts:
         PROGRAMMES[layout.room.kind](layout)
+    add_collections(layouts)
     add_unique_things(layouts, UNIQUE[len(layouts)])

@@ -21,7 +21,7 @@ def furnish_bathroom(room: RoomLayout) -> None:
     rng, style = room.rng, room.style
     shortest = float(min(room.high - room.low))
     room.put_at_wall(
-        sanitary.bathtub(rng, style, min(rng.uniform(1.5, 1.75), shortest - 0.1)), where="corner", clear=(0, 0, 0.55)
+        sanitary.bathtub(rng, style, min(rng.uniform(1.2, 1.9), shortest - 0.1)), where="corner", clear=(0, 0, 0.55)
     )
     model = sanitary.toilet(rng, style)
     # Less room and more tries the second time: every kind of room gets its essentials.

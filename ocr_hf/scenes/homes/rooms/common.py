@@ -9,6 +9,7 @@ import numpy as np
 from ocr_hf.scenes.homes.floor_plan import Wall
 from ocr_hf.scenes.homes.furniture import belongings, decor, electronics, lighting, seating, storage, tables, tableware
 from ocr_hf.scenes.homes.furniture.furniture_model import Model
+from ocr_hf.scenes.homes.furniture.sizes import sized
 from ocr_hf.scenes.homes.furniture.style import Style
 from ocr_hf.scenes.homes.materials import Finish
 from ocr_hf.scenes.homes.placement import Placement
@@ -94,11 +95,13 @@ def dining_group(room: RoomLayout, tries: int = 3) -> Placement | None:
     return None
 
 
+@sized(0.18, 0.34, 0.6)
 def small_plant(rng: np.random.Generator, style: Style) -> Model:
     """A plant for a table."""
     return decor.plant(rng, style, tall=False)
 
 
+@sized(0.55, 1.0, 1.6)
 def tall_plant(rng: np.random.Generator, style: Style) -> Model:
     """A plant for the floor."""
     return decor.plant(rng, style, tall=True)
@@ -124,7 +127,7 @@ def radiators_below_windows(room: RoomLayout, probability: float = 0.6) -> None:
         # Radiators reach up to 0.75 m.
         if opening.kind == "window" and opening.z0 > 0.75:
             wall = room.wall_of(opening)
-            width = min(opening.high - opening.low, float(room.rng.uniform(0.8, 1.3)))
+            width = min(opening.high - opening.low, float(room.rng.uniform(0.5, 1.9)))
             s = float(abs(opening.center[wall.axis] - wall.start[wall.axis]))
             room.put_at(wall, s, decor.radiator(room.rng, room.style, width))
 

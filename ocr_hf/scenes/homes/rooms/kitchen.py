@@ -97,7 +97,7 @@ def _units(room: RoomLayout) -> list[Placement]:
     if chance(room, 0.3):
         middle.insert(pick(rng, (0, len(middle))), "washer")
     made = {
-        "sink": appliances.kitchen_sink(rng, style),
+        "sink": appliances.kitchen_sink(rng, style, width=float(rng.uniform(0.55, 1.4))),
         "stove": appliances.stove(rng, style),
         "dishwasher": appliances.dishwasher(rng, style),
         "washer": sanitary.washer(rng, style),
