@@ -58,7 +58,11 @@ class BuildConfig:
         fps: frames per second, instead of --seconds.
         width: frame width, pixels, even.
         height: frame height, pixels, even.
-        fov: horizontal field of view, degrees; a COLMAP trajectory brings its own camera.
+        fov: horizontal field of view, degrees; left out: 55 to 95, drawn for each clip (75 with --trajectory, unless
+            the file brings its own camera).
+        eye_height: height of the camera above the floor, metres; left out: 1.1 to 1.8, drawn for each clip.
+        exposure: light that the camera takes in, 1 is right; left out: 0.4 to 1.6, drawn for each clip (1 with
+            --trajectory).
         seed: of scenes, camera paths, questions and noise.
         select: objects to perturb in `noisy`: visible, queried, context.
         max_objects: how many objects to perturb at most.
@@ -105,7 +109,9 @@ class BuildConfig:
     fps: float | None = None
     width: int = 392
     height: int = 280
-    fov: float = 75.0
+    fov: float | None = None
+    eye_height: float | None = None
+    exposure: float | None = None
     seed: int = 0
     select: str = "visible"
     max_objects: int = 4
@@ -183,7 +189,16 @@ class BuildConfig:
         for name, value in (("seconds", self.seconds), ("fps", self.fps)):
             if value is not None and not 0.0 < value < float("inf"):
                 raise ValueError(f"{name} is {value}; give a number above 0")
-        intrinsics_from_fov(self.width, self.height, self.fov)
+        if self.fov is not None:
+            intrinsics_from_fov(self.width, self.height, self.fov)
+        for name, value, (low, high), unit in (
+            ("eye_height", self.eye_height, (0.1, 3.0), "metres"),
+            ("exposure", self.exposure, (0.05, 8.0), "times the right light"),
+        ):
+            if value is not None and not low <= value <= high:
+                raise ValueError(f"{name} is {value}; give {low:g} to {high:g} {unit}")
+        if self.eye_height is not None and self.trajectory:
+            raise ValueError(f"--eye-height {self.eye_height} goes with planned walks; --trajectory brings its own")
 
     @property
     def scene_source(self) -> Any:

@@ -37,7 +37,9 @@ def record(renderer: Renderer, path: CameraPath, config: BuildConfig) -> Recordi
     # Depth takes more memory than the frames, 4 bytes a pixel against 3: kept only where the noise reads it.
     depth = np.empty((len(poses), height, width), dtype=np.float32) if config.ocr_map.noise.needs_depth else None
     codes: dict[int, dict[int, bytes]] = {}
-    for index, (frame, distance, instances) in enumerate(renderer.stream(poses, intrinsics, width, height)):
+    for index, (frame, distance, instances) in enumerate(
+        renderer.stream(poses, intrinsics, width, height, path.exposure)
+    ):
         frames[index] = frame
         if depth is not None:
             depth[index] = distance

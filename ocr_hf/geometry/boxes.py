@@ -52,8 +52,7 @@ class OrientedBox:
             raise ValueError(f"box size is {self.size.tolist()}; extents are full lengths in metres, at least 0")
         if (
             # Loose enough for axes stored as float32 or with five decimals.
-            np.abs(self.rotation.T @ self.rotation - np.eye(3)).max() > 1e-4
-            or np.linalg.det(self.rotation) < 0.0
+            np.abs(self.rotation.T @ self.rotation - np.eye(3)).max() > 1e-4 or np.linalg.det(self.rotation) < 0.0
         ):
             raise ValueError(f"box rotation is {self.rotation.tolist()}; columns must be right-handed orthonormal axes")
 

@@ -1,7 +1,7 @@
 """Supervised fine-tuning on video before GRPO, on the `reasoning` column; video through the same media code.
 
-    ocr-hf sft --config recipes/train/sft_tiny.yaml --data ocr-vsi --model tiny
-    accelerate launch -m ocr_hf.train.sft --config recipes/train/sft_tiny.yaml --data ocr-vsi --model tiny
+ocr-hf sft --config recipes/train/sft_tiny.yaml --data ocr-vsi --model tiny
+accelerate launch -m ocr_hf.train.sft --config recipes/train/sft_tiny.yaml --data ocr-vsi --model tiny
 """
 
 from __future__ import annotations

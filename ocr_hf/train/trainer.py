@@ -122,9 +122,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         self._planner = RolloutPlanner(self.strategy, args.score_under, args.on_bad_video == "skip")
         self.rollout_metrics = RolloutMetrics(self.strategy.roles)
         # After TRL's __init__, which sets a collator of its own and takes no other
-        self.data_collator = ClipLoader(
-            args.video_column, args.frames, args.frame_cache_mb * 2**20, args.on_bad_video
-        )
+        self.data_collator = ClipLoader(args.video_column, args.frames, args.frame_cache_mb * 2**20, args.on_bad_video)
         if self.has_video:
             suppress_media_tokens(self._model_config, self.generation_kwargs, self.generation_config)
 

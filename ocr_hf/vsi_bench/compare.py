@@ -1,10 +1,10 @@
 """Evaluated models side by side on the same questions: figures with bootstrap intervals, and paired differences.
 
-    runs = {name: read_run(Path(folder)) for name, folder in {"a": "results/a", "b": "results/b"}.items()}
-    check_same_questions(list(runs.values()))
-    comparison = compare_runs(runs)
-    comparison.table()["a"]["overall"]             # score in per cent, interval, number of questions
-    comparison.difference("a", "b")["overall"]     # b - a, paired by question
+runs = {name: read_run(Path(folder)) for name, folder in {"a": "results/a", "b": "results/b"}.items()}
+check_same_questions(list(runs.values()))
+comparison = compare_runs(runs)
+comparison.table()["a"]["overall"]             # score in per cent, interval, number of questions
+comparison.difference("a", "b")["overall"]     # b - a, paired by question
 """
 
 from __future__ import annotations

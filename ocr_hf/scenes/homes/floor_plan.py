@@ -14,7 +14,7 @@ import numpy as np
 
 from ocr_hf.scenes.randomness import pick
 
-DOOR_HEIGHT_M = (1.85, 2.38)
+DOOR_HEIGHT_M = (1.8, 2.45)
 """Range of the height of the doors of a home."""
 AREA_TRIES = 200
 """Plans tried with one floor area before another is drawn: some areas can't be divided among any kinds of rooms."""
@@ -22,7 +22,7 @@ AREA_TRIES = 200
 
 @dataclass(frozen=True)
 class RoomNeeds:
-    """How large a kind of room may be: shortest side and range of its area, metres and m2, on the walls' centre lines."""
+    """How large a kind of room may be: shortest side and range of area, metres and m2 on the walls' centre lines."""
 
     min_side_m: float
     area_m2: tuple[float, float]
@@ -40,8 +40,8 @@ ROOM_SHARES = (0.5, 0.2, 0.17, 0.13)
 """How many homes have one, two, three and four rooms. Half are single rooms, as most scans are."""
 _QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 HOME_AREA_M2 = {
-    1: (6.0, 7.8, 10.0, 14.5, 21.5, 32.0, 58.0),
-    2: (12.0, 13.5, 16.5, 21.0, 28.0, 38.0, 56.0),
+    1: (6.0, 7.3, 9.5, 14.2, 22.2, 34.0, 60.0),
+    2: (11.5, 13.0, 15.5, 21.0, 30.0, 41.0, 58.0),
     3: (19.0, 21.0, 25.0, 31.0, 39.0, 48.0, 60.0),
     4: (27.0, 30.0, 35.0, 41.0, 48.0, 54.0, 62.0),
 }
@@ -203,12 +203,14 @@ def sample_floor_plan(rng: np.random.Generator, count: int) -> FloorPlan:
         kinds, outlines = zip(*cells, strict=True)
         thickness = float(rng.uniform(0.10, 0.18))
         rooms = tuple(RoomPlan(kind, _walls(outline, thickness)) for kind, outline in cells)
-        door_m = float(rng.uniform(*DOOR_HEIGHT_M))
+        height_m = float(rng.uniform(2.4, 3.1))
+        # At least 8 cm of wall above a door and its frame
+        door_m = min(float(rng.uniform(*DOOR_HEIGHT_M)), height_m - 0.08)
         doors = _sample_doors(rng, rooms, door_m)
         if doors is None:
             continue
         openings = doors + _sample_entry_and_windows(rng, rooms, doors, door_m)
-        return FloorPlan(rooms, tuple(openings), thickness, float(rng.uniform(2.4, 3.1)), outlines)
+        return FloorPlan(rooms, tuple(openings), thickness, height_m, outlines)
 
 
 def _sample_cells(rng: np.random.Generator, kinds: list[str], area_m2: float) -> list[tuple[str, np.ndarray]] | None:
@@ -361,7 +363,7 @@ def _sample_entry_and_windows(
     for kind, index in [("entry", hub), *(("window", i) for i in range(len(rooms)))]:
         spans = _outer_spans(rooms, index)
         spans = [spans[i] for i in rng.permutation(len(spans))]
-        wanted = 1 if kind == "entry" else {"bathroom": 1}.get(rooms[index].kind, int(rng.integers(1, 4)))
+        wanted = 1 if kind == "entry" else {"bathroom": 1}.get(rooms[index].kind, int(rng.integers(1, 6)))
         for wall, low, high in spans:
             if wanted == 0:
                 break

@@ -118,7 +118,9 @@ def _area(polygon: np.ndarray) -> float:
 
 def _lights(home: HomeLayout) -> tuple[Light, ...]:
     """Return a light below every lamp on a ceiling, within every other lamp."""
-    warm = np.array([1.0, 0.93, 0.82])
+    # From candle-like bulbs to daylight tubes (about 2,500 to 7,000 K)
+    warmth = generator(home.seed, "light").uniform()
+    warm = np.array([1.0, 0.80, 0.56]) * warmth + np.array([0.88, 0.95, 1.0]) * (1.0 - warmth)
     lights = []
     for room in home.rooms:
         hung = [p for p in room.placements if p.model.label == "ceiling light"]

@@ -59,7 +59,27 @@ def sample_room_finish(rng: np.random.Generator, kind: str) -> RoomFinish:
         if kind == "bedroom" and rng.random() < 0.25:
             floor = Finish("carpet", (0.72, 0.68, 0.62))
         wall = Finish(pick(rng, ("plaster", "plaster", "plaster", "wallpaper")), pick(rng, walls))
-    return RoomFinish(floor, wall, plain((0.96, 0.96, 0.95)), WHITE)
+    if wall.kind in ("plaster", "wallpaper") and rng.random() < 0.2:
+        wall = Finish(wall.kind, pick(rng, _STRONG))
+    return RoomFinish(_tinted(rng, floor), _tinted(rng, wall), plain((0.96, 0.96, 0.95)), WHITE)
+
+
+_STRONG = (
+    (0.72, 0.36, 0.28),
+    (0.30, 0.44, 0.40),
+    (0.28, 0.36, 0.52),
+    (0.80, 0.66, 0.36),
+    (0.45, 0.40, 0.46),
+    (0.58, 0.68, 0.56),
+)
+"""Colours of the walls in every fifth room."""
+
+
+def _tinted(rng: np.random.Generator, finish: Finish) -> Finish:
+    """Return a finish a little lighter or darker and of a slightly other hue: no two rooms share a colour."""
+    color = np.array(finish.color) * rng.uniform(0.85, 1.08) * rng.uniform(0.94, 1.06, 3)
+    r, g, b = np.clip(color, 0.02, 0.98)
+    return Finish(finish.kind, (float(r), float(g), float(b)))
 
 
 def structure_meshes(plan: FloorPlan, finishes: list[RoomFinish]) -> tuple[Mesh, ...]:

@@ -18,7 +18,7 @@ from ocr_hf.geometry.camera import check_intrinsics, check_poses
 from ocr_hf.scenes.render.lamps import lamps_of
 from ocr_hf.scenes.render.ray_caster import Hits, RayCaster
 from ocr_hf.scenes.render.refine import refine
-from ocr_hf.scenes.render.shading import bake
+from ocr_hf.scenes.render.shading import GAMMA, bake
 from ocr_hf.scenes.render.surfaces import Surfaces, gather_surfaces
 from ocr_hf.scenes.render.textures import TextureAtlas
 from ocr_hf.scenes.scene import Clip, Scene
@@ -46,8 +46,10 @@ class Rendered:
 class _Camera:
     """Rays through the pixels of a frame. Their z along the camera's axis is 1, so hit distances are depths."""
 
-    def __init__(self, intrinsics: np.ndarray, width: int, height: int) -> None:
+    def __init__(self, intrinsics: np.ndarray, width: int, height: int, exposure: float) -> None:
         self.width, self.height = width, height
+        # Light scales by the exposure, stored values by its root (`GAMMA`)
+        self.gain = np.float32(exposure ** (1.0 / GAMMA))
         self._inverse = np.linalg.inv(intrinsics)
         self.pixel = 0.5 * float(self._inverse[0, 0] + self._inverse[1, 1])
         self._rays = np.empty((height, width, 6), dtype=np.float32)
@@ -107,7 +109,9 @@ class Renderer:
         gain = bake(surfaces, self._atlas, self._caster, lamps, light_rays)
         self._corners = _corner_table(surfaces, gain, self._atlas)
 
-    def render(self, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int) -> Rendered:
+    def render(
+        self, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int, exposure: float = 1.0
+    ) -> Rendered:
         """Render one frame per pose.
 
         Args:
@@ -115,6 +119,7 @@ class Renderer:
             intrinsics: (3, 3), pixels of a width x height frame.
             width: of a frame, pixels.
             height: of a frame, pixels.
+            exposure: how much more light the camera takes in than it should; 0.5 is dark, 2 overexposed.
 
         Returns:
             Frames (T, H, W, 3) uint8, depth (T, H, W) float32 in metres, instances (T, H, W) uint16.
@@ -128,12 +133,12 @@ class Renderer:
             depth=np.empty((len(poses), height, width), dtype=np.float32),
             instances=np.empty((len(poses), height, width), dtype=np.uint16),
         )
-        for i, (frame, depth, instances) in enumerate(self.stream(poses, intrinsics, width, height)):
+        for i, (frame, depth, instances) in enumerate(self.stream(poses, intrinsics, width, height, exposure)):
             rendered.frames[i], rendered.depth[i], rendered.instances[i] = frame, depth, instances
         return rendered
 
     def stream(
-        self, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int
+        self, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int, exposure: float = 1.0
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Render as `render` does, pose by pose, with one frame in memory.
 
@@ -142,16 +147,19 @@ class Renderer:
             intrinsics: (3, 3), pixels of a width x height frame.
             width: of a frame, pixels.
             height: of a frame, pixels.
+            exposure: as for `render`.
 
         Yields:
             (frame (H, W, 3) uint8, depth (H, W) float32 in metres, instances (H, W) uint16).
 
         Raises:
-            ValueError: poses or intrinsics are not usable, or the frame size is empty.
+            ValueError: poses or intrinsics are not usable, the frame size is empty, or the exposure isn't above 0.
         """
         if width < 1 or height < 1:
             raise ValueError(f"frame size is {width} x {height}; give at least 1 x 1 pixels")
-        camera = _Camera(check_intrinsics(intrinsics), width, height)
+        if not 0.0 < exposure < float("inf"):
+            raise ValueError(f"exposure is {exposure}; give a factor above 0, 1 for a well exposed picture")
+        camera = _Camera(check_intrinsics(intrinsics), width, height, exposure)
         for pose in check_poses(camera_to_world):
             yield self._frame(camera, pose)
 
@@ -160,7 +168,7 @@ class Renderer:
         origin, shape = pose[:3, 3] - self._origin, (camera.height, camera.width)
         rays = camera.rays(pose[:3, :3], origin)
         hits = self._caster.cast(rays)
-        frame = self._shaded(rays, hits, camera.pixel).reshape(*shape, 3)
+        frame = self._shaded(rays, hits, camera).reshape(*shape, 3)
         # A miss has face 2**32 - 1; the appended entry of `_part` and, through part = -1, the last of `_instance` stand
         # for it.
         face = np.minimum(hits.face, np.uint32(len(self._texture)))
@@ -172,20 +180,20 @@ class Renderer:
             rows, columns = np.nonzero(_edges(frame, depth, part.reshape(shape), hits.normal.reshape(*shape, 3)))
             if len(rows):
                 rays = camera.rays_within(pose[:3, :3], origin, rows, columns, self._edge_samples - 1)
-                colors = self._shaded(rays, self._caster.cast(rays), camera.pixel)
+                colors = self._shaded(rays, self._caster.cast(rays), camera)
                 colors = np.concatenate([frame[rows, columns][None], colors.reshape(-1, len(rows), 3)])
                 # Light adds up, sRGB values don't: their squares are near enough.
                 squares = np.square(colors, dtype=np.float32).mean(axis=0)
                 frame[rows, columns] = np.sqrt(squares) + np.float32(0.5)
         return frame, depth, np.take(self._instance, part).reshape(shape)
 
-    def _shaded(self, rays: np.ndarray, hits: Hits, pixel: float) -> np.ndarray:
-        """Return colours (N, 3) uint8 of what rays (N, 6) hit; pixels span `pixel` metres at depth 1."""
+    def _shaded(self, rays: np.ndarray, hits: Hits, camera: _Camera) -> np.ndarray:
+        """Return colours (N, 3) uint8 of what a camera's rays (N, 6) hit."""
         colors = np.empty((len(rays), 3), dtype=np.uint8)
         for start in range(0, len(rays), CHUNK):
             part = slice(start, start + CHUNK)
             colors[part] = self._colors(
-                rays[part, 3:], hits.distance[part], hits.face[part], hits.barycentric[part], hits.normal[part], pixel
+                rays[part, 3:], hits.distance[part], hits.face[part], hits.barycentric[part], hits.normal[part], camera
             )
         return colors
 
@@ -196,7 +204,7 @@ class Renderer:
         primitive: np.ndarray,
         barycentric: np.ndarray,
         normal: np.ndarray,
-        pixel: float,
+        camera: _Camera,
     ) -> np.ndarray:
         """Return (N, 3) uint8 colours of the points where rays hit; of the sky where they hit nothing."""
         count = len(self._texture)
@@ -212,7 +220,7 @@ class Renderer:
         values = row[0:5] + row[5:10] * first + row[10:15] * second
         # A pixel's footprint grows with distance and with slant; along the slant it is stretched one way only.
         span = np.where(missed, np.float32(1.0), depth)
-        span *= np.float32(pixel)
+        span *= np.float32(camera.pixel)
         span *= span
         with np.errstate(divide="ignore"):
             scale = np.float32(0.5) * np.log2(
@@ -223,6 +231,7 @@ class Renderer:
         colors *= values[:3]
         if missed.any():
             colors[:, missed] = _sky(direction[:, missed], square[missed])
+        colors *= camera.gain
         np.minimum(colors, np.float32(255.0), out=colors)
         # The cast truncates; adding a half first rounds.
         colors += np.float32(0.5)
@@ -238,6 +247,7 @@ def render_clip(
     height: int,
     fps: float,
     renderer: Renderer | None = None,
+    exposure: float = 1.0,
 ) -> Clip:
     """Film a scene.
 
@@ -250,6 +260,7 @@ def render_clip(
         height: of a frame, pixels.
         fps: frames per second of clip time.
         renderer: of this scene, to share the light that it has baked; None builds one.
+        exposure: as for `Renderer.render`.
 
     Returns:
         The clip, with depth and instances.
@@ -257,7 +268,7 @@ def render_clip(
     Raises:
         ValueError: the scene can't be rendered, or camera or frame size are not usable.
     """
-    rendered = (renderer or Renderer(scene)).render(camera_to_world, intrinsics, width, height)
+    rendered = (renderer or Renderer(scene)).render(camera_to_world, intrinsics, width, height, exposure)
     return Clip(
         id=clip_id,
         scene=scene,

@@ -63,7 +63,7 @@ def kitchen_sink(rng: Rng, style: Style, width: float = 0.8) -> Model:
         block(-bowl_x, bowl_x, b - wall, b, top - depth, top + 0.004),
         cylinder(0.03, top - depth + wall, top - depth + wall + 0.003, y=y_bowl),
     )
-    parts.add(CHROME, _tap(0.0, b + 0.035, top, 0.2, 0.17))
+    parts.add(CHROME, _tap(0.0, b + 0.035, top, float(rng.uniform(0.12, 0.4)), 0.17))
     parts.add(body, block(-x + 0.001, x - 0.001, -y + 0.04, y, 0.09, top - depth - 0.01))
     parts.add(
         body, block(-x + 0.001, -x + 0.02, -y + 0.04, y, 0.3, z0), block(x - 0.02, x - 0.001, -y + 0.04, y, 0.3, z0)

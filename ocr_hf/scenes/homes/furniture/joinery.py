@@ -98,7 +98,8 @@ def books(
         inset = float(rng.uniform(0.0, 0.03))
         parts.add(
             # A millimetre between books, so that no two faces coincide.
-            plain(color), block(x, x + thickness - 0.001, y_front + inset, y_front + inset + depth, z, z + height)
+            plain(color),
+            block(x, x + thickness - 0.001, y_front + inset, y_front + inset + depth, z, z + height),
         )
         x += thickness
 

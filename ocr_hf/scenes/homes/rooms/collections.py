@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from ocr_hf.scenes.homes.floor_plan import Wall
 from ocr_hf.scenes.homes.furniture import (
     belongings,
     decor,
@@ -22,14 +23,15 @@ from ocr_hf.scenes.homes.furniture import (
     tableware,
 )
 from ocr_hf.scenes.homes.furniture.furniture_model import Model
+from ocr_hf.scenes.homes.placement import Placement
 from ocr_hf.scenes.homes.room_layout import RoomLayout
 from ocr_hf.scenes.homes.rooms.common import Maker, small_plant, tall_plant
 from ocr_hf.scenes.randomness import pick
 
-MOST = 12
+MOST = 18
 """Things of a collection at most."""
-LIKELY_MORE = 0.8
-"""Chance that a collection goes on after each of its things beyond two: the sizes fall off as a geometric series."""
+LIKELY_MORE = 0.88
+"""Chance that a collection goes on after each of its things beyond three: the sizes fall off as a geometric series."""
 ON_FLOOR: tuple[Maker, ...] = (
     seating.chair,
     seating.chair,
@@ -78,33 +80,54 @@ ON_WALL: tuple[Maker, ...] = (decor.wall_picture, decor.clock, sanitary.towel, d
 
 
 def add_collections(rooms: Sequence[RoomLayout]) -> None:
-    """Add a few collections to a home, each of one category and in one room: one for each room, and up to three more."""
+    """Add collections to a home, each of one category in one room: as many as rooms, and up to three more."""
     rng = rooms[0].rng
     for _ in range(len(rooms) + int(rng.integers(0, 4))):
-        room = rooms[int(rng.integers(len(rooms)))]
-        wanted = 2
-        while wanted < MOST and rng.random() < LIKELY_MORE:
-            wanted += 1
-        kind = pick(rng, ("floor", "floor", "top", "wall"))
-        make = pick(rng, {"floor": ON_FLOOR, "top": ON_TOP, "wall": ON_WALL}[kind])
-        model = make(rng, room.style)
-        for _ in range(wanted):
-            # Mostly equal pieces, as they are bought, but not always
-            if rng.random() < 0.25:
-                model = make(rng, room.style)
-            if not _put(room, kind, model):
-                break
+        add_collection(rooms[int(rng.integers(len(rooms)))])
 
 
-def _put(room: RoomLayout, kind: str, model: Model) -> bool:
-    if kind == "floor":
-        return room.put_at_wall(model, clear=(0.0, 0.0, 0.05), gap=float(room.rng.uniform(0.02, 0.1))) is not None
-    if kind == "wall":
-        return room.hang(model, z=max(0.9, 1.6 - float(model.size[2]) / 2.0)) is not None
+def add_collection(room: RoomLayout) -> None:
+    """Add one collection to a room: three things or more, as far as there is a place for them."""
+    rng = room.rng
+    wanted = 3
+    while wanted < MOST and rng.random() < LIKELY_MORE:
+        wanted += 1
+    kind = pick(rng, ("floor", "floor", "top", "wall"))
+    make = pick(rng, {"floor": ON_FLOOR, "top": ON_TOP, "wall": ON_WALL}[kind])
+    model = make(rng, room.style)
+    # Together, as people keep such things: along one wall, then the next; on one piece of furniture, then the next
+    walls = [room.room.walls[number] for number in rng.permutation(len(room.room.walls))]
     carriers = [placement for placement in room.placements if placement.model.surfaces and placement.on is None]
-    for number in room.rng.permutation(len(carriers)):
-        carrier = carriers[number]
+    carriers = [carriers[number] for number in rng.permutation(len(carriers))]
+    for _ in range(wanted):
+        # Mostly equal pieces, as they are bought, but not always
+        if rng.random() < 0.25:
+            model = make(rng, room.style)
+        if kind == "top":
+            placed = _stand(room, model, carriers)
+        elif kind == "wall":
+            z = max(0.9, 1.6 - float(model.size[2]) / 2.0)
+            placed = next(filter(None, (room.hang(model, z=z, wall=wall, tries=8) for wall in walls)), None)
+        else:
+            placed = _line_up(room, model, walls)
+        if placed is None:
+            break
+
+
+def _line_up(room: RoomLayout, model: Model, walls: Sequence[Wall]) -> Placement | None:
+    """Stand a model at the first of these walls where there is room, else on free floor."""
+    gap = float(room.rng.uniform(0.02, 0.1))
+    for wall in walls:
+        if placed := room.put_at_wall(model, (0.0, 0.0, 0.05), wall=wall, tries=8, gap=gap):
+            return placed
+    return room.put_anywhere(model, sides=0.3, ends=0.15, tries=10)
+
+
+def _stand(room: RoomLayout, model: Model, carriers: list[Placement]) -> Placement | None:
+    """Stand a model on the first of these pieces of furniture that has a place for it."""
+    for carrier in carriers:
         for surface in sorted({surface.kind for surface in carrier.model.surfaces} - {"burner", "shoes"}):
-            if room.put_on(carrier, surface, model, turn=float(room.rng.uniform(-0.5, 0.5)), tries=6):
-                return True
-    return False
+            placed = room.put_on(carrier, surface, model, turn=float(room.rng.uniform(-0.5, 0.5)), tries=6)
+            if placed:
+                return placed
+    return None

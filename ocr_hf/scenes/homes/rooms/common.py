@@ -95,6 +95,16 @@ def dining_group(room: RoomLayout, tries: int = 3) -> Placement | None:
     return None
 
 
+def seat_group(room: RoomLayout) -> Placement | None:
+    """Stand a low table with easy chairs around it on free floor."""
+    rng, style = room.rng, room.style
+    table = room.put_anywhere(tables.coffee_table(rng, style), sides=0.7, ends=0.4)
+    if table:
+        sides = {side: 1 for side in ("front", "back", "left", "right") if chance(room, 0.7)}
+        chairs_around(room, table, seating.padded_chair(rng, style), sides)
+    return table
+
+
 @sized(0.18, 0.34, 0.6)
 def small_plant(rng: np.random.Generator, style: Style) -> Model:
     """A plant for a table."""

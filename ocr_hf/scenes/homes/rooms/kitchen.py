@@ -91,7 +91,8 @@ def _units(room: RoomLayout) -> list[Placement]:
     """Set a run of units along the longest free stretches of wall; return the units."""
     rng, style = room.rng, room.style
     fridge = appliances.refrigerator(rng, style)
-    middle = ["counter", "sink", "counter", "stove", "counter"]
+    counters = [["counter"] * int(rng.integers(1, 4)) for _ in range(3)]
+    middle = [*counters[0], "sink", *counters[1], "stove", *counters[2]]
     if chance(room, 0.45):
         middle.insert(int(rng.integers(1, 4)), "dishwasher")
     if chance(room, 0.3):
