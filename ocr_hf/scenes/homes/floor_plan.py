@@ -36,7 +36,7 @@ NEEDS = {
     "office": RoomNeeds(2.3, (6.0, 42.0)),
     "meeting room": RoomNeeds(3.0, (11.0, 60.0)),
 }
-ROOM_SHARES = (0.5, 0.2, 0.17, 0.13)
+ROOM_SHARES = (0.54, 0.2, 0.16, 0.1)
 """How many homes have one, two, three and four rooms. Half are single rooms, as most scans are."""
 _QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 HOME_AREA_M2 = {
