@@ -32,39 +32,34 @@ MOST = 18
 """Things of a collection at most."""
 LIKELY_MORE = 0.88
 """Chance that a collection goes on after each of its things beyond three: the sizes fall off as a geometric series."""
-ON_FLOOR: tuple[Maker, ...] = (
-    seating.chair,
-    seating.chair,
-    seating.chair,
-    seating.office_chair,
-    seating.office_chair,
+SEATS: tuple[Maker, ...] = (seating.chair, seating.chair, seating.office_chair, seating.padded_chair, seating.stool)
+ANYWHERE: tuple[Maker, ...] = (
+    decor.trash_bin,
+    storage.crate,
+    storage.basket,
+    belongings.shoes,
+    belongings.paper_bag,
+    sanitary.bucket,
+    tall_plant,
     seating.stool,
-    seating.padded_chair,
+)
+LIVED_IN: tuple[Maker, ...] = (
+    *SEATS,
+    *SEATS,
     tables.coffee_table,
     tables.coffee_table,
     tables.nightstand,
     tables.desk,
-    decor.trash_bin,
-    decor.trash_bin,
-    storage.crate,
-    storage.basket,
+    partial(seating.sofa, seats=1),
     storage.bookshelf,
     storage.filing_cabinet,
-    partial(seating.sofa, seats=1),
     belongings.suitcase,
     belongings.backpack,
-    belongings.shoes,
-    belongings.paper_bag,
     electronics.tower,
     lighting.floor_lamp,
-    sanitary.bucket,
-    tall_plant,
 )
-ON_TOP: tuple[Maker, ...] = (
-    tableware.cup,
-    tableware.bottle,
-    tableware.bowl,
-    small_plant,
+TABLEWARE: tuple[Maker, ...] = (tableware.cup, tableware.bottle, tableware.bowl, small_plant)
+DESK_THINGS: tuple[Maker, ...] = (
     electronics.laptop,
     electronics.monitor,
     electronics.keyboard,
@@ -72,11 +67,18 @@ ON_TOP: tuple[Maker, ...] = (
     electronics.telephone,
     electronics.headphones,
     lighting.table_lamp,
-    sleeping.sofa_pillow,
-    sleeping.sofa_pillow,
-    sleeping.pillow,
 )
-ON_WALL: tuple[Maker, ...] = (decor.wall_picture, decor.clock, sanitary.towel, decor.whiteboard, sanitary.mirror)
+CUSHIONS: tuple[Maker, ...] = (sleeping.sofa_pillow, sleeping.pillow)
+ON_FLOOR = {"bathroom": ANYWHERE, "kitchen": (*ANYWHERE, *SEATS)}
+ON_WALL: dict[str, tuple[Maker, ...]] = {
+    "bathroom": (sanitary.towel, sanitary.towel, sanitary.mirror),
+    "kitchen": (decor.wall_picture, decor.clock, sanitary.towel),
+    "office": (decor.wall_picture, decor.clock, decor.whiteboard),
+    "meeting room": (decor.wall_picture, decor.clock, decor.whiteboard),
+}
+WORK_TOPS = frozenset({"top", "table", "desk", "nightstand", "counter", "shelf"})
+SOFT = frozenset({"bed", "seat", "pillow"})
+"""Kinds of surface: cups stand on the former, cushions lie on the latter."""
 
 
 def add_collections(rooms: Sequence[RoomLayout]) -> None:
@@ -92,8 +94,16 @@ def add_collection(room: RoomLayout) -> None:
     wanted = 3
     while wanted < MOST and rng.random() < LIKELY_MORE:
         wanted += 1
-    kind = pick(rng, ("floor", "floor", "top", "wall"))
-    make = pick(rng, {"floor": ON_FLOOR, "top": ON_TOP, "wall": ON_WALL}[kind])
+    where, kind = pick(rng, ("floor", "floor", "top", "wall")), room.room.kind
+    soft = where == "top" and rng.random() < 0.25
+    if where == "floor":
+        make = pick(rng, ON_FLOOR.get(kind, (*ANYWHERE, *LIVED_IN)))
+    elif where == "wall":
+        make = pick(rng, ON_WALL.get(kind, (decor.wall_picture, decor.wall_picture, decor.clock, sanitary.mirror)))
+    elif soft:
+        make = pick(rng, CUSHIONS)
+    else:
+        make = pick(rng, TABLEWARE if kind in ("bathroom", "kitchen") else TABLEWARE + DESK_THINGS)
     model = make(rng, room.style)
     # Together, as people keep such things: along one wall, then the next; on one piece of furniture, then the next
     walls = [room.room.walls[number] for number in rng.permutation(len(room.room.walls))]
@@ -103,30 +113,30 @@ def add_collection(room: RoomLayout) -> None:
         # Mostly equal pieces, as they are bought, but not always
         if rng.random() < 0.25:
             model = make(rng, room.style)
-        if kind == "top":
-            placed = _stand(room, model, carriers)
-        elif kind == "wall":
+        if where == "top":
+            placed = _stand(room, model, carriers, SOFT if soft else WORK_TOPS)
+        elif where == "wall":
             z = max(0.9, 1.6 - float(model.size[2]) / 2.0)
             placed = next(filter(None, (room.hang(model, z=z, wall=wall, tries=8) for wall in walls)), None)
         else:
-            placed = _line_up(room, model, walls)
+            placed = _line_up(room, model, walls, free=make in SEATS)
         if placed is None:
             break
 
 
-def _line_up(room: RoomLayout, model: Model, walls: Sequence[Wall]) -> Placement | None:
-    """Stand a model at the first of these walls where there is room, else on free floor."""
+def _line_up(room: RoomLayout, model: Model, walls: Sequence[Wall], free: bool) -> Placement | None:
+    """Stand a model at the first of these walls where there is room; what may stand `free`, else on open floor."""
     gap = float(room.rng.uniform(0.02, 0.1))
     for wall in walls:
         if placed := room.put_at_wall(model, (0.0, 0.0, 0.05), wall=wall, tries=8, gap=gap):
             return placed
-    return room.put_anywhere(model, sides=0.3, ends=0.15, tries=10)
+    return room.put_anywhere(model, sides=0.3, ends=0.15, tries=10) if free else None
 
 
-def _stand(room: RoomLayout, model: Model, carriers: list[Placement]) -> Placement | None:
+def _stand(room: RoomLayout, model: Model, carriers: list[Placement], kinds: frozenset[str]) -> Placement | None:
     """Stand a model on the first of these pieces of furniture that has a place for it."""
     for carrier in carriers:
-        for surface in sorted({surface.kind for surface in carrier.model.surfaces} - {"burner", "shoes"}):
+        for surface in sorted({surface.kind for surface in carrier.model.surfaces} & kinds):
             placed = room.put_on(carrier, surface, model, turn=float(room.rng.uniform(-0.5, 0.5)), tries=6)
             if placed:
                 return placed
