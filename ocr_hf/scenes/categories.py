@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from ocr_hf.scenes.class_words import lower, words_of
+from ocr_hf.scenes.label_table import read_labels
 
 _STRUCTURE = """
     wall floor ceiling roof house building room structure beam column pillar stairs staircase baseboard skirting
@@ -115,58 +116,43 @@ def _default_names() -> dict[str, str]:
     return names
 
 
-def words_of(class_name: str) -> str:
-    """Return a class name as lower-case words, without numbers and variant letters.
-
-    "SeatBedSide" -> "seat bed side", "ChairA_01_001" -> "chair", "TVCabinet" -> "tv cabinet"
-    """
-    parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z]*|[a-z]+", class_name)
-    # "SofaC": a single capital at the end tells variants of a model apart.
-    while len(parts) > 1 and len(parts[-1]) == 1:
-        parts.pop()
-    return " ".join(parts).lower()
-
-
 @dataclass
 class Categories:
     """A mapping of class names to question categories.
 
     names : words of a class name -> category; `STRUCTURE` marks what isn't an object
     unmapped : class names that were looked up without success; they keep their own words as category
+    table : the user's class names by their words
+    unused : words of the user's class names that no lookup has needed
+    unknown : the user's categories that aren't among ours
     """
 
     names: dict[str, str] = field(default_factory=_default_names)
     unmapped: set[str] = field(default_factory=set)
+    table: dict[str, str] = field(default_factory=dict)
+    unused: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
 
     @classmethod
-    def load(cls, source: Path | str | Mapping[str, str | None] | None) -> Categories:
-        """Return the mapping with `source`, a dict or a JSON or YAML file of class name: category, laid over it.
+    def load(cls, labels: Path | str | Mapping[str, str | None] | None) -> Categories:
+        """Return the mapping with `labels`, a dict or a JSON, YAML, CSV or TSV file, laid over it.
 
-        An entry `null` makes the class part of the structure. Raises ValueError for anything else in the file.
+        An entry `null`, or the name of a piece of structure, makes the class part of the structure. Raises ValueError
+        for anything else in the file.
         """
         categories = cls()
-        if source is None:
-            return categories
-        where, entries = "categories", source
-        if not isinstance(source, Mapping):
-            path = Path(source)
-            where = str(path)
-            text = path.read_text(encoding="utf-8")
-            if path.suffix.lower() in (".yaml", ".yml"):
-                import yaml
-
-                entries = yaml.safe_load(text)
-            else:
-                try:
-                    entries = json.loads(text)
-                except json.JSONDecodeError as error:
-                    raise ValueError(f"{where}, line {error.lineno}: {error.msg}; give a JSON object") from error
-        if not isinstance(entries, Mapping):
-            raise ValueError(f"{where} holds a {type(entries).__name__}; give an object of class name: category")
-        for name, category in entries.items():
-            if not isinstance(name, str) or not (category is None or isinstance(category, str) and category.strip()):
-                raise ValueError(f"{where}: {name!r}: {category!r}; give a class name and a category or null")
-            categories.names[words_of(name) or name] = STRUCTURE if category is None else category.strip().lower()
+        known = dict(categories.names)
+        for name, category in {} if labels is None else read_labels(labels)[1].items():
+            words = words_of(name) or name
+            meant = STRUCTURE if category is None else lower(category.strip())
+            ours = known.get(words_of(meant))
+            if ours == STRUCTURE:
+                meant = STRUCTURE
+            elif ours is None and meant != STRUCTURE:
+                categories.unknown.add(meant)
+            categories.names[words] = meant
+            categories.table[words] = name
+        categories.unused = set(categories.table)
         return categories
 
     def of(self, class_name: str) -> str:
@@ -174,11 +160,13 @@ class Categories:
 
         The longest known suffix of words decides; an unknown name is recorded in `unmapped` and keeps its words.
         """
-        words = words_of(class_name).split()
+        words = words_of(class_name).split() or [class_name]
         # In English the last noun is the thing: a kitchen table is a table, a table lamp is a lamp.
         for start in range(len(words)):
-            found = self.names.get(" ".join(words[start:]))
+            suffix = " ".join(words[start:])
+            found = self.names.get(suffix)
             if found is not None:
+                self.unused.discard(suffix)
                 return found
         self.unmapped.add(class_name)
-        return " ".join(words) or class_name.lower()
+        return lower(" ".join(words))
