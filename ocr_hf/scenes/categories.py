@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ocr_hf.scenes.class_words import lower, words_of
+from ocr_hf.scenes.class_words import composed, lower, words_of
 from ocr_hf.scenes.label_table import read_labels
 
 _STRUCTURE = """
@@ -98,6 +98,9 @@ _CATEGORIES = {
 }
 """Question category: other names for it. The last words count: "garden chair" is a chair."""
 
+_OTHERS = ("bottle", "guitar", "headphones", "paper bag", "power strip")
+"""Categories that procedural homes have too. They stand apart because the released checkpoint numbers those above."""
+
 STRUCTURE = ""
 """What `Categories.of` answers for walls, floors and the like."""
 
@@ -112,6 +115,7 @@ def _default_names() -> dict[str, str]:
     names = {category: category for category in _CATEGORIES}
     for category, others in _CATEGORIES.items():
         names.update((name.strip(), category) for name in others.split(",") if name.strip())
+    names.update((name, name) for name in _OTHERS)
     names.update((name, STRUCTURE) for name in _STRUCTURE.split())
     return names
 
@@ -121,15 +125,15 @@ class Categories:
     """A mapping of class names to question categories.
 
     names : words of a class name -> category; `STRUCTURE` marks what isn't an object
+    exact : the user's class names -> category; they go before words
     unmapped : class names that were looked up without success; they keep their own words as category
-    table : the user's class names by their words
-    unused : words of the user's class names that no lookup has needed
+    unused : the user's class names that no lookup has needed
     unknown : the user's categories that aren't among ours
     """
 
     names: dict[str, str] = field(default_factory=_default_names)
+    exact: dict[str, str] = field(default_factory=dict)
     unmapped: set[str] = field(default_factory=set)
-    table: dict[str, str] = field(default_factory=dict)
     unused: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
 
@@ -137,36 +141,45 @@ class Categories:
     def load(cls, labels: Path | str | Mapping[str, str | None] | None) -> Categories:
         """Return the mapping with `labels`, a dict or a JSON, YAML, CSV or TSV file, laid over it.
 
-        An entry `null`, or the name of a piece of structure, makes the class part of the structure. Raises ValueError
-        for anything else in the file.
+        An entry `null`, or the name of a piece of structure, makes the class part of the structure. A name that ends
+        in a number is that of one node; others stand for all numbers and variants. Raises ValueError for anything else
+        in the file.
         """
         categories = cls()
         known = dict(categories.names)
         for name, category in {} if labels is None else read_labels(labels)[1].items():
-            words = words_of(name) or name
             meant = STRUCTURE if category is None else lower(category.strip())
             ours = known.get(words_of(meant))
             if ours == STRUCTURE:
                 meant = STRUCTURE
             elif ours is None and meant != STRUCTURE:
                 categories.unknown.add(meant)
-            categories.names[words] = meant
-            categories.table[words] = name
-        categories.unused = set(categories.table)
+            categories.exact[composed(name)] = meant
+            if not name[-1].isdecimal():
+                categories.names[words_of(name)] = meant
+        categories.unused = set(categories.exact)
         return categories
 
-    def of(self, class_name: str) -> str:
+    def of(self, class_name: str, name: str | None = None) -> str:
         """Return the category of a class name, or `STRUCTURE`.
 
         The longest known suffix of words decides; an unknown name is recorded in `unmapped` and keeps its words.
+
+        Args:
+            class_name: As the file has it.
+            name: Of the instance, which the user's table may name as well.
         """
-        words = words_of(class_name).split() or [class_name]
+        for exact in (name, class_name):
+            if exact in self.exact:
+                self.unused.discard(exact)
+                return self.exact[exact]
+        words = words_of(class_name).split()
         # In English the last noun is the thing: a kitchen table is a table, a table lamp is a lamp.
         for start in range(len(words)):
             suffix = " ".join(words[start:])
             found = self.names.get(suffix)
             if found is not None:
-                self.unused.discard(suffix)
+                self.unused -= {entry for entry in self.unused if words_of(entry) == suffix}
                 return found
         self.unmapped.add(class_name)
-        return lower(" ".join(words))
+        return " ".join(words) or lower(class_name)

@@ -19,7 +19,8 @@ _WORDS = re.compile("U+(?!l)|Ul*|l+")
 def words_of(class_name: str) -> str:
     """Return a class name as lower-case words (Unicode NFC), without numbers and variant letters.
 
-    "SeatBedSide" -> "seat bed side", "ChairA_01_001" -> "chair", "TVCabinet" -> "tv cabinet", "Bett_groß" -> "bett groß"
+    "SeatBedSide" -> "seat bed side", "ChairA_01_001" -> "chair", "TVCabinet" -> "tv cabinet",
+    "Bett_groß" -> "bett groß"
     """
     text = unicodedata.normalize("NFC", class_name)
     kinds = "".join(map(_kind, text))
@@ -30,6 +31,11 @@ def words_of(class_name: str) -> str:
     while len(parts) > 1 and len(parts[-1]) == 1 and (parts[-1].isascii() or parts[-1].isupper()):
         parts.pop()
     return lower(" ".join(parts))
+
+
+def composed(name: str) -> str:
+    """Return a name in Unicode NFC: macOS writes "é" as two characters, other systems as one."""
+    return unicodedata.normalize("NFC", name)
 
 
 def lower(text: str) -> str:

@@ -94,9 +94,18 @@ def test_files_are_laid_over_the_defaults(tmp_path, suffix):
 
 def test_what_a_table_names_for_nothing_is_noted():
     categories = Categories.load({"Stuhl": "chair", "Mur": "wall", "Stol": "stool", "Ding": "gizmo", "7": "Lamp"})
-    assert categories.of("Stuhl_01") == "chair" and categories.of("Mur.002") == STRUCTURE and categories.of("7") == "lamp"
-    assert {categories.table[words] for words in categories.unused} == {"Stol", "Ding"}
+    assert (
+        categories.of("Stuhl_01") == "chair" and categories.of("Mur.002") == STRUCTURE and categories.of("7") == "lamp"
+    )
+    assert categories.unused == {"Stol", "Ding"}
     assert categories.unknown == {"gizmo"}
+
+
+def test_a_numbered_name_is_one_node_and_others_are_all_of_their_class():
+    categories = Categories.load({"Object_12": "sofa", "Object_3": "chair", "Teil": "lamp"})
+    names = {"Object_12": "sofa", "Object_3": "chair", "Object_4": "object", "Teil_7": "lamp"}
+    assert {name: categories.of(name.rpartition("_")[0], name) for name in names} == names
+    assert not categories.unused
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,144 @@
+"""Which axis of a mesh file points up: found by its floor, by what stands on it, and by how furniture is shaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ocr_hf.geometry.cutting import triangle_areas
+from ocr_hf.scenes.readers.findings import REFUSED, WARNING, Finding, Part, all_bounds, listed, triangles
+from ocr_hf.scenes.readers.mesh_options import AXES
+
+Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+"""Turns glTF's axes (+Y up) into ours (+Z up)."""
+FLOORS, CEILINGS = ("floor", "ground"), ("ceiling", "roof")
+FLAT_SHARE = 0.6
+"""A floor or ceiling lies flat if at least this share of its area faces along an axis; slabs have sides."""
+SAME_LEVEL = 0.05
+"""Things stand on one level if their lower sides differ by less than this share of their median longest side."""
+ENOUGH = 0.3
+"""Evidence, between -1 and 1, from which an axis that isn't the format's is taken."""
+
+TALL = frozenset([
+    "backpack", "bookshelf", "bottle", "chair", "cup", "curtain", "door", "fan", "kettle", "lamp", "plant",
+    "refrigerator", "shower", "stool", "suitcase", "toilet", "vase", "wardrobe", "air conditioner", "coat hanger",
+    "computer tower", "trash bin",
+])  # fmt: skip
+"""Categories that are higher than wide, if anything."""
+LOW = frozenset([
+    "bathtub", "bed", "blanket", "book", "bowl", "counter", "cushion", "desk", "keyboard", "laptop", "pan",
+    "piano", "pillow", "rug", "shelf", "shoes", "sofa", "stove", "table", "tablet", "tableware", "computer mouse",
+    "cutting board", "exercise bench",
+])  # fmt: skip
+"""Categories that are wider than high in both directions, or in one at least."""
+UPRIGHT = frozenset(["door", "picture", "tv", "mirror", "window", "whiteboard", "curtain", "monitor", "radiator"])
+"""Categories whose thinnest side is horizontal."""
+
+
+@dataclass(frozen=True)
+class Up:
+    """The vertical axis of a file, why it was taken, and what is wrong with it."""
+
+    axis: str
+    reason: str
+    findings: tuple[Finding, ...] = ()
+
+
+def find_up(parts: Sequence[Part], standard: str, given: str | None = None) -> Up:
+    """Return which axis of the file is up.
+
+    Args:
+        parts: In the file's axes.
+        standard: The format's axis, "y" or "z", kept where nothing speaks clearly for the other.
+        given: What the user said, which is taken in any case.
+    """
+    floors = [part for part in parts if not part.is_object and part.noun in FLOORS]
+    flat = [part for part in parts if not part.is_object and part.noun in CEILINGS]
+    shares = _facing(floors or flat)
+    named = listed([part.name for part in floors or flat], 1)
+    if given:
+        wall = shares.max() >= FLAT_SHARE and shares[AXES[given]] < 1.0 - FLAT_SHARE
+        seen = f"with --up {given} {named} stands upright like a wall"
+        way_out = f"check that --up {'z' if given == 'y' else 'y'} isn't meant"
+        return Up(given, "given", (Finding(WARNING, "up", seen, way_out),) if wall else ())
+    if shares[0] >= FLAT_SHARE:
+        seen = f"{named} lies across the x axis, and stands upright like a wall whether y or z is up"
+        return Up(standard, "the format's", (_refused(seen),))
+    for axis, number in AXES.items():
+        if shares[number] >= FLAT_SHARE:
+            return Up(axis, f"{named} lies flat", _upside_down(parts, floors, number, named))
+    evidence = _evidence([part for part in parts if part.is_object])
+    best = "y" if evidence > 0 else "z"
+    if abs(evidence) >= ENOUGH:
+        return Up(best, f"things stand as they should ({abs(evidence):.0%} more than with the other axis)")
+    if best == standard and abs(evidence) >= ENOUGH / 3:
+        return Up(standard, "the format's, and nothing speaks against it")
+    seen = f"its floor can't be told, so +{standard.upper()} is taken as up, as the format has it"
+    way_out = f"give --up {'z' if standard == 'y' else 'y'} if that is wrong, --up {standard} if right"
+    return Up(standard, "the format's", (Finding(WARNING, "up", seen, way_out),))
+
+
+def _refused(seen: str) -> Finding:
+    return Finding(REFUSED, "up", seen, "turn the scene in the program that wrote it and export it again")
+
+
+def _facing(parts: Sequence[Part]) -> np.ndarray:
+    """Return the share (3,) of the parts' area that faces along each axis; zeros without area."""
+    corners = triangles(parts)
+    if not len(corners):
+        return np.zeros(3)
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    area = triangle_areas(corners)
+    along = np.abs(normal) > 0.9 * 2.0 * area[:, None]
+    total = area.sum()
+    return (area[:, None] * along).sum(axis=0) / total if total > 0.0 else np.zeros(3)
+
+
+def _upside_down(parts: Sequence[Part], floors: Sequence[Part], axis: int, named: str) -> tuple[Finding, ...]:
+    """Return a refusal where the floor lies above nearly everything."""
+    objects = [part for part in parts if part.is_object]
+    if not floors or not objects:
+        return ()
+    # Each object against the highest floor: a house has several storeys, and one may be underground.
+    top = all_bounds(floors)[:, :, axis].mean(axis=1).max()
+    below = int((all_bounds(objects)[:, :, axis].mean(axis=1) < top).sum())
+    lowest = all_bounds(floors)[:, :, axis].mean(axis=1).min()
+    above = int((all_bounds(objects)[:, :, axis].mean(axis=1) > lowest).sum())
+    if below >= 0.8 * len(objects) and above <= 0.2 * len(objects):
+        return (_refused(f"{named} lies above {below} of {len(objects)} objects, as if the scene were upside down"),)
+    return ()
+
+
+def _evidence(objects: Sequence[Part]) -> float:
+    """Return what objects say: towards 1 for +Y as up, towards -1 for +Z, about 0 for neither."""
+    if not objects:
+        return 0.0
+    bounds = all_bounds(objects)
+    votes = [vote for part in objects if (vote := _vote(part)) is not None]
+    shape = float(np.sum(votes)) / max(len(votes), 3)
+    longest = np.median(np.ptp(bounds, axis=1).max(axis=1))
+    standing = {axis: _on_one_level(bounds[:, 0, number], SAME_LEVEL * longest) for axis, number in AXES.items()}
+    # Two things have a level in common by chance; the more there are, the more the level is the floor.
+    gravity = (standing["y"] - standing["z"]) * min(1.0, len(objects) / 8.0)
+    return float(np.clip(shape + 0.5 * gravity, -1.0, 1.0))
+
+
+def _vote(part: Part) -> float | None:
+    """Return 1 if an object's shape says that +Y is up, -1 for +Z, None if it says nothing."""
+    x, y, z = part.size
+    if part.label in UPRIGHT and min(y, z) < 0.5 * x and max(y, z) > 2.0 * min(y, z):
+        return 1.0 if z < y else -1.0
+    if abs(np.log((y + 1e-12) / (z + 1e-12))) < 0.2:
+        return None
+    if part.label in TALL:
+        return 1.0 if y > z else -1.0
+    if part.label in LOW and min(y, z) < 0.9 * x:
+        return 1.0 if y < z else -1.0
+    return None
+
+
+def _on_one_level(low: np.ndarray, tolerance: float) -> float:
+    """Return the share of objects whose lower sides `low` (N,) are on the level that most share."""
+    return float((np.abs(low[:, None] - low[None, :]) <= tolerance).mean(axis=1).max())
