@@ -36,7 +36,9 @@ def main(
     """
     from ocr_hf.scenes.readers.findings import REFUSED, Finding
     from ocr_hf.scenes.readers.mesh_file import CheckedScene, check_mesh_scene
+    from ocr_hf.scenes.readers.mesh_options import check_options
 
+    check_options(up, units, strays)
     try:
         checked = check_mesh_scene(file, instances, labels, up=up, units=units, strays=strays)
     except ValueError as error:
@@ -93,7 +95,7 @@ def _print(file: Path, read: dict[str, Any], checked: CheckedScene) -> None:
         objects = ", ".join(f"{count} {label}" for label, count in read["objects"].items()) or "none"
         console.print(f"  objects    {sum(read['objects'].values())}: {objects}")
         console.print(f"  structure  {len(read['structure'])} parts, {read['faces']:,} faces in all")
-        sizes = [f"{read['rooms']} rooms"]
+        sizes = [f"{read['rooms']} room{'' if read['rooms'] == 1 else 's'}"]
         sizes += [f"floor {read['floor_area_m2']:,} m2"] if read["floor_area_m2"] else []
         sizes += [f"{read['height_m']:,} m high"] if read["height_m"] else []
         console.print(f"  building   {', '.join(sizes)}")

@@ -13,7 +13,7 @@ from ocr_hf.scenes.class_words import composed, lower, words_of
 from ocr_hf.scenes.label_table import read_labels
 
 _STRUCTURE = """
-    wall floor ceiling roof house building room structure beam column pillar stairs staircase baseboard skirting
+    wall walls floor floors ceiling ceilings roof house building room structure beam column pillar stairs staircase baseboard skirting
     plinth ground house wall room wall room floor room ceiling partition railing
 """
 
@@ -98,7 +98,7 @@ _CATEGORIES = {
 }
 """Question category: other names for it. The last words count: "garden chair" is a chair."""
 
-_OTHERS = ("bottle", "guitar", "headphones", "paper bag", "power strip")
+_OTHERS = ("bottle", "bucket", "guitar", "headphones", "paper bag", "power strip")
 """Categories that procedural homes have too. They stand apart because the released checkpoint numbers those above."""
 
 STRUCTURE = ""

@@ -103,11 +103,16 @@ def _nameless(parts: Sequence[Part], known: Categories, has_instances: bool) -> 
     nameless = [part for part in parts if part.class_name in known.unmapped and _generic(part.class_name)]
     alone = parts[0] if len(parts) == 1 and (parts[0].class_name in known.unmapped or not parts[0].is_object) else None
     whole = _covering(parts, nameless)
+    separate = "separate the objects in a 3D program and name each node by what it is ('chair_1', 'table')"
+    way_out = f"{separate}, or give --instances JSON with the class of each node"
     if alone is not None and (not has_instances or alone in nameless or not alone.is_object):
         seen = f"it is one mesh, '{alone.name}', and nothing says which of its surfaces are which object"
     elif len(nameless) == len(parts):
         names = listed((part.name for part in parts), 3)
         seen = f"the names of its {len(parts)} meshes ({names}) don't say which objects they are"
+        way_out = (
+            "name each node by what it is ('chair_1', 'table'), or give --instances JSON with the class of each node"
+        )
     elif whole is not None:
         seen = f"the mesh '{whole.name}' spans the whole scene, and nothing says which of its surfaces are which object"
     elif not any(part.is_object for part in parts):
@@ -115,10 +120,6 @@ def _nameless(parts: Sequence[Part], known: Categories, has_instances: bool) -> 
         return [Finding(WARNING, "merged", seen, "map class names to categories with --labels TABLE if they aren't")]
     else:
         return []
-    way_out = (
-        "separate the objects in a 3D program and name each node by what it is ('chair_1', 'table'), or give "
-        "--instances JSON with the class of each node"
-    )
     return [Finding(REFUSED, "merged", seen, way_out)]
 
 

@@ -31,10 +31,14 @@ FLOOR_M2 = (1.5, 5000.0)
 EXTENT_M = (0.03, 200.0)
 """Longest side of the whole scene; asked only where nothing is known."""
 
-DOUBT, CERTAIN = 0.3, 1.0
-"""How far off, in powers of e, sizes may be on average before metres are doubted, and before they are ruled out."""
-ALIKE = 0.05
+DOUBT, CERTAIN = 3.0, 8.0
+"""Mean misfit from which metres are doubted where another unit fits, and from which they are ruled out in any case."""
+BETTER = 3.0
+"""A unit fits if its misfit is smaller than that of metres by this factor."""
+ALIKE = 0.5
 """Units whose misfits differ by less are both named."""
+MOST = 16.0
+"""Misfit of one length at most: one thing that is called by the wrong name shouldn't outweigh a whole room."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,13 @@ class Length:
     power: int = 1
 
     def misfit(self, unit: float) -> float:
-        """Return how far outside its bounds the length is, as a logarithm; 0 within."""
-        value = max(self.value, 1e-12) * unit**self.power
-        return float(np.clip(max(np.log(self.least / value), np.log(value / self.most)) / self.power, 0.0, 4.0))
+        """Return how unusual the length is if the file is in `unit` metres: squared standard deviations, at most MOST.
+
+        Sizes of a category scatter about evenly by ratios; the bounds are taken as two standard deviations.
+        """
+        value = np.log(max(self.value, 1e-12) * unit**self.power)
+        middle, spread = np.log(self.least * self.most) / 2.0, np.log(self.most / self.least) / 4.0
+        return float(min(((value - middle) / spread) ** 2, MOST))
 
     def reading(self, unit: float) -> str:
         """Return the value as metres would be written, if the file is in `unit` metres."""
@@ -66,16 +74,17 @@ def check_units(parts: Sequence[Part]) -> list[Finding]:
     lengths = _lengths(parts)
     if not lengths:
         return []
-    misfits = {unit: float(np.mean([one.misfit(size) for one in lengths])) for unit, size in UNITS.items()}
+    # One more than there are: of a single thing one can't be as sure as of a room.
+    misfits = {unit: sum(one.misfit(size) for one in lengths) / (len(lengths) + 1) for unit, size in UNITS.items()}
     metres = misfits.pop("m")
     best = min(misfits.values())
-    if metres < DOUBT or (best > metres / 3.0 and metres < CERTAIN):
+    if metres < DOUBT or (best > metres / BETTER and metres < CERTAIN):
         return []
     shown = _telling(lengths)
     seen = ", ".join(f"{one.what} {one.reading(1.0)}" for one in shown)
     # The words that an OBJ or glTF file has for its units are no help: neither format has any.
     units = [unit for unit, misfit in misfits.items() if misfit <= best + ALIKE]
-    if best > metres / 3.0:
+    if best > metres / BETTER:
         return [
             Finding(
                 REFUSED, "units", f"{seen}, which no room is", "scale it to metres, or give --units m if it's meant"
@@ -106,7 +115,7 @@ def floor_area(parts: Sequence[Part]) -> float:
 
 def wall_height(parts: Sequence[Part]) -> float:
     """Return the median height of what is named a wall; 0 without."""
-    heights = [float(part.size[2]) for part in parts if not part.is_object and part.noun == "wall"]
+    heights = [float(part.size[2]) for part in parts if not part.is_object and part.noun in ("wall", "walls")]
     return float(np.median(heights)) if heights else 0.0
 
 
@@ -132,5 +141,5 @@ def _telling(lengths: Sequence[Length]) -> list[Length]:
     building = [one for one in lengths if one.power == 2] or [one for one in lengths if one.what == "walls"]
     order = list(LONGEST_SIDE_M)
     things = sorted((one for one in lengths if one.what in order), key=lambda one: order.index(one.what))
-    off = [one for one in things if one.misfit(1.0) > 0.0]
+    off = [one for one in things if one.misfit(1.0) > 4.0]
     return ([*building[:1], *(off or things)[:1]] or list(lengths))[:2]

@@ -13,7 +13,7 @@ from ocr_hf.scenes.readers.mesh_options import AXES
 
 Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """Turns glTF's axes (+Y up) into ours (+Z up)."""
-FLOORS, CEILINGS = ("floor", "ground"), ("ceiling", "roof")
+FLOORS, CEILINGS = ("floor", "floors", "ground"), ("ceiling", "ceilings", "roof")
 FLAT_SHARE = 0.6
 """A floor or ceiling lies flat if at least this share of its area faces along an axis; slabs have sides."""
 SAME_LEVEL = 0.05
@@ -72,7 +72,7 @@ def find_up(parts: Sequence[Part], standard: str, given: str | None = None) -> U
     evidence = _evidence([part for part in parts if part.is_object])
     best = "y" if evidence > 0 else "z"
     if abs(evidence) >= ENOUGH:
-        return Up(best, f"things stand as they should ({abs(evidence):.0%} more than with the other axis)")
+        return Up(best, "the shapes of furniture and the level it stands on say so")
     if best == standard and abs(evidence) >= ENOUGH / 3:
         return Up(standard, "the format's, and nothing speaks against it")
     seen = f"its floor can't be told, so +{standard.upper()} is taken as up, as the format has it"
