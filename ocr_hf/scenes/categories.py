@@ -13,8 +13,8 @@ from ocr_hf.scenes.class_words import composed, lower, words_of
 from ocr_hf.scenes.label_table import read_labels
 
 _STRUCTURE = """
-    wall walls floor floors ceiling ceilings roof house building room structure beam column pillar stairs staircase baseboard skirting
-    plinth ground house wall room wall room floor room ceiling partition railing
+    wall walls floor floors ceiling ceilings roof house building room structure beam column pillar stairs staircase
+    baseboard skirting plinth ground partition railing
 """
 
 _CATEGORIES = {

@@ -61,11 +61,19 @@ def _primitives(mesh: dict) -> list[dict]:
     return _dicts(mesh, "primitives")
 
 
+def _position(part: dict) -> int | None:
+    """Return the number of the accessor that holds a primitive's positions."""
+    attributes = part.get("attributes")
+    found = attributes.get("POSITION") if isinstance(attributes, dict) else None
+    return found if isinstance(found, int) else None
+
+
 def _extensions(header: dict) -> Iterator[Finding]:
     """Yield a finding for each extension without which the file can't be read."""
     names = [name for name in _listed(header, "extensionsRequired") if isinstance(name, str)]
     # Instancing is often declared as used only; without it the copies would be missing in silence.
-    if any("EXT_mesh_gpu_instancing" in (node.get("extensions") or {}) for node in _dicts(header, "nodes")):
+    extended = [node["extensions"] for node in _dicts(header, "nodes") if isinstance(node.get("extensions"), dict)]
+    if any("EXT_mesh_gpu_instancing" in extensions for extensions in extended):
         names.append("EXT_mesh_gpu_instancing")
     for name in dict.fromkeys(names):
         if name.startswith(HARMLESS) or (name == "KHR_mesh_quantization" and not _has_normalized(header)):
@@ -77,11 +85,7 @@ def _extensions(header: dict) -> Iterator[Finding]:
 def _has_normalized(header: dict) -> bool:
     """Return whether positions are stored as fractions, which trimesh takes for whole numbers."""
     accessors = _dicts(header, "accessors")
-    used = {
-        (part.get("attributes") or {}).get("POSITION")
-        for mesh in _dicts(header, "meshes")
-        for part in _primitives(mesh)
-    }
+    used = {_position(part) for mesh in _dicts(header, "meshes") for part in _primitives(mesh)}
     return any(item.get("normalized") and number in used for number, item in enumerate(accessors))
 
 
@@ -94,7 +98,7 @@ def _gltf_faces(header: dict) -> int:
 
 
 def _primitive_faces(part: dict, counts: list[Any]) -> int:
-    corners = part.get("indices", (part.get("attributes") or {}).get("POSITION"))
+    corners = part.get("indices", _position(part))
     if not isinstance(corners, int) or not 0 <= corners < len(counts) or not isinstance(counts[corners], int):
         return 0
     mode = part.get("mode", TRIANGLES)

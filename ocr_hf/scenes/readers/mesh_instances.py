@@ -28,7 +28,8 @@ def meshes_by_instance(
     """Return the meshes of each instance's name.
 
     Raises:
-        ValueError: A node has no instance or an instance no node, or a vertex isn't finite; it is named.
+        ValueError: A node has no instance or an instance no node, a vertex isn't finite, or a face has a corner that there
+            isn't; it is named.
     """
     meshes: dict[str, list[Mesh]] = {item.name: [] for item in table}
     for node, mesh in nodes:
@@ -38,6 +39,11 @@ def meshes_by_instance(
         if not np.isfinite(mesh.vertices).all():
             bad = int(np.flatnonzero(~np.isfinite(mesh.vertices).all(axis=1))[0])
             raise ValueError(f"{path}: node '{node}', vertex {bad} is {mesh.vertices[bad].tolist()}; repair the mesh")
+        if mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices):
+            raise ValueError(
+                f"{path}: node '{node}' has faces with corner {mesh.faces.max()}, and {len(mesh.vertices)} vertices; "
+                "export it again"
+            )
         meshes[owner].append(mesh)
     empty = [name for name, found in meshes.items() if not found]
     if empty:
