@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 
@@ -89,7 +90,7 @@ def test_boxes_of_the_sidecar_are_in_metres_or_in_the_files_units(tmp_path):
             for number, (name, (low, high)) in enumerate((shell() | LIVING).items(), 1)
         ]
         sidecar = tmp_path / "instances.json"
-        sidecar.write_text(__import__("json").dumps(entries), encoding="utf-8")
+        sidecar.write_text(json.dumps(entries), encoding="utf-8")
         sofa = next(item for item in load_mesh_scene(path, sidecar, units="cm").objects if item.label == "sofa")
         np.testing.assert_allclose(sofa.box.size, [2.0, 0.9, 0.8], atol=1e-3)
 

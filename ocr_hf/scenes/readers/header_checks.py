@@ -47,28 +47,28 @@ def check_header(path: Path, has_instances: bool) -> list[Finding]:
     return [*_extensions(header), *_too_many(_gltf_faces(header)), *_gltf_twice(header, has_instances)]
 
 
-def _listed(header: dict, key: str) -> list[Any]:
+def _listed(header: dict[str, Any], key: str) -> list[Any]:
     """Return a list of the header; nothing where the file has something else there."""
     found = header.get(key)
     return found if isinstance(found, list) else []
 
 
-def _dicts(header: dict, key: str) -> list[dict]:
+def _dicts(header: dict[str, Any], key: str) -> list[dict[str, Any]]:
     return [item for item in _listed(header, key) if isinstance(item, dict)]
 
 
-def _primitives(mesh: dict) -> list[dict]:
+def _primitives(mesh: dict[str, Any]) -> list[dict[str, Any]]:
     return _dicts(mesh, "primitives")
 
 
-def _position(part: dict) -> int | None:
+def _position(part: dict[str, Any]) -> int | None:
     """Return the number of the accessor that holds a primitive's positions."""
     attributes = part.get("attributes")
     found = attributes.get("POSITION") if isinstance(attributes, dict) else None
     return found if isinstance(found, int) else None
 
 
-def _extensions(header: dict) -> Iterator[Finding]:
+def _extensions(header: dict[str, Any]) -> Iterator[Finding]:
     """Yield a finding for each extension without which the file can't be read."""
     names = [name for name in _listed(header, "extensionsRequired") if isinstance(name, str)]
     # Instancing is often declared as used only; without it the copies would be missing in silence.
@@ -82,14 +82,14 @@ def _extensions(header: dict) -> Iterator[Finding]:
         yield Finding(REFUSED, "extension", f"it needs the extension {name}, which can't be read here", way_out)
 
 
-def _has_normalized(header: dict) -> bool:
+def _has_normalized(header: dict[str, Any]) -> bool:
     """Return whether positions are stored as fractions, which trimesh takes for whole numbers."""
     accessors = _dicts(header, "accessors")
     used = {_position(part) for mesh in _dicts(header, "meshes") for part in _primitives(mesh)}
     return any(item.get("normalized") and number in used for number, item in enumerate(accessors))
 
 
-def _gltf_faces(header: dict) -> int:
+def _gltf_faces(header: dict[str, Any]) -> int:
     """Return how many triangles the nodes show."""
     counts = [item.get("count", 0) for item in _dicts(header, "accessors")]
     meshes = [sum(_primitive_faces(part, counts) for part in _primitives(mesh)) for mesh in _dicts(header, "meshes")]
@@ -97,7 +97,7 @@ def _gltf_faces(header: dict) -> int:
     return sum(meshes[mesh] for mesh in used if 0 <= mesh < len(meshes))
 
 
-def _primitive_faces(part: dict, counts: list[Any]) -> int:
+def _primitive_faces(part: dict[str, Any], counts: list[Any]) -> int:
     corners = part.get("indices", _position(part))
     if not isinstance(corners, int) or not 0 <= corners < len(counts) or not isinstance(counts[corners], int):
         return 0
@@ -133,7 +133,7 @@ def _twice(names: list[str]) -> list[str]:
     return [f"{name}" for name, count in counts.items() if count > 1 and "#" not in name]
 
 
-def _gltf_twice(header: dict, has_instances: bool) -> Iterator[Finding]:
+def _gltf_twice(header: dict[str, Any], has_instances: bool) -> Iterator[Finding]:
     nodes = [node for node in _dicts(header, "nodes") if "mesh" in node]
     twice = _twice([node["name"] for node in nodes if isinstance(node.get("name"), str)])
     if twice:

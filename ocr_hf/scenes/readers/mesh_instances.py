@@ -28,8 +28,8 @@ def meshes_by_instance(
     """Return the meshes of each instance's name.
 
     Raises:
-        ValueError: A node has no instance or an instance no node, a vertex isn't finite, or a face has a corner that there
-            isn't; it is named.
+        ValueError: A node has no instance or an instance no node, a vertex isn't finite, or a face has a corner that
+            there isn't; it is named.
     """
     meshes: dict[str, list[Mesh]] = {item.name: [] for item in table}
     for node, mesh in nodes:
@@ -72,22 +72,22 @@ def up_of_boxes(
     Raises:
         ValueError: Some boxes don't agree with either axis.
     """
-    stated = [item for item in table if item.bounds is not None]
+    stated = [(item.name, item.bounds) for item in table if item.bounds is not None]
     if not stated:
         return None
-    wrong = {}
+    limit = BOUNDS_TOLERANCE_M / unit_m
+    wrong: dict[tuple[str, float], list[str]] = {}
     # The standard says +Y for glTF, but many exporters keep the modeller's axes; boxes decide, no guess.
     for axis in [up] if up else ["z", "y"]:
-        found = {item.name: _bounds(meshes[item.name], axis) for item in stated}
+        found = {name: _bounds(meshes[name], axis) for name, _ in stated}
         for scale in dict.fromkeys((1.0, 1.0 / unit_m)):
-            limit = BOUNDS_TOLERANCE_M / unit_m
-            bad = [item for item in stated if np.abs(found[item.name] - scale * item.bounds).max() > limit]
+            bad = [name for name, bounds in stated if np.abs(found[name] - scale * bounds).max() > limit]
             if not bad:
                 return axis
             wrong[axis, scale] = bad
     (axis, _), bad = min(wrong.items(), key=lambda item: len(item[1]))
     raise ValueError(
-        f"{path}: instance '{bad[0].name}' lies elsewhere than {source} says "
+        f"{path}: instance '{bad[0]}' lies elsewhere than {source} says "
         f"({len(bad)} of {len(stated)} instances, taking +{axis.upper()} as up); "
         "remove min and max, or check that both belong together and are in metres"
     )
