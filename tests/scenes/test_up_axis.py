@@ -37,6 +37,17 @@ def test_furniture_tells_where_no_floor_is_named(tmp_path, furniture, suffix, up
     assert checked.up.axis == up and not checked.findings
 
 
+@pytest.mark.parametrize("up", ["y", "z"])
+@pytest.mark.parametrize("suffix", [".glb", ".obj"])
+@pytest.mark.parametrize("room", ROOMS)
+def test_where_no_name_is_known_up_is_right_or_doubted(tmp_path, room, suffix, up):
+    boxes = {f"{'абвгдежзиклм'[i] * 4}": box for i, box in enumerate(ROOMS[room].values())}
+    checked = check_mesh_scene(write(tmp_path / f"room{suffix}", boxes, up=up))
+    doubted = "up" in {finding.kind for finding in checked.findings}
+    assert checked.up.axis == up or doubted
+    assert not doubted or room in ("furniture only", "small objects only") or "ceiling" in room
+
+
 @pytest.mark.parametrize("unit", ["cm", "in"])
 def test_up_doesnt_depend_on_units(tmp_path, unit):
     checked = check_mesh_scene(write(tmp_path / "room.obj", ROOMS["kitchen"], unit, up="y"))

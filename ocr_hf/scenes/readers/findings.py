@@ -94,15 +94,9 @@ def all_bounds(parts: Sequence[Part]) -> np.ndarray:
 def number(value: float) -> str:
     """Return a number with three digits or so: 199,910 and 20.0 and 0.45."""
     size = abs(value)
-    return (
-        f"{value:.0e}"
-        if size >= 1e7
-        else f"{value:,.0f}"
-        if size >= 100
-        else f"{value:.1f}"
-        if size >= 1
-        else f"{value:.2g}"
-    )
+    if size >= 100:
+        return f"{value:,.0f}" if size < 1e9 else f"{value:.0e}"
+    return f"{value:.1f}" if size >= 1 else f"{value:.2g}"
 
 
 def listed(names: Iterable[str], most: int = 5) -> str:

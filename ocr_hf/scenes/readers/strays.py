@@ -63,9 +63,15 @@ def _far_away(parts: Sequence[Part], near: Sequence[Part], far: Sequence[Part]) 
         )
         return Finding(level, "strays", seen, way_out)
     who = f"{listed(part.name for part in far)} {'is' if len(far) == 1 else 'are'}"
-    away = f"{who} up to {number(_reach(near, far))} m away from the others"
-    seen = f"{away}, so that the scene is {number(whole)} m long instead of {number(rest)} m"
-    return Finding(level, "strays", seen, "give --strays drop to leave out, or --strays keep if it's meant")
+    reach = _reach(near, far)
+    if reach > GAP_M:
+        away = f"up to {number(reach)} m away from the others"
+        seen = f"{who} {away}, so that the scene is {number(whole)} m long instead of {number(rest)} m"
+    else:
+        seen = f"{who} up to {number(max(part.size.max() for part in far))} m long, and all the rest {number(rest)} m"
+    # What stays too long for a floor plan can't be kept
+    keep = ", or --strays keep if it's meant" if whole <= MAX_EXTENT_M else ""
+    return Finding(level, "strays", seen, f"give --strays drop to leave out{keep}")
 
 
 def _too_large(parts: Sequence[Part]) -> list[Finding]:

@@ -18,6 +18,8 @@ FLAT_SHARE = 0.6
 """A floor or ceiling lies flat if at least this share of its area faces along an axis; slabs have sides."""
 SAME_LEVEL = 0.05
 """Things stand on one level if their lower sides differ by less than this share of their median longest side."""
+SLAB_COVERS, SLAB_THICKNESS = 0.6, 0.1
+"""A part may be a floor if it covers this share of the scene both ways, and is thinner than this share of its width."""
 ENOUGH = 0.3
 """Evidence, between -1 and 1, from which an axis that isn't the format's is taken."""
 
@@ -69,7 +71,7 @@ def find_up(parts: Sequence[Part], standard: str, given: str | None = None) -> U
     for axis, number in AXES.items():
         if shares[number] >= FLAT_SHARE:
             return Up(axis, f"{named} lies flat", _upside_down(parts, floors, number, named))
-    evidence = _evidence([part for part in parts if part.is_object])
+    evidence = _evidence(parts)
     best = "y" if evidence > 0 else "z"
     if abs(evidence) >= ENOUGH:
         return Up(best, "the shapes of furniture and the level it stands on say so")
@@ -111,18 +113,16 @@ def _upside_down(parts: Sequence[Part], floors: Sequence[Part], axis: int, named
     return ()
 
 
-def _evidence(objects: Sequence[Part]) -> float:
-    """Return what objects say: towards 1 for +Y as up, towards -1 for +Z, about 0 for neither."""
-    if not objects:
-        return 0.0
-    bounds = all_bounds(objects)
-    votes = [vote for part in objects if (vote := _vote(part)) is not None]
+def _evidence(parts: Sequence[Part]) -> float:
+    """Return what shapes and gravity say: towards 1 for +Y as up, towards -1 for +Z, about 0 for neither."""
+    votes = [vote for part in parts if (vote := _vote(part)) is not None]
     shape = float(np.sum(votes)) / max(len(votes), 3)
+    bounds = all_bounds(parts)
     longest = np.median(np.ptp(bounds, axis=1).max(axis=1))
-    standing = {axis: _on_one_level(bounds[:, 0, number], SAME_LEVEL * longest) for axis, number in AXES.items()}
+    standing = {axis: _standing(bounds, number, SAME_LEVEL * longest) for axis, number in AXES.items()}
     # Two things have a level in common by chance; the more there are, the more the level is the floor.
-    gravity = (standing["y"] - standing["z"]) * min(1.0, len(objects) / 8.0)
-    return float(np.clip(shape + 0.5 * gravity, -1.0, 1.0))
+    gravity = (standing["y"] - standing["z"]) * min(1.0, len(parts) / 8.0)
+    return float(np.clip(shape + gravity, -1.0, 1.0))
 
 
 def _vote(part: Part) -> float | None:
@@ -139,9 +139,19 @@ def _vote(part: Part) -> float | None:
     return None
 
 
-def _on_one_level(low: np.ndarray, tolerance: float) -> float:
-    """Return the share of objects whose lower sides `low` (N,) are on the level that most share."""
+def _standing(bounds: np.ndarray, axis: int, tolerance: float) -> float:
+    """Return the share of parts (N, 2, 3) that stand on one slab as wide as the scene, if `axis` is up.
+
+    Where nothing is such a slab: half the share of those whose lower sides are on the level that most share.
+    """
+    size = np.ptp(bounds, axis=1)
+    others = [number for number in range(3) if number != axis]
+    whole = (bounds[:, 1].max(axis=0) - bounds[:, 0].min(axis=0))[others]
+    wide = (size[:, others] >= SLAB_COVERS * whole).all(axis=1)
+    slabs = np.flatnonzero(wide & (size[:, axis] < SLAB_THICKNESS * size[:, others].min(axis=1)))
+    low = np.sort(bounds[:, 0, axis])
     # Sorted, because all pairs of a scene of 60,000 objects don't fit into memory.
-    low = np.sort(low)
-    first, last = np.searchsorted(low, low - tolerance, "left"), np.searchsorted(low, low + tolerance, "right")
-    return float((last - first).max() / len(low))
+    levels = bounds[slabs, 1, axis] if len(slabs) else low
+    first, last = np.searchsorted(low, levels - tolerance, "left"), np.searchsorted(low, levels + tolerance, "right")
+    share = float((last - first).max()) / len(low)
+    return share if len(slabs) else 0.5 * share
