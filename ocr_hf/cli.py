@@ -18,6 +18,7 @@ COMMANDS = {
     "view": ("ocr_hf.commands.view:main", "draw a contact sheet of an ocr-vsi folder"),
     "place": ("ocr_hf.commands.place:main", "renew load_dataset's cache key of a copied, moved or edited folder"),
     "questions": ("ocr_hf.commands.questions:main", "print the VSI-Bench questions of one scene"),
+    "check-scene": ("ocr_hf.commands.check_scene:main", "check a mesh file before a data set is built of it"),
     "sft": ("ocr_hf.train.sft:main", "fine-tune a model on questions, reasoning and answers"),
     "grpo": ("ocr_hf.train.grpo:main", "train it by OCR-GRPO, on one process; `accelerate launch` starts several"),
     "eval": ("ocr_hf.commands.eval:main", "run a model on VSI-Bench or ocr-vsi, or score predictions"),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,7 +24,10 @@ def main(
     ] = None,
     rules: Annotated[str, typer.Option(help="exact, or official to reproduce VSI-Bench's answers")] = "exact",
     instances: Annotated[Path | None, typer.Option(help="JSON that says which mesh nodes are one object")] = None,
-    categories: Annotated[Path | None, typer.Option(help="JSON that maps node names to categories")] = None,
+    labels: Annotated[Path | None, typer.Option(help="table that maps the file's classes to categories")] = None,
+    up: Annotated[str | None, typer.Option(help="vertical axis of a mesh file, y or z; left out: detected")] = None,
+    units: Annotated[str | None, typer.Option(help="its unit: m, cm, mm, in, ft; left out: m, checked")] = None,
+    strays: Annotated[str | None, typer.Option(help="what lies far away or outside: keep, drop")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object instead of text")] = False,
 ) -> None:
     """Print the questions of one scene, with answers, reasoning and what was left out why.
@@ -37,7 +40,7 @@ def main(
     from ocr_hf.questions.generate import generate_questions
     from ocr_hf.questions.question import VSI_BENCH_TYPES, QuestionConfig
 
-    opened = _open(scene, instances, categories)
+    opened = _open(scene, {"instances": instances, "labels": labels, "up": up, "units": units, "strays": strays})
     types = tuple(question_types) if question_types else VSI_BENCH_TYPES
     config = QuestionConfig(types, visibility=None, rules=rules)
     made = generate_questions(opened, None, None, seed, config)
@@ -64,7 +67,7 @@ def _print_skipped(console, skipped: Mapping[str, int]) -> None:
         console.print(f"  left out {count:>4}  {reason}", style="dim")
 
 
-def _open(scene: str, instances: Path | None, categories: Path | None):
+def _open(scene: str, mesh_options: Mapping[str, Any]):
     """Return the scene that the argument names; raise ValueError with the three forms if it names none."""
     from ocr_hf.data.build_config import BuildConfig
     from ocr_hf.data.build_plan import ScenePlan
@@ -85,7 +88,7 @@ def _open(scene: str, instances: Path | None, categories: Path | None):
     if Path(scene).is_file():
         from ocr_hf.scenes.readers.mesh_file import load_mesh_scene
 
-        return load_mesh_scene(Path(scene), instances, categories)
+        return load_mesh_scene(Path(scene), **mesh_options)
     raise ValueError(
         f"there is no scene '{scene}'; give SOURCE:SEED, such as procedural:7, a mesh file, or META_INFO.json:NAME"
     )

@@ -44,8 +44,10 @@ class BuildConfig:
         rooms: rooms of a procedural or furnished scene, 1 to 4; left out: by the seed.
         path: source mesh: a glTF, GLB or OBJ file; may be repeated.
         instances: source mesh: JSON file of object instances, one per --path.
-        categories: source mesh: JSON file that maps the file's classes to question categories.
+        labels: source mesh: table (JSON, YAML, CSV or TSV) that maps the file's classes to question categories.
         up: source mesh: the file's vertical axis, y or z; left out: detected.
+        units: source mesh: the file's unit: m, cm, mm, in, ft; left out: m, which is checked.
+        strays: source mesh: what lies far away or outside the building: keep, drop; left out: refused or warned of.
         licence: source mesh: licence of the scene, as the card states it.
         attribution: source mesh: author to credit on the card; may be repeated.
         models: source furnished: folder of furniture models.
@@ -96,8 +98,10 @@ class BuildConfig:
     rooms: int | None = None
     path: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
-    categories: str | None = None
+    labels: str | None = None
     up: str | None = None
+    units: str | None = None
+    strays: str | None = None
     licence: str = "other"
     attribution: tuple[str, ...] = ()
     models: str | None = None
@@ -250,10 +254,11 @@ class BuildConfig:
         values = asdict(replace(self, **known, fps=None))
         for name in ("path", "instances"):
             values[name] = [Path(item).name for item in values[name]]
-        for name in ("categories", "models", "trajectory"):
+        for name in ("labels", "models", "trajectory"):
             values[name] = Path(values[name]).name if values[name] else None
-        if values["camera_axes"] is None:  # an option younger than the manifests that must stay as they are
-            del values["camera_axes"]
+        for name in ("camera_axes", "units", "strays"):  # younger than the manifests that must stay as they are
+            if values[name] is None:
+                del values[name]
         # Left out where there are none, so that folders built before a source could have options are the same as now
         options = values.pop("source_options")
         if options:

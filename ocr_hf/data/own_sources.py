@@ -9,6 +9,7 @@ from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_plan import ScenePlan
 from ocr_hf.data.sources import SCENE_SOURCES, SceneSource
 from ocr_hf.questions.exclude import why_excluded
+from ocr_hf.scenes.readers.mesh_options import check_options
 from ocr_hf.scenes.scene import Scene
 
 MAX_ROOMS = 4
@@ -65,13 +66,12 @@ class MeshFiles(SceneSource):
 
     name = "mesh"
     help = "glTF, GLB or OBJ files that `path` names, one scene each"
-    settings = ("path", "instances", "categories", "up", "attribution")
+    settings = ("path", "instances", "labels", "up", "units", "strays", "attribution")
 
     def check(self, config: BuildConfig) -> None:
         if not config.path:
             raise ValueError("source mesh needs a scene file; give --path FILE (glTF, GLB or OBJ)")
-        if config.up not in (None, "y", "z"):
-            raise ValueError(f"up is '{config.up}'; choose y or z")
+        check_options(config.up, config.units, config.strays)
         if config.instances and len(config.instances) != len(config.path):
             raise ValueError(
                 f"{len(config.instances)} --instances for {len(config.path)} --path; give one each, or none"
@@ -84,7 +84,7 @@ class MeshFiles(SceneSource):
         return Path(config.path[index]).stem
 
     def inputs(self, config: BuildConfig) -> Sequence[str]:
-        return (*config.path, *config.instances, *([config.categories] if config.categories else []))
+        return (*config.path, *config.instances, *([config.labels] if config.labels else []))
 
     def why_excluded(self, config: BuildConfig, plan: ScenePlan) -> str | None:
         # Scans lie in folders that are named after them, whatever the file's own name is
@@ -96,11 +96,13 @@ class MeshFiles(SceneSource):
         return load_mesh_scene(
             Path(config.path[plan.index]),
             Path(config.instances[plan.index]) if config.instances else None,
-            Path(config.categories) if config.categories else None,
+            Path(config.labels) if config.labels else None,
             name=plan.name,
             up=config.up,
             licence=config.licence,
             attribution=config.attribution,
+            units=config.units,
+            strays=config.strays,
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.questions.clip_visibility import Shown, first_appearance_s, shown
 from ocr_hf.questions.official_distance import nearest, sample_box
 from ocr_hf.questions.question import QuestionConfig
+from ocr_hf.scenes.class_words import is_name
 from ocr_hf.scenes.scene import Scene, SceneObject
 
 ROOM_TOLERANCE_M = 0.5
@@ -31,7 +31,6 @@ NAMELESS = frozenset(
     + ("otherfurniture", "otherprop", "otherstructure", "other furniture", "other prop", "other structure")
 )
 """Catch-all labels of data sets, which don't identify an object; a question can't name them."""
-_NAME = re.compile(r"[a-z0-9][a-z0-9 '/&-]*")
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class Inventory:
 
     def _reject(self, label: str, present: list[SceneObject]) -> str | None:
         """Return why no question can name this category, or None."""
-        if not _NAME.fullmatch(label) or label in NAMELESS:
+        if not is_name(label) or label in NAMELESS:
             return "unknown or unusable name"
         if not present:
             return "not shown in the clip"

@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ocr_hf.scenes.class_words import composed, lower, words_of
+from ocr_hf.scenes.label_table import read_labels
+
 _STRUCTURE = """
-    wall floor ceiling roof house building room structure beam column pillar stairs staircase baseboard skirting
-    plinth ground house wall room wall room floor room ceiling partition railing
+    wall walls floor floors ceiling ceilings roof house building room structure beam column pillar stairs staircase
+    baseboard skirting plinth ground partition railing
 """
 
 _CATEGORIES = {
@@ -97,6 +98,9 @@ _CATEGORIES = {
 }
 """Question category: other names for it. The last words count: "garden chair" is a chair."""
 
+_OTHERS = ("bottle", "bucket", "guitar", "headphones", "paper bag", "power strip")
+"""Categories that procedural homes have too. They stand apart because the released checkpoint numbers those above."""
+
 STRUCTURE = ""
 """What `Categories.of` answers for walls, floors and the like."""
 
@@ -111,20 +115,9 @@ def _default_names() -> dict[str, str]:
     names = {category: category for category in _CATEGORIES}
     for category, others in _CATEGORIES.items():
         names.update((name.strip(), category) for name in others.split(",") if name.strip())
+    names.update((name, name) for name in _OTHERS)
     names.update((name, STRUCTURE) for name in _STRUCTURE.split())
     return names
-
-
-def words_of(class_name: str) -> str:
-    """Return a class name as lower-case words, without numbers and variant letters.
-
-    "SeatBedSide" -> "seat bed side", "ChairA_01_001" -> "chair", "TVCabinet" -> "tv cabinet"
-    """
-    parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z]*|[a-z]+", class_name)
-    # "SofaC": a single capital at the end tells variants of a model apart.
-    while len(parts) > 1 and len(parts[-1]) == 1:
-        parts.pop()
-    return " ".join(parts).lower()
 
 
 @dataclass
@@ -132,53 +125,61 @@ class Categories:
     """A mapping of class names to question categories.
 
     names : words of a class name -> category; `STRUCTURE` marks what isn't an object
+    exact : the user's class names -> category; they go before words
     unmapped : class names that were looked up without success; they keep their own words as category
+    unused : the user's class names that no lookup has needed
+    unknown : the user's categories that aren't among ours
     """
 
     names: dict[str, str] = field(default_factory=_default_names)
+    exact: dict[str, str] = field(default_factory=dict)
     unmapped: set[str] = field(default_factory=set)
+    unused: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
 
     @classmethod
-    def load(cls, source: Path | str | Mapping[str, str | None] | None) -> Categories:
-        """Return the mapping with `source`, a dict or a JSON or YAML file of class name: category, laid over it.
+    def load(cls, labels: Path | str | Mapping[str, str | None] | None) -> Categories:
+        """Return the mapping with `labels`, a dict or a JSON, YAML, CSV or TSV file, laid over it.
 
-        An entry `null` makes the class part of the structure. Raises ValueError for anything else in the file.
+        An entry `null`, or the name of a piece of structure, makes the class part of the structure. A name that ends
+        in a number is that of one node; others stand for all numbers and variants. Raises ValueError for anything else
+        in the file.
         """
         categories = cls()
-        if source is None:
-            return categories
-        where, entries = "categories", source
-        if not isinstance(source, Mapping):
-            path = Path(source)
-            where = str(path)
-            text = path.read_text(encoding="utf-8")
-            if path.suffix.lower() in (".yaml", ".yml"):
-                import yaml
-
-                entries = yaml.safe_load(text)
-            else:
-                try:
-                    entries = json.loads(text)
-                except json.JSONDecodeError as error:
-                    raise ValueError(f"{where}, line {error.lineno}: {error.msg}; give a JSON object") from error
-        if not isinstance(entries, Mapping):
-            raise ValueError(f"{where} holds a {type(entries).__name__}; give an object of class name: category")
-        for name, category in entries.items():
-            if not isinstance(name, str) or not (category is None or isinstance(category, str) and category.strip()):
-                raise ValueError(f"{where}: {name!r}: {category!r}; give a class name and a category or null")
-            categories.names[words_of(name) or name] = STRUCTURE if category is None else category.strip().lower()
+        known = dict(categories.names)
+        for name, category in {} if labels is None else read_labels(labels)[1].items():
+            meant = STRUCTURE if category is None else lower(category.strip())
+            ours = known.get(words_of(meant))
+            if ours == STRUCTURE:
+                meant = STRUCTURE
+            elif ours is None and meant != STRUCTURE:
+                categories.unknown.add(meant)
+            categories.exact[composed(name)] = meant
+            if not name[-1].isdecimal():
+                categories.names[words_of(name)] = meant
+        categories.unused = set(categories.exact)
         return categories
 
-    def of(self, class_name: str) -> str:
+    def of(self, class_name: str, name: str | None = None) -> str:
         """Return the category of a class name, or `STRUCTURE`.
 
         The longest known suffix of words decides; an unknown name is recorded in `unmapped` and keeps its words.
+
+        Args:
+            class_name: As the file has it.
+            name: Of the instance, which the user's table may name as well.
         """
+        for exact in (name, class_name):
+            if exact in self.exact:
+                self.unused.discard(exact)
+                return self.exact[exact]
         words = words_of(class_name).split()
         # In English the last noun is the thing: a kitchen table is a table, a table lamp is a lamp.
         for start in range(len(words)):
-            found = self.names.get(" ".join(words[start:]))
+            suffix = " ".join(words[start:])
+            found = self.names.get(suffix)
             if found is not None:
+                self.unused -= {entry for entry in self.unused if words_of(entry) == suffix}
                 return found
         self.unmapped.add(class_name)
-        return " ".join(words) or class_name.lower()
+        return " ".join(words) or lower(class_name)

@@ -21,6 +21,7 @@ RENAMED = {
     "bad_video": "on_bad_video",
     "max_rows": "limit",
     "type": "question_types",
+    "categories": "labels",
 }
 """Name of a setting before version 0.2 -> its name now. Old names are refused, not translated: a file should say what
 its readers find in the documentation."""

@@ -78,7 +78,10 @@ def test_large_builds_spread_over_folders(select: str, size: int, name: str) -> 
         ({"question_frames": 1}, "question_frames is 1; objects must be seen in two"),
         ({"questions_per_task": 0}, "questions_per_task is 0; give at least 1"),
         ({"trajectory": "path.txt", "scenes": 2}, "one clip of one scene"),
-        ({"up": "x", "source": "mesh", "path": ("a.glb",)}, "up is 'x'"),
+        ({"up": "x", "source": "mesh", "path": ("a.glb",)}, "up is 'x'; choose y or z"),
+        ({"units": "km", "source": "mesh", "path": ("a.glb",)}, "units is 'km'; choose m, cm, mm, in or ft"),
+        ({"strays": "no", "source": "mesh", "path": ("a.glb",)}, "strays is 'no'; choose keep or drop"),
+        ({"units": "cm"}, "--units goes with source mesh, not with procedural"),
     ],
 )
 def test_unusable_options_name_themselves(options: dict, message: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ocr_hf.scenes.class_words import composed
 from ocr_hf.scenes.scene import MAX_OBJECT_ID
 
 
@@ -64,4 +65,4 @@ def _instance(entry: object, where: str) -> Instance:
                 f"{where} ('{entry['name']}'): min is {entry['min']}, max {entry['max']}; "
                 "give three finite metres each, min at most max"
             )
-    return Instance(entry["id"], entry["name"], class_name, bounds)
+    return Instance(entry["id"], composed(entry["name"]), composed(class_name), bounds)

@@ -3,165 +3,170 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ocr_hf.geometry.fit_box import fit_upright_box
-from ocr_hf.scenes.categories import STRUCTURE, Categories
+from ocr_hf.scenes.categories import Categories
 from ocr_hf.scenes.readers.find_rooms import with_rooms
-from ocr_hf.scenes.readers.instances_file import Instance, read_instances
-from ocr_hf.scenes.readers.mesh_nodes import read_nodes
-from ocr_hf.scenes.scene import Mesh, Scene, SceneObject
+from ocr_hf.scenes.readers.findings import REFUSED, Finding, Part
+from ocr_hf.scenes.readers.header_checks import check_header
+from ocr_hf.scenes.readers.instances_file import read_instances
+from ocr_hf.scenes.readers.mesh_instances import instances_from_names, meshes_by_instance, up_of_boxes
+from ocr_hf.scenes.readers.mesh_nodes import check_file, read_nodes
+from ocr_hf.scenes.readers.mesh_options import UNITS, check_options
+from ocr_hf.scenes.readers.scene_gate import pass_gate
+from ocr_hf.scenes.readers.up_axis import Up
+from ocr_hf.scenes.scene import Scene, SceneObject
 
 logger = logging.getLogger(__name__)
 
-BOUNDS_TOLERANCE_M = 0.05
-"""How far a mesh may lie from the box that its sidecar states."""
-Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
-"""Turns glTF's axes (+Y up) into ours (+Z up)."""
+NO_EXTENT = 1e-6
+"""An object with at most one side longer than this is a line or a point, whatever the file's unit."""
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedScene:
+    """A mesh file after all checks.
+
+    scene : what can be used; None where it was refused
+    parts : what was read, in metres and +Z up as far as known; empty where the file's header was refused
+    up : the file's vertical axis and why; None where it was refused before
+    findings : refusals and warnings
+    """
+
+    scene: Scene | None
+    parts: tuple[Part, ...]
+    up: Up | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def refusals(self) -> list[Finding]:
+        """Why there is no scene."""
+        return [finding for finding in self.findings if finding.level == REFUSED]
 
 
 def load_mesh_scene(
     path: Path | str,
     instances: Path | str | None = None,
-    categories: Path | str | Mapping[str, str | None] | None = None,
+    labels: Path | str | Mapping[str, str | None] | None = None,
     name: str | None = None,
     up: str | None = None,
     licence: str = "other",
     attribution: tuple[str, ...] = (),
+    units: str | None = None,
+    strays: str | None = None,
 ) -> Scene:
-    """Load a scene in metres from a mesh file.
+    """Load a scene in metres from a mesh file that passes every check.
 
     Walls, floors and the like become structure, and rooms are found from it. Boxes fit tightly, turned about +Z only.
-    Class names without a known category keep their own words and are reported in one warning.
+    Class names without a known category keep their own words. What may be wrong is logged, a warning each;
+    `check_mesh_scene` returns it.
 
     Args:
         path: .glb, .gltf or .obj; a node (OBJ: an `o` group) is named `<instance>` or `<instance>#<part>`.
         instances: JSON list of {id, name, cls, min, max} (min and max optional); None takes instances and classes from
             the node names, "Chair_02#1" being part 1 of a chair.
-        categories: class name -> question category (null: structure), a dict or a JSON or YAML file, laid over ours.
+        labels: class name -> question category (null: structure), a dict or a JSON, YAML, CSV or TSV file, laid over
+            ours.
         name: the scene's name; None = the file's.
-        up: the file's vertical axis, "z" or "y"; None takes the one that agrees with the boxes in `instances`, and
-            without them the format's own ("y" for glTF, "z" for OBJ).
+        up: the file's vertical axis, "z" or "y"; None takes the one that agrees with the boxes in `instances`, or with
+            the floor and what stands on it, and where they don't tell the format's own ("y" for glTF, "z" for OBJ).
         licence: what a card must say about the scene.
         attribution: whom a card must name.
+        units: the file's unit: m, cm, mm, in or ft; None: metres, and refused where sizes say otherwise.
+        strays: what lies far away or outside the building: "keep" or "drop" it; None: refuse the scene where it makes
+            the scene as long as no building is, else warn.
 
     Returns:
         The scene, its source "mesh".
 
     Raises:
         FileNotFoundError: a file is missing; it is named.
-        ValueError: a file is empty or damaged, a node has no instance or an instance no node, vertices are not finite,
-            or an object has no extent; file and node are named.
+        ValueError: the scene is refused; the sentence says what was seen and which option settles it. Or a file is
+            empty or damaged, a node has no instance or an instance no node, vertices are not finite, or an object has
+            no extent; file and node are named.
+    """
+    checked = check_mesh_scene(path, instances, labels, name, up, licence, attribution, units, strays)
+    if checked.scene is None:
+        first, *others = checked.refusals
+        more = f" (`ocr-hf check-scene` lists {len(others)} more)" if others else ""
+        raise ValueError(f"{path}: {first.text}{more}")
+    for finding in checked.findings:
+        logger.warning("%s: %s", path, finding.text)
+    return checked.scene
+
+
+def check_mesh_scene(
+    path: Path | str,
+    instances: Path | str | None = None,
+    labels: Path | str | Mapping[str, str | None] | None = None,
+    name: str | None = None,
+    up: str | None = None,
+    licence: str = "other",
+    attribution: tuple[str, ...] = (),
+    units: str | None = None,
+    strays: str | None = None,
+) -> CheckedScene:
+    """Return a scene with everything that is wrong with it; arguments and errors are those of `load_mesh_scene`.
+
+    Raises:
+        FileNotFoundError: a file is missing; it is named.
+        ValueError: a file can't be read at all, so that there is nothing to check.
     """
     path = Path(path)
+    check_options(up, units, strays)
+    check_file(path)
+    known = Categories.load(labels)
+    told = check_header(path, instances is not None)
+    if any(finding.level == REFUSED for finding in told):
+        return CheckedScene(None, (), None, tuple(told))
     nodes = read_nodes(path)
     if instances is None:
-        table = _instances_from_names([node for node, _ in nodes])
-        source = "its node names"
+        table, source = instances_from_names([node for node, _ in nodes]), "its node names"
     else:
-        table = read_instances(Path(instances))
-        source = str(instances)
-    meshes = _meshes_by_instance(path, nodes, table, source)
-    meshes = _with_z_up(path, meshes, table, up, source)
-    known = Categories.load(categories)
-    objects, structure = [], []
-    for item in table:
-        label = known.of(item.class_name)
-        if label == STRUCTURE:
-            structure += meshes[item.name]
-        else:
-            objects.append(_object(path, item, label, meshes[item.name]))
-    if known.unmapped:
-        logger.warning(
-            "%s: no category is known for the classes %s; their own words are used, give `categories` to change that",
-            path,
-            ", ".join(sorted(known.unmapped)),
-        )
-    return with_rooms(
-        Scene(
-            name=name or path.stem,
-            source="mesh",
-            objects=tuple(objects),
-            structure=tuple(structure),
-            licence=licence,
-            attribution=attribution,
-        )
-    )
-
-
-def _instances_from_names(nodes: list[str]) -> list[Instance]:
-    """Return one instance for each name before '#', numbered in the order of names."""
-    names = dict.fromkeys(node.split("#")[0] for node in nodes)
-    return [
-        Instance(number, name, re.sub(r"[\W_\d]+$", "", name) or name, None) for number, name in enumerate(names, 1)
+        table, source = read_instances(Path(instances)), str(instances)
+    meshes = meshes_by_instance(path, nodes, table, source)
+    parts = [
+        Part(item.id, item.name, item.class_name, known.of(item.class_name, item.name), tuple(meshes[item.name]))
+        for item in table
     ]
-
-
-def _meshes_by_instance(
-    path: Path, nodes: list[tuple[str, Mesh]], table: list[Instance], source: str
-) -> dict[str, list[Mesh]]:
-    """Return the meshes of each instance's name."""
-    meshes: dict[str, list[Mesh]] = {item.name: [] for item in table}
-    for node, mesh in nodes:
-        owner = node.split("#")[0]
-        if owner not in meshes:
-            raise ValueError(f"{path}: node '{node}' belongs to no instance of {source}; add an entry with its name")
-        if not np.isfinite(mesh.vertices).all():
-            bad = int(np.flatnonzero(~np.isfinite(mesh.vertices).all(axis=1))[0])
-            raise ValueError(f"{path}: node '{node}', vertex {bad} is {mesh.vertices[bad].tolist()}; repair the mesh")
-        meshes[owner].append(mesh)
-    empty = [name for name, found in meshes.items() if not found]
-    if empty:
-        raise ValueError(f"{path} has no node for instance '{empty[0]}' of {source}; remove the entry or add the node")
-    return meshes
-
-
-def _with_z_up(
-    path: Path, meshes: dict[str, list[Mesh]], table: list[Instance], up: str | None, source: str
-) -> dict[str, list[Mesh]]:
-    """Return the meshes with +Z up."""
-    if up not in (None, "y", "z"):
-        raise ValueError(f"up is '{up}'; give 'y' or 'z', the vertical axis of {path}")
-    stated = [item for item in table if item.bounds is not None]
-    # The standard says +Y for glTF, but many exporters keep the modeller's axes; boxes in the sidecar decide, no guess.
-    choices = [up] if up else ["z", "y"] if stated else ["z" if path.suffix.lower() == ".obj" else "y"]
-    wrong = {}
-    for choice in choices:
-        turned = meshes if choice == "z" else {name: [_turned(m) for m in found] for name, found in meshes.items()}
-        bad = [item for item in stated if not _fits(turned[item.name], item.bounds)]
-        if not bad:
-            return turned
-        wrong[choice] = bad
-    choice = min(wrong, key=lambda axis: len(wrong[axis]))
-    raise ValueError(
-        f"{path}: instance '{wrong[choice][0].name}' lies elsewhere than {source} says "
-        f"({len(wrong[choice])} of {len(stated)} instances, taking +{choice.upper()} as up); "
-        "remove min and max, or check that both belong together and are in metres"
+    for part in parts:
+        # Lines and points say nothing about units or axes; they are named before these are asked for
+        if part.is_object and np.sort(part.size)[1] < NO_EXTENT:
+            _object(path, part)
+    gated = pass_gate(
+        parts,
+        known,
+        "z" if path.suffix.lower() == ".obj" else "y",
+        up=up,
+        units=units,
+        strays=strays,
+        stated_up=up_of_boxes(path, meshes, table, source, up, UNITS[units or "m"]),
+        has_instances=instances is not None,
     )
+    findings = (*told, *gated.findings)
+    if any(finding.level == REFUSED for finding in findings):
+        return CheckedScene(None, gated.parts, gated.up, findings)
+    scene = Scene(
+        name=name or path.stem,
+        source="mesh",
+        objects=tuple(_object(path, part) for part in gated.parts if part.is_object),
+        structure=tuple(mesh for part in gated.parts if not part.is_object for mesh in part.meshes),
+        licence=licence,
+        attribution=attribution,
+    )
+    return CheckedScene(with_rooms(scene), gated.parts, gated.up, findings)
 
 
-def _turned(mesh: Mesh) -> Mesh:
-    """Return a mesh with +Y up as one with +Z up."""
-    return replace(mesh, vertices=mesh.vertices @ Y_UP.T)
-
-
-def _fits(meshes: list[Mesh], bounds: np.ndarray) -> bool:
-    """Return whether the meshes fill the box `bounds` (2, 3) within BOUNDS_TOLERANCE_M."""
-    points = np.concatenate([mesh.vertices for mesh in meshes])
-    found = np.stack([points.min(axis=0), points.max(axis=0)])
-    return bool(np.abs(found - bounds).max() <= BOUNDS_TOLERANCE_M)
-
-
-def _object(path: Path, item: Instance, label: str, meshes: list[Mesh]) -> SceneObject:
+def _object(path: Path, part: Part) -> SceneObject:
     """Return one object with its tight box."""
-    points = np.concatenate([mesh.vertices[np.unique(mesh.faces)] for mesh in meshes])
+    points = np.concatenate([mesh.vertices[np.unique(mesh.faces)] for mesh in part.meshes])
     try:
         box = fit_upright_box(points)
     except ValueError as error:
-        raise ValueError(f"{path}: instance '{item.name}' has no usable box: {error}") from error
-    return SceneObject(id=item.id, label=label, box=box, meshes=tuple(meshes))
+        raise ValueError(f"{path}: instance '{part.name}' has no usable box: {error}") from error
+    return SceneObject(id=part.id, label=part.label, box=box, meshes=part.meshes)

@@ -7,20 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ocr_hf.scenes.class_words import composed
 from ocr_hf.scenes.readers.mesh_references import check_references
 from ocr_hf.scenes.scene import Material, Mesh
 
 SUFFIXES = (".glb", ".gltf", ".obj")
 
 
-def read_nodes(path: Path) -> list[tuple[str, Mesh]]:
-    """Return (node name, mesh) sorted by name, in the file's axes, metres; nodes without triangles are left out.
-
-    Raises FileNotFoundError or ValueError, naming the file, if it is missing, empty, damaged, holds no triangle or
-    refers to files outside its folder.
-    """
-    import trimesh
-
+def check_file(path: Path) -> None:
+    """Raise FileNotFoundError or ValueError, naming the file, unless it is a mesh file with all that it refers to."""
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path} is not a known mesh format; give one of {', '.join(SUFFIXES)}")
     if not path.is_file():
@@ -28,6 +23,18 @@ def read_nodes(path: Path) -> list[tuple[str, Mesh]]:
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty; get the whole file")
     check_references(path)
+
+
+# A node's scale of 1e300 overflows; what comes of it is named by the checks of vertices.
+@np.errstate(over="ignore", invalid="ignore")
+def read_nodes(path: Path) -> list[tuple[str, Mesh]]:
+    """Return (node name, mesh) sorted by name, in the file's axes and units; nodes without triangles are left out.
+
+    Names are in Unicode NFC. The file must have passed `check_file`. Raises ValueError, naming the file, if it is
+    damaged or holds no triangle.
+    """
+    import trimesh
+
     options = {"split_objects": True} if path.suffix.lower() == ".obj" else {}
     try:
         # Unprocessed: trimesh would merge vertices and drop those with NaN, which mesh_file.py is to report.
@@ -37,17 +44,22 @@ def read_nodes(path: Path) -> list[tuple[str, Mesh]]:
     groups = _obj_groups(path) if path.suffix.lower() == ".obj" else []
     textures: dict[bytes, np.ndarray] = {}
     nodes = []
-    # trimesh's order of nodes is not the file's; sorted by name, "Chair_2" before "Chair_10", it is always the same.
-    for node in sorted(map(str, scene.graph.nodes_geometry), key=_natural):
+    for node in map(str, scene.graph.nodes_geometry):
         matrix, name = scene.graph[node]
         geometry = scene.geometry[name]
         # trimesh names a part of an OBJ group "<group>_<material>"; the part belongs to the group.
         owner = next((group for group in groups if node.startswith(f"{group}_")), node)
+        # A glTF mesh of several materials becomes a node for each, below the file's own, with a random name.
+        parent = str(scene.graph.transforms.parents.get(node))
+        if geometry.metadata.get("from_gltf_primitive") and re.fullmatch(rf"{re.escape(parent)}_\w{{6}}", node):
+            owner = parent
         if isinstance(geometry, trimesh.Trimesh) and len(geometry.faces):
-            nodes.append((owner, _mesh(geometry, np.asarray(matrix), textures)))
+            nodes.append((composed(owner), str(name), _mesh(geometry, np.asarray(matrix), textures)))
     if not nodes:
         raise ValueError(f"{path} holds no triangles; export the scene's meshes")
-    return nodes
+    # trimesh's order of nodes is not the file's; sorted by name, "Chair_2" before "Chair_10", it is always the same.
+    nodes.sort(key=lambda item: (_natural(item[0]), _natural(item[1])))
+    return [(owner, mesh) for owner, _, mesh in nodes]
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
