@@ -47,8 +47,9 @@ class Inventory:
 
     scene, footprints, fps, config : as given to `generate_questions`
     categories : label -> its instances in the clip, sorted by label
-    rejected : label -> why no question may name it. One bad instance rejects its whole category, since counts,
-        uniqueness and nearest instances would be wrong without it
+    rejected : label -> why no question may name it
+    partly : labels of which some instances are shown clearly and others barely: how many there are is uncertain, so
+        that questions may name them only where the answer is the same without the barely shown ones
     objects : the instances of the other categories
     cache : what a question type worked out once for all its questions, by a name of its own
     """
@@ -69,15 +70,20 @@ class Inventory:
         self.shown = self._shown()
         self.categories: dict[str, tuple[SceneObject, ...]] = {}
         self.rejected: dict[str, str] = {}
+        partly = set()
         for label in sorted({item.label for item in scene.objects}):
             # What the clip doesn't show at all doesn't exist for its questions: two of three chairs in view are "two
             # chairs".
             present = [item for item in scene.objects if item.label == label and self.shown[item.id] != Shown.NOT]
             self.categories[label] = tuple(sorted(present, key=lambda item: item.id))
+            clear = [item for item in present if self._clear(item.id)]
+            if clear and len(clear) < len(present):
+                partly.add(label)
             reason = self._reject(label, present)
             if reason is not None:
                 self.rejected[label] = reason
                 skipped[f"category: {reason}"] += 1
+        self.partly = frozenset(partly)
         self.objects = tuple(item for label in self.askable for item in self.categories[label])
 
     def _shown(self) -> dict[int, Shown]:
@@ -111,7 +117,7 @@ class Inventory:
             return "unknown or unusable name"
         if not present:
             return "not shown in the clip"
-        if any(self.shown[item.id] == Shown.BARELY for item in present):
+        if all(self.shown[item.id] == Shown.BARELY for item in present):
             return "barely shown in the clip"
         if any(item.box.is_degenerate for item in present):
             return "zero-size box"
@@ -128,7 +134,7 @@ class Inventory:
 
     @cached_property
     def askable(self) -> tuple[str, ...]:
-        """Labels that a question may name, sorted."""
+        """Labels that a question may name, sorted; those in `partly` only if it doesn't rest on how many there are."""
         return tuple(label for label in self.categories if label not in self.rejected)
 
     @cached_property
@@ -141,8 +147,12 @@ class Inventory:
         (item,) = self.categories[label]
         return item
 
-    def missing(self, labels: Iterable[str], unique: bool) -> str | None:
-        """Return why these categories can't be named (None if they can); `unique`: each must have one instance."""
+    def missing(self, labels: Iterable[str], unique: bool, certain: bool = True) -> str | None:
+        """Return why these categories can't be named, or None if they can.
+
+        unique : each must have one instance
+        certain : all their instances must be shown clearly, because the answer rests on each of them
+        """
         labels = list(labels)
         if len(set(labels)) != len(labels):
             return "a category is named twice"
@@ -150,6 +160,8 @@ class Inventory:
             return "category is not in the scene"
         if any(label in self.rejected for label in labels):
             return f"category {next(self.rejected[label] for label in labels if label in self.rejected)}"
+        if certain and any(label in self.partly for label in labels):
+            return "an instance is barely shown in the clip"
         if unique and any(len(self.categories[label]) != 1 for label in labels):
             return "category is not unique"
         return None
@@ -183,6 +195,16 @@ class Inventory:
             self._gaps[second, first] = Gap(gap.distance_m, gap.ids[::-1], gap.points[::-1])
         return self._gaps[first, second]
 
+    def nearest_is_shown(self, first: str, second: str) -> bool:
+        """Return True if both ends of the gap between two categories are shown clearly.
+
+        Then it is the same gap with and without instances that are barely shown, since those are farther away.
+        """
+        return all(map(self._clear, self.gap(first, second).ids))
+
+    def _clear(self, object_id: int) -> bool:
+        return self.shown[object_id] == Shown.CLEARLY
+
     def _exact_gap(self, a: SceneObject, b: SceneObject) -> Gap:
         row, matrix, own, other = self._exact
         i, j = row[a.id], row[b.id]
@@ -193,9 +215,9 @@ class Inventory:
         return Gap(distance, (a.id, b.id), (point_a, point_b))
 
     def nearest_other(self, item: SceneObject) -> Gap | None:
-        """Return the gap to the nearest object of another category, None if there is no other category."""
+        """Return the gap to the nearest object of another category that is shown clearly, None if there is none."""
         row, matrix, _, _ = self._exact
-        other = np.array([each.label != item.label for each in self.objects])
+        other = np.array([each.label != item.label and self._clear(each.id) for each in self.objects])
         if not other.any():
             return None
         nearest = int(np.where(other, matrix[row[item.id]], np.inf).argmin())
@@ -210,6 +232,7 @@ class Inventory:
         named = set(ids)
         chosen: set[int] = set()
         for object_id in named & row.keys():
-            near = sorted((float(matrix[row[object_id], row[other]]), other) for other in row.keys() - named)
+            others = filter(self._clear, row.keys() - named)
+            near = sorted((float(matrix[row[object_id], row[other]]), other) for other in others)
             chosen |= {other for distance, other in near[:per_object] if distance <= LANDMARK_RADIUS_M}
         return tuple(sorted(chosen))

@@ -47,7 +47,8 @@ class RelativeDistance(QuestionType):
         """Return up to four categories in random order, each far enough from those chosen before."""
         # Greedy, with the margins built in: four random categories would nearly always fail the check below.
         chosen: dict[str, float] = {}
-        for label in shuffled([label for label in inventory.askable if label != target], rng):
+        others = [each for each in inventory.askable if each != target and inventory.nearest_is_shown(target, each)]
+        for label in shuffled(others, rng):
             distance = inventory.gap(target, label).distance_m
             apart = all(abs(distance - other) > MIN_DIFFERENCE_M + EPSILON for other in chosen.values())
             if distance >= MIN_DISTANCE_M - EPSILON and apart and len(chosen) < NUM_OPTIONS:
@@ -56,9 +57,11 @@ class RelativeDistance(QuestionType):
 
     def check(self, inventory: Inventory, arguments: tuple[str, ...]) -> str | None:
         target, *options = arguments
-        reason = inventory.missing([target], unique=True) or inventory.missing(arguments, unique=False)
+        reason = inventory.missing([target], unique=True) or inventory.missing(arguments, unique=False, certain=False)
         if reason is not None:
             return reason
+        if not all(inventory.nearest_is_shown(target, label) for label in options):
+            return "the nearest instance of an option is barely shown"
         if len(options) != NUM_OPTIONS:
             return "fewer than four categories at clearly different distances"
         distances = np.sort([inventory.gap(target, label).distance_m for label in options])

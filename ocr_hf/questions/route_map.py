@@ -99,4 +99,5 @@ def place_beside(world: Map, label: str, facing: str) -> np.ndarray | None:
     places = world.places[label]
     if len(places) == 0:
         return None
-    return places[np.linalg.norm(places - world.centres[facing], axis=1).argmin()]
+    # Rounded: two places may be equally near, and the last bits, which differ between processors, must not decide.
+    return places[np.linalg.norm(places - world.centres[facing], axis=1).round(6).argmin()]

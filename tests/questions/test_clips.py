@@ -75,9 +75,26 @@ def test_counting_counts_what_the_clip_shows() -> None:
     assert QUESTION_TYPES["object_counting"].solve(hidden, ("chair",)) == "2"
     assert QUESTION_TYPES["object_counting"].check(hidden, ("chair",)) is None
     glimpsed = look(scene, footprints({1: [50] * 32, 2: [50] * 32, 3: [4] * 32, 4: [50] * 32}))
-    assert QUESTION_TYPES["object_counting"].check(glimpsed, ("chair",)) == "category barely shown in the clip"
+    assert QUESTION_TYPES["object_counting"].check(glimpsed, ("chair",)) == "an instance is barely shown in the clip"
     whole = look(scene, footprints({1: [50] * 32, 2: [50] * 32, 3: [0] * 32, 4: [50] * 32}), PARITY)
     assert QUESTION_TYPES["object_counting"].solve(whole, ("chair",)) == "3"
+
+
+def test_a_barely_shown_instance_silences_only_what_rests_on_it() -> None:
+    # Along a line: the bed, then a sofa, a tv, a lamp, and two chairs, one before the lamp and one at the far end
+    scene = row(["bed", "sofa", "chair", "tv", "lamp", "chair"])
+    family, options = QUESTION_TYPES["object_rel_distance"], ("bed", "sofa", "chair", "tv", "lamp")
+    every = {number: [50] * 32 for number in range(1, 7)}
+    far = look(scene, footprints(every | {6: [4] * 32}))
+    assert far.partly == {"chair"} and family.check(far, options) is None
+    assert family.solve(far, options) == family.solve(look(scene, footprints(every)), options) == "sofa"
+    near = look(scene, footprints(every | {3: [4] * 32}))
+    assert family.check(near, options) == "the nearest instance of an option is barely shown"
+    for kind in ("object_size_estimation", "object_counting"):
+        assert "barely shown" in QUESTION_TYPES[kind].check(far, ("chair",))
+    made = generate_questions(scene, footprints(every | {6: [4] * 32}), 2.0, 0, QuestionConfig())
+    for question in made.questions:
+        assert 6 not in question.context_objects
 
 
 def test_only_the_rooms_shown_are_measured() -> None:

@@ -143,7 +143,8 @@ class FreeFloor:
 
         # Shortest paths hug walls. Up to 1.6 times dearer beside an obstacle and nearly free of it from half a metre:
         # the path keeps to the middle of a door but makes no detours.
-        narrow = 1.0 + 0.6 * np.exp(-self.clearance_m / 0.15)
+        # Rounded, because the last bits of exp differ between processors, and decide between ways of equal length.
+        narrow = 1.0 + np.round(0.6 * np.exp(-self.clearance_m / 0.15), 9)
         rows, columns, costs = [], [], []
         # Four of the eight neighbours; the graph is undirected.
         for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
@@ -183,7 +184,9 @@ def free_floor(
     """
     objects = [item for item in scene.objects if item.label not in ignore_labels]
     low, high = _extent(scene)
-    origin = low - 2.0 * cell_m
+    # Not a whole number of cells: walls would lie on the cells' edges, and the last bit of a float, which differs
+    # between processors, decide on which side.
+    origin = low - 2.37 * cell_m
     rows, columns = (int(count) for count in np.ceil((high - low) / cell_m + 4.0)[::-1])
     if rows * columns > MAX_CELLS:
         raise ValueError(

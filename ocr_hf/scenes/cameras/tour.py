@@ -72,7 +72,8 @@ def _stops(scene: Scene, floor: FreeFloor, rng: np.random.Generator) -> tuple[np
     while len(chosen) < min(MAX_STOPS, len(places)):
         # Farthest-point sampling (Gonzalez 1985), until stops would be closer than 0.7 m: less is the same view.
         distance = np.linalg.norm(places[:, None] - places[chosen], axis=2).min(axis=1)
-        best = int(distance.argmax())
+        # Rounded: the last bits must not decide between places that are equally far away.
+        best = int(distance.round(6).argmax())
         if distance[best] < 0.7:
             break
         chosen.append(best)
