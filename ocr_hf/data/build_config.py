@@ -50,7 +50,8 @@ class BuildConfig:
         strays: source mesh: what lies far away or outside the building: keep, drop; left out: refused or warned of.
         licence: source mesh: licence of the scene, as the card states it.
         attribution: source mesh: author to credit on the card; may be repeated.
-        models: source furnished: folder of furniture models.
+        models: source furnished: folder of furniture models; left out: those of the Debian package
+            sweethome3d-furniture.
         trajectory: camera path from a file instead of a planned walk.
         trajectory_format: format of --trajectory: auto, tum, euroc, kitti, matrices, colmap, nerfstudio;
             docs/cameras.md.

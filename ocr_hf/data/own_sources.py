@@ -13,6 +13,11 @@ from ocr_hf.scenes.readers.mesh_options import check_options
 from ocr_hf.scenes.scene import Scene
 
 MAX_ROOMS = 4
+GENERATOR_VERSION = 2
+"""Of the homes that `scenes/homes` makes. 1: sizes, rooms and lens nearly constant. 2: drawn from wide spreads, so that
+names don't tell sizes."""
+INSTALLED_MODELS = Path("/usr/share/sweethome3d/furniture")
+"""Where Debian's package `sweethome3d-furniture` puts its models."""
 
 
 def _check_rooms(config: BuildConfig) -> None:
@@ -27,6 +32,7 @@ class Procedural(SceneSource):
     help = "homes drawn from a seed, with furniture built of simple shapes; needs no files"
     settings = ("rooms",)
     skips_failures = True
+    version = GENERATOR_VERSION
 
     def check(self, config: BuildConfig) -> None:
         _check_rooms(config)
@@ -38,27 +44,32 @@ class Procedural(SceneSource):
 
 
 class Furnished(SceneSource):
-    """The same homes with furniture models of the user's."""
+    """The same homes with real furniture models among their own."""
 
     name = "furnished"
-    help = "the same homes, with furniture models from the folder that `models` names"
+    help = "the same homes, with real furniture models from the folder that `models` names, or the installed ones"
     settings = ("rooms", "models")
     skips_failures = True
+    version = GENERATOR_VERSION
 
     def check(self, config: BuildConfig) -> None:
         _check_rooms(config)
-        if config.models is None:
-            raise ValueError("source furnished needs furniture; give --models FOLDER, a folder of furniture models")
+        if config.models is None and not INSTALLED_MODELS.is_dir():
+            raise ValueError(
+                "source furnished needs furniture, and none is installed; install the Debian package "
+                "sweethome3d-furniture, or give --models FOLDER, a folder of furniture models"
+            )
 
     def inputs(self, config: BuildConfig) -> Sequence[str]:
-        if not Path(config.models).is_dir():
-            raise FileNotFoundError(f"{config.models}: no such folder; --models takes a folder of furniture models")
-        return (config.models,)
+        folder = config.models or str(INSTALLED_MODELS)
+        if not Path(folder).is_dir():
+            raise FileNotFoundError(f"{folder}: no such folder; --models takes a folder of furniture models")
+        return (folder,)
 
     def open(self, config: BuildConfig, plan: ScenePlan) -> Scene:
         from ocr_hf.scenes.homes.furnished import furnished_scene
 
-        return furnished_scene(plan.seed, Path(config.models), rooms=config.rooms)
+        return furnished_scene(plan.seed, Path(config.models or INSTALLED_MODELS), rooms=config.rooms)
 
 
 class MeshFiles(SceneSource):

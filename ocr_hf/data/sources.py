@@ -31,6 +31,8 @@ class SceneSource(ABC):
         settings: Fields of `BuildConfig` that only some sources take (rooms, path, models, ...) and that this one does.
         default_options: Its options of its own and their defaults; `source_options` sets them, and `options` returns
             those in force.
+        version: Of a source that makes its scenes up: raised when the same settings give other scenes. Manifest and
+            card state it, and a build begun with another version isn't continued.
         skips_failures: Whether a scene that can't be made (ValueError) is left out and counted. Else it ends the
             build, as it should where the user named the scene.
     """
@@ -40,6 +42,7 @@ class SceneSource(ABC):
     settings: ClassVar[tuple[str, ...]] = ()
     default_options: ClassVar[Mapping[str, Any]] = {}
     skips_failures: ClassVar[bool] = False
+    version: ClassVar[int | None] = None
 
     def check(self, config: BuildConfig) -> None:  # noqa: B027  (a source without settings has nothing to check)
         """Raise ValueError for values of its settings and options that can't be used; open no file."""

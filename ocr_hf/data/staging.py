@@ -84,9 +84,11 @@ class Staging:
 
 def identity(config: BuildConfig) -> dict[str, Any]:
     """Return what must be equal for a build to be continued."""
+    generator = config.scene_source.version
     return {
         "format_version": FORMAT_VERSION,
         "ocr_hf": ocr_hf.__version__,
+        **({} if generator is None else {"generator_version": generator}),
         "config": config.public(),
         "inputs": config.inputs(),
     }
@@ -136,10 +138,10 @@ def open_staging(config: BuildConfig, out: Path, *, resume: bool = False, overwr
 
 def _compare(found: Mapping[str, Any], wanted: Mapping[str, Any], where: Path) -> None:
     # Another version of the package may render other bytes: half a build of each would be neither.
-    for name in ("format_version", "ocr_hf", "inputs"):
-        if found.get(name) != wanted[name]:
+    for name in ("format_version", "ocr_hf", "generator_version", "inputs"):
+        if found.get(name) != wanted.get(name):
             raise FolderExistsError(
-                f"{where} was begun with {name} {found.get(name)}, this build has {wanted[name]}; "
+                f"{where} was begun with {name} {found.get(name)}, this build has {wanted.get(name)}; "
                 "choose another --out, or --overwrite"
             )
     before, now = found.get("config", {}), wanted["config"]

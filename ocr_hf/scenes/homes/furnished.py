@@ -19,6 +19,8 @@ from ocr_hf.scenes.homes.procedural import layout_home, scene_of
 from ocr_hf.scenes.randomness import generator
 from ocr_hf.scenes.scene import Mesh, Scene
 
+REAL_SHARE = (0.5, 1.0)
+"""Share of the pieces that are replaced where a model fits, drawn for each home; else each category has one look."""
 SCALE = (0.75, 1.3)
 """Limits of a model's scale: beyond them a chair looks like a toy, or a throne."""
 STRETCH = 1.25
@@ -60,9 +62,13 @@ def refurnished(
     used: list[Entry] = []
     chosen: dict[int, list[Entry]] = {}
     gone: set[int] = set()
+    rng = generator(seed, "share of models")
+    share = rng.uniform(*REAL_SHARE)
+    # By model, not by piece: the chairs of a table are alike
+    replaced = {id(model): rng.random() < share for model in {id(p.model): p.model for p in placements}.values()}
     for i, placement in enumerate(placements):
         label = placement.model.label
-        if i in gone or label not in library.entries:
+        if i in gone or not replaced[id(placement.model)] or label not in library.entries:
             continue
         # Equal pieces (the chairs of a table) become equal models.
         order = chosen.setdefault(id(placement.model), [])
