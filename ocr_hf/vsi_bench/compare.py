@@ -1,10 +1,10 @@
 """Evaluated models side by side on the same questions: figures with bootstrap intervals, and paired differences.
 
-    runs = {name: read_run(Path(folder)) for name, folder in {"a": "results/a", "b": "results/b"}.items()}
-    check_same_questions(list(runs.values()))
-    comparison = compare_runs(runs)
-    comparison.table()["a"]["overall"]             # score in per cent, interval, number of questions
-    comparison.difference("a", "b")["overall"]     # b - a, paired by question
+runs = {name: read_run(Path(folder)) for name, folder in {"a": "results/a", "b": "results/b"}.items()}
+check_same_questions(list(runs.values()))
+comparison = compare_runs(runs)
+comparison.table()["a"]["overall"]             # score in per cent, interval, number of questions
+comparison.difference("a", "b")["overall"]     # b - a, paired by question
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ocr_hf.text_only.text_statistic import text_scores
 from ocr_hf.vsi_bench.audits import VANILLA
 from ocr_hf.vsi_bench.bootstrap import CONFIDENCE, DRAWS, cluster_codes, draw_weights, percentile_interval
 from ocr_hf.vsi_bench.references import reference_scores
@@ -22,7 +23,6 @@ from ocr_hf.vsi_bench.scoring import Scored
 from ocr_hf.vsi_bench.stored_runs import StoredRun, bootstrap_clusters, scored_without_text
 from ocr_hf.vsi_bench.summary import averages, cluster_sums, summarize
 from ocr_hf.vsi_bench.tasks import QUESTION_TYPES, TASKS
-from ocr_hf.vsi_bench.text_statistic import text_scores
 
 OVERALL = "overall"
 REFERENCES = ("most_frequent", "always_a", "random")
