@@ -31,9 +31,11 @@ from ocr_hf.data.build_config import SPLITS, BuildConfig
 from ocr_hf.data.build_plan import ClipPlan, ScenePlan
 from ocr_hf.data.dataset_card import render_card
 from ocr_hf.data.place import record_place
+from ocr_hf.data.question_texts import audited_texts
 from ocr_hf.data.schema import CONFIGS, MANIFEST, METADATA, stored_features
 from ocr_hf.data.staging import IDENTITY, Staging, identity
 from ocr_hf.data.statistics import Statistics
+from ocr_hf.text_only.audit_table import text_only_audit
 
 ROW_GROUP = 100
 """Approximate rows of a row group: streaming the first row fetches one group. A clip's rows stay in one group, where
@@ -89,7 +91,10 @@ def _write_folder(config: BuildConfig, scenes: tuple[ScenePlan, ...], staging: S
     manifest = {
         **identity(config),
         "libraries": {name: version(name) for name in _LIBRARIES},
-        "statistics": statistics.summary(list(described.values())),
+        "statistics": {
+            **statistics.summary(list(described.values())),
+            "text_only": text_only_audit(audited_texts(staging, scenes)),
+        },
     }
     with replacing(staging.root / "README.md") as temporary:
         temporary.write_text(render_card(manifest), encoding="utf-8")

@@ -69,10 +69,10 @@ class Staging:
         """Return the record that `finish` stored of a clip."""
         return json.loads(self._marker(clip).read_text(encoding="utf-8"))
 
-    def rows(self, clip: ClipPlan) -> pa.Table:
-        """Return the rows of a finished clip that has some."""
+    def rows(self, clip: ClipPlan, columns: list[str] | None = None) -> pa.Table:
+        """Return the rows of a finished clip that has some, with all columns or with these."""
         # partitioning=None: a folder named like `seed=7` in the path would become a column.
-        return pq.read_table(self.parts / f"{clip.id}.parquet", partitioning=None)
+        return pq.read_table(self.parts / f"{clip.id}.parquet", columns=columns, partitioning=None)
 
     def unfinished(self, scenes: tuple[ScenePlan, ...]) -> list[ClipPlan]:
         """Return the clips still to be made."""
