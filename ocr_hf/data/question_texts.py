@@ -22,13 +22,18 @@ def question_texts(staging: Staging, clips: Iterable[ClipPlan]) -> Iterator[dict
             yield from staging.rows(clip, list(COLUMNS)).to_pylist()
 
 
-def audited_texts(staging: Staging, scenes: Sequence[ScenePlan]) -> list[dict[str, Any]]:
-    """Return the questions to audit: all, or of a type with more than MOST_AUDITED those of some whole scenes."""
+def audited_texts(staging: Staging, scenes: Sequence[ScenePlan], dropped: frozenset[int]) -> list[dict[str, Any]]:
+    """Return the questions to audit: all that aren't dropped, or of a type with more than MOST_AUDITED those of some
+    whole scenes."""
     found: list[dict[str, Any]] = []
     counts: Counter[str] = Counter()
     # By a hash of the name: which scenes are read depends neither on splits nor on the order of seeds
     for scene in sorted(scenes, key=lambda scene: stable_key("audited", scene.name)):
-        rows = [row for row in question_texts(staging, scene.clips) if counts[row["question_type"]] < MOST_AUDITED]
+        rows = [
+            row
+            for row in question_texts(staging, scene.clips)
+            if row["id"] not in dropped and counts[row["question_type"]] < MOST_AUDITED
+        ]
         counts.update(row["question_type"] for row in rows)
         found += rows
     return found

@@ -19,16 +19,20 @@ class Statistics:
         self._skipped: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
         self._labels: Counter[str] = Counter()
+        self._dropped_clips = 0
         self._seen_clips: set[str] = set()
         self._qualities: dict[str, list[float]] = defaultdict(list)
 
-    def add_clip(self, split: str, record: Mapping[str, Any]) -> None:
-        """Count a finished clip by its marker; `add_rows` counts its videos."""
+    def add_clip(self, split: str, record: Mapping[str, Any], rows: int) -> None:
+        """Count a finished clip by its marker and by how many of its rows stay; `add_rows` counts its videos."""
         if record.get("skipped"):
             self._skipped[record["skipped"]] += 1
             return
-        self._splits[split]["clips"] += 1
         self._left_out.update(record["left_out"])
+        if not rows:
+            self._dropped_clips += 1
+            return
+        self._splits[split]["clips"] += 1
         for name in ("clip_seconds", "vanilla_psnr_db", "noisy_outside_psnr_db", "noise_share"):
             if name in record:
                 self._qualities[name].append(record[name])
@@ -51,6 +55,11 @@ class Statistics:
     def add_bytes(self, split: str, config: str, size: int) -> None:
         """Note the size of the files that a config reads."""
         self._bytes[split][config] = size
+
+    @property
+    def dropped_clips(self) -> int:
+        """Clips that were made and of whose rows none stays."""
+        return self._dropped_clips
 
     def reasons(self) -> str:
         """Return why clips were skipped, most frequent first."""

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ocr_hf.text_only.constants import Row, best_constant, chance_scores, constant_score
-from ocr_hf.text_only.text_statistic import FOLDS, folds_of, named_categories, text_scores
+from ocr_hf.text_only.folds import folds_of, has_folds
+from ocr_hf.text_only.text_statistic import named_categories, text_scores
 from ocr_hf.vsi_bench.tasks import LETTERS, QUESTION_TYPES, is_numeric
 
 TOO_FEW = "too few scenes"
@@ -56,11 +57,6 @@ def text_only_audit(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
         by_type[row["question_type"]].append(row)
     order = [name for name in QUESTION_TYPES if name in by_type] + sorted(by_type.keys() - set(QUESTION_TYPES))
     return {kind: _figures(kind, by_type[kind]) for kind in order}
-
-
-def has_folds(rows: Sequence[Row]) -> bool:
-    """True if there are enough scenes to fit a statistic to some and try it on others."""
-    return len({row["scene_name"] for row in rows}) >= FOLDS and len(set(folds_of(rows).tolist())) > 1
 
 
 def is_scored(row: Row) -> bool:

@@ -20,14 +20,13 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from scipy.special import log_softmax
 
-from ocr_hf.perturb.keys import stable_key
 from ocr_hf.questions.templates import TEMPLATES, parse
 from ocr_hf.text_only.constants import STEPS, Row
+from ocr_hf.text_only.folds import FOLDS, folds_of
 from ocr_hf.vsi_bench.scoring import TOLERANCES
 from ocr_hf.vsi_bench.tasks import LETTERS, is_numeric
 
 Features = dict[str, float]
-FOLDS = 5
 PENALTY = 1.0
 """Weight of the squared L2 norm in both fits."""
 _SCALES = np.geomspace(0.6, 1.6, 41)
@@ -62,12 +61,6 @@ def text_scores(rows: Sequence[Row], folds: int = FOLDS) -> TextScores:
             if len(held_out) and len(known):
                 score[held_out], ease[held_out] = fit([rows[i] for i in known], [rows[i] for i in held_out])
     return TextScores(score, ease)
-
-
-def folds_of(rows: Sequence[Row], folds: int = FOLDS) -> np.ndarray:
-    """Return (n,) the number of the fold that each question's scene is in."""
-    # By the scene's name: all questions of a scene fall into one fold, whatever the order of rows
-    return np.array([stable_key("text baseline", row["scene_name"]) % folds for row in rows], dtype=int)
 
 
 def _numbers(known: Sequence[Row], held_out: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
