@@ -69,6 +69,18 @@ def main(
         _report(console, out, manifest)
 
 
+def _words_table(audit: dict[str, Any]) -> Any:
+    """Return what words alone score, 0 to 1; the card explains it and has VSI-Bench's figures beside it."""
+    from rich.table import Table
+
+    table = Table("question type", "questions", "words alone", "best constant", "chance")
+    for kind, figures in audit.items():
+        scores = [figures[name] for name in ("text_statistic", "best_constant", "chance")]
+        cells = ["-" if score is None else f"{score:.3f}" for score in scores]
+        table.add_row(kind, str(figures["questions"]), figures["not_audited"] or cells[0], *cells[1:])
+    return table
+
+
 def _report(console: Any, out: Path, manifest: dict[str, Any]) -> None:
     from rich.table import Table
 
@@ -79,6 +91,12 @@ def _report(console: Any, out: Path, manifest: dict[str, Any]) -> None:
     console.print(table)
     for reason, count in manifest["statistics"]["skipped_clips"].items():
         console.print(f"left out {count} clips: {reason}")
+    debias = manifest["statistics"].get("debias")
+    if debias:
+        for kind, count in debias["dropped_questions"].items():
+            console.print(f"debiased: dropped {count} of {kind}", highlight=False)
+        console.print(f"debiased: {debias['dropped_clips']} clips lost all of their questions", highlight=False)
+    console.print(_words_table(manifest["statistics"].get("text_only", {})))
     left_out = manifest["statistics"]["questions_left_out"]
     for reason, count in sorted(left_out.items(), key=lambda item: -item[1]):
         console.print(f"not asked {count:>5} x {reason}", style="dim", highlight=False, soft_wrap=True)

@@ -17,9 +17,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -30,14 +30,18 @@ from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.data.build_config import SPLITS, BuildConfig
 from ocr_hf.data.build_plan import ClipPlan, ScenePlan
 from ocr_hf.data.dataset_card import render_card
+from ocr_hf.data.debias_rows import Debiased, debias
 from ocr_hf.data.place import record_place
-from ocr_hf.data.schema import CONFIGS, MANIFEST, METADATA, stored_features
-from ocr_hf.data.staging import IDENTITY, Staging, identity
+from ocr_hf.data.question_texts import audited_texts, question_texts
+from ocr_hf.data.schema import CONFIGS, MANIFEST, MAX_QUESTIONS, METADATA, stored_features
+from ocr_hf.data.staging import Staging, identity
 from ocr_hf.data.statistics import Statistics
+from ocr_hf.text_only.audit_table import text_only_audit
 
 ROW_GROUP = 100
 """Approximate rows of a row group: streaming the first row fetches one group. A clip's rows stay in one group, where
 their equal columns compress to almost nothing."""
+_FILES = ("vanilla_file_name", "noisy_file_name")
 _LIBRARIES = ("av", "datasets", "numpy", "open3d", "pyarrow", "pycocotools")
 
 
@@ -48,7 +52,8 @@ class NothingBuilt(ValueError):
 def assemble(config: BuildConfig, scenes: tuple[ScenePlan, ...], staging: Staging) -> dict[str, Any]:
     """Turn a staging folder whose clips are all finished into the data set folder; return its manifest.
 
-    Raises NothingBuilt, naming the reasons, where no clip has rows, and ValueError where clips are still missing.
+    Raises NothingBuilt, naming the reasons, where no clip has rows, TargetNotMet where `debias` would leave too few,
+    and ValueError where clips are still missing.
     """
     if not staging.is_assembled:
         missing = staging.unfinished(scenes)
@@ -57,47 +62,64 @@ def assemble(config: BuildConfig, scenes: tuple[ScenePlan, ...], staging: Stagin
         _write_folder(config, scenes, staging)
     manifest = json.loads((staging.root / MANIFEST).read_text(encoding="utf-8"))
     # Order matters: the manifest is there, so a build killed from here on is only cleaned and renamed (is_assembled).
+    # Videos of dropped rows go only now: before, the build may be continued with another `debias`, which needs them.
     shutil.rmtree(staging.parts, ignore_errors=True)
-    (staging.root / IDENTITY).unlink(missing_ok=True)
+    _remove_strays(staging)
     os.replace(staging.root, staging.out)
     record_place(staging.out)
     return manifest
 
 
 def _write_folder(config: BuildConfig, scenes: tuple[ScenePlan, ...], staging: Staging) -> None:
+    thinned = None
+    if config.debias is not None:
+        thinned = debias(question_texts(staging, [clip for scene in scenes for clip in scene.clips]), config.debias)
+    dropped = thinned.dropped if thinned else frozenset()
+    gone = Counter(row_id // MAX_QUESTIONS for row_id in dropped)
     statistics = Statistics()
     described = {}
+    left: dict[str, list[ClipPlan]] = {}
     for scene in scenes:
         for clip in scene.clips:
             record = staging.record(clip)
-            statistics.add_clip(scene.split, record)
-            if record["rows"]:
+            rows = record["rows"] - gone[clip.index]
+            statistics.add_clip(scene.split, record, rows)
+            if rows:
                 described.setdefault(scene.name, {**record["scene"], "clips": []})["clips"].append(clip.id)
+                left.setdefault(scene.split, []).append(clip)
     if not described:
         raise NothingBuilt(f"no clip could be built: {statistics.reasons()}; change the scenes or the camera")
-    # Everything not in `kept` at the end is a leftover of killed workers, and removed.
-    kept = {staging.root / name for name in ("README.md", "scenes.jsonl", IDENTITY)}
     for split in SPLITS:
-        clips = [clip for scene in scenes if scene.split == split for clip in scene.clips]
-        with_rows = [clip for clip in clips if staging.record(clip)["rows"]]
-        if with_rows:
-            kept |= _write_split(staging, split, with_rows, statistics)
-    _remove_strays(staging, kept)
+        if split in left:
+            _write_split(staging, split, left[split], dropped, statistics)
     with replacing(staging.root / "scenes.jsonl") as temporary:
         lines = [json.dumps(item, ensure_ascii=False) for item in described.values()]
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
     manifest = {
         **identity(config),
         "libraries": {name: version(name) for name in _LIBRARIES},
-        "statistics": statistics.summary(list(described.values())),
+        "statistics": {
+            **statistics.summary(list(described.values())),
+            **_debiased(thinned, statistics),
+            "text_only": text_only_audit(audited_texts(staging, scenes, dropped)),
+        },
     }
     with replacing(staging.root / "README.md") as temporary:
         temporary.write_text(render_card(manifest), encoding="utf-8")
     write_json(staging.root / MANIFEST, manifest)
 
 
-def _write_split(staging: Staging, split: str, clips: list[ClipPlan], statistics: Statistics) -> set[Path]:
-    """Write the metadata files of a split; return the files that belong to it."""
+def _debiased(thinned: Debiased | None, statistics: Statistics) -> dict[str, Any]:
+    """Return what the manifest says of dropped rows; nothing where nobody asked for it."""
+    if thinned is None:
+        return {}
+    return {"debias": {"dropped_questions": thinned.by_type, "dropped_clips": statistics.dropped_clips}}
+
+
+def _write_split(
+    staging: Staging, split: str, clips: list[ClipPlan], dropped: frozenset[int], statistics: Statistics
+) -> None:
+    """Write the metadata files of a split, without the dropped rows."""
     folder = staging.root / split
     kept = {folder / name for name in METADATA.values()}
     schemas = {config: stored_features(config).arrow_schema for config in CONFIGS}
@@ -107,25 +129,25 @@ def _write_split(staging: Staging, split: str, clips: list[ClipPlan], statistics
         pq.ParquetWriter(pairs, schemas["pairs"], compression="zstd") as pairs_writer,
         pq.ParquetWriter(recipes, schemas["recipes"], compression="zstd") as recipes_writer,
     ):
-        for rows in _groups(staging, clips):
+        for rows in _groups(staging, clips, dropped):
             # Workers write rows without datasets' metadata, since they don't import it; the cast adds it to the schema.
             table = rows.cast(schemas["pairs"])
             pairs_writer.write_table(table, row_group_size=len(table))
             recipes_writer.write_table(_recipes(table, schemas["recipes"]), row_group_size=len(table))
             statistics.add_rows(split, table)
-            for name in ("vanilla_file_name", "noisy_file_name"):
+            for name in _FILES:
                 kept |= {folder / file for file in table[name].unique().to_pylist()}
     for name in METADATA:
         files = [item for item in kept if item.is_relative_to(folder / "vanilla") or name == "pairs"]
         statistics.add_bytes(split, name, sum(item.stat().st_size for item in files))
-    return kept
 
 
-def _groups(staging: Staging, clips: list[ClipPlan]) -> Iterator[pa.Table]:
-    """Yield the rows of the clips in order, some whole clips at a time."""
+def _groups(staging: Staging, clips: list[ClipPlan], dropped: frozenset[int]) -> Iterator[pa.Table]:
+    """Yield the rows of the clips that aren't dropped, in order, some whole clips at a time."""
     waiting: list[pa.Table] = []
     for clip in clips:
-        waiting.append(staging.rows(clip))
+        table = staging.rows(clip)
+        waiting.append(table.filter([row_id not in dropped for row_id in table["id"].to_pylist()]))
         if sum(map(len, waiting)) >= ROW_GROUP:
             yield pa.concat_tables(waiting)
             waiting = []
@@ -140,8 +162,19 @@ def _recipes(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return table.set_column(position, "vanilla_file_name", names).select(schema.names).cast(schema)
 
 
-def _remove_strays(staging: Staging, kept: set[Path]) -> None:
-    """Remove what killed workers left: half-written files, which have names of their own."""
-    for item in staging.root.rglob("*"):
-        if item.is_file() and item not in kept and not item.is_relative_to(staging.parts):
+def _remove_strays(staging: Staging) -> None:
+    """Remove what belongs to no row: videos of dropped ones, and the half-written files of killed workers."""
+    named = {staging.root / name for name in (MANIFEST, "README.md", "scenes.jsonl")}
+    for split in SPLITS:
+        folder = staging.root / split
+        if (folder / METADATA["pairs"]).is_file():
+            named |= {folder / name for name in METADATA.values()}
+            # partitioning=None: a folder named like `seed=7` in the path would become a column.
+            files = pq.read_table(folder / METADATA["pairs"], columns=list(_FILES), partitioning=None)
+            named |= {folder / name for column in _FILES for name in files[column].unique().to_pylist()}
+    # Deepest first, so that folders that become empty go too
+    for item in sorted(staging.root.rglob("*"), reverse=True):
+        if item.is_dir() and not any(item.iterdir()):
+            item.rmdir()
+        elif item.is_file() and item not in named:
             item.unlink()

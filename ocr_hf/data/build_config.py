@@ -17,6 +17,7 @@ from ocr_hf.questions.question import VSI_BENCH_TYPES, QuestionConfig, Visibilit
 from ocr_hf.registry import QUESTION_TYPES, SCENE_SOURCES, Choices, fill_options, parse_options, unknown_choice
 from ocr_hf.scenes.cameras.trajectories import AUTO, AXES, FORMATS
 from ocr_hf.settings.names import refuse_old_names
+from ocr_hf.text_only.folds import FOLDS
 
 SPLITS = ("train", "validation", "test")
 DEFAULT_SECONDS = 16.0
@@ -75,6 +76,8 @@ class BuildConfig:
         questions_per_task: most questions of a VSI-Bench task in a clip, of a direction's level a third; left out: as
             VSI-Bench has.
         question_frames: frames that a model will see: what these don't show clearly isn't asked about.
+        debias: drop questions until the text statistic of no question type is more than this above the best constant
+            (numbers) or chance (letters), 0 to 1; left out: keep all.
         split: split of the scenes that are in no other.
         validation: share of scenes in the validation split.
         test: share of scenes in the test split.
@@ -127,6 +130,7 @@ class BuildConfig:
     )
     questions_per_task: int | None = None
     question_frames: int = 16
+    debias: float | None = None
     split: str = "train"
     validation: float = 0.0
     test: float = 0.0
@@ -141,6 +145,7 @@ class BuildConfig:
             raise ValueError(unknown_choice("select", self.select, POLICIES))
         self.ocr_map  # noqa: B018  (checks the other options of the noise)
         self.question_config  # noqa: B018
+        self._check_debias()
         if self.split not in SPLITS:
             raise ValueError(f"split is '{self.split}'; choose one of {', '.join(SPLITS)}")
         if min(self.validation, self.test) < 0.0 or self.validation + self.test > 1.0:
@@ -205,6 +210,17 @@ class BuildConfig:
         if self.eye_height is not None and self.trajectory:
             raise ValueError(f"--eye-height {self.eye_height} goes with planned walks; --trajectory brings its own")
 
+    def _check_debias(self) -> None:
+        if self.debias is None:
+            return
+        if not 0.0 <= self.debias < 1.0:
+            raise ValueError(f"debias is {self.debias}; give a score of 0 or more and below 1, such as 0.05")
+        if self.num_scenes < FOLDS:
+            raise ValueError(
+                f"debias is {self.debias} and scenes {self.num_scenes}; the text statistic learns from other scenes: "
+                f"build at least {FOLDS}, or leave --debias out"
+            )
+
     @property
     def scene_source(self) -> Any:
         """Where scenes come from, a `SceneSource`."""
@@ -257,7 +273,7 @@ class BuildConfig:
             values[name] = [Path(item).name for item in values[name]]
         for name in ("labels", "models", "trajectory"):
             values[name] = Path(values[name]).name if values[name] else None
-        for name in ("camera_axes", "units", "strays"):  # younger than the manifests that must stay as they are
+        for name in ("camera_axes", "units", "strays", "debias"):  # younger than the manifests that must stay as they are
             if values[name] is None:
                 del values[name]
         # Left out where there are none, so that folders built before a source could have options are the same as now

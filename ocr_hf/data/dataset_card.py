@@ -12,6 +12,7 @@ from datasets.splits import SplitDict
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from ocr_hf.data.schema import CONFIGS, MEANING, features
+from ocr_hf.text_only.audit_table import FIGURES, VSI_BENCH
 
 TEMPLATE = Path(__file__).with_name("card.md")
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -41,8 +42,23 @@ def render_card(manifest: Mapping[str, Any]) -> str:
         rows=rows,
         licences=licences,
         meaning=MEANING,
+        text_only=_text_only_rows(statistics.get("text_only", {})),  # older folders have none
     )
     return str(card)
+
+
+def _text_only_rows(audit: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """Return the cells of the card's table of what words alone give away."""
+    rows = []
+    for kind, figures in audit.items():
+        missing = figures["not_audited"] or "-"
+        cells = [missing if figures["text_statistic"] is None else f"{figures['text_statistic']:.3f}"]
+        cells += ["-" if figures[name] is None else f"{figures[name]:.3f}" for name in FIGURES[1:]]
+        theirs = dict(zip(FIGURES, VSI_BENCH.get(kind, (None,) * len(FIGURES)), strict=True))
+        shown = [theirs[name] for name in ("text_statistic", "constant_per_category")]
+        cells += ["-" if score is None else f"{score:.3f}" for score in shown]
+        rows.append([kind, str(figures["questions"]), str(figures["scenes"]), *cells])
+    return rows
 
 
 def _config(name: str, splits: list[str]) -> dict[str, Any]:

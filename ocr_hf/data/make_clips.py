@@ -77,7 +77,7 @@ def _build_clip(
     recording = record(renderer, _find_path(config, clip, scene), config)
     if not visible_objects(recording.footprints, config.ocr_map.min_visible):
         raise SkippedClip("no object is visible")
-    generated = _questions(config, clip, scene, recording)
+    generated = clip_questions(config, clip, scene, recording)
     folder = staging.root / plan.split
     vanilla = folder / clip.file("vanilla")
     vanilla.parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +111,8 @@ def _find_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath:
         raise SkippedClip(f"no camera path: {error}") from error
 
 
-def _questions(config: BuildConfig, clip: ClipPlan, scene: Scene, recording: Recording) -> Generated:
+def clip_questions(config: BuildConfig, clip: ClipPlan, scene: Scene, recording: Recording) -> Generated:
+    """Return what is asked about a clip; raise SkippedClip where nothing can be."""
     # The n-th clips of all scenes share a seed, so that their letters even out over the scenes (questions.options).
     seed = stable_key("questions", config.seed, clip.index % config.clips_per_scene) % 2**31
     try:

@@ -24,6 +24,8 @@ from ocr_hf.data.schema import FORMAT_VERSION, MANIFEST, read_manifest, stored_s
 
 PARTS = ".parts"
 IDENTITY = "build.json"
+CHOSEN_AT_THE_END = ("debias",)
+"""Options that finished clips don't depend on: a build that is continued may change them until it is assembled."""
 
 
 class FolderExistsError(ValueError):
@@ -69,10 +71,10 @@ class Staging:
         """Return the record that `finish` stored of a clip."""
         return json.loads(self._marker(clip).read_text(encoding="utf-8"))
 
-    def rows(self, clip: ClipPlan) -> pa.Table:
-        """Return the rows of a finished clip that has some."""
+    def rows(self, clip: ClipPlan, columns: list[str] | None = None) -> pa.Table:
+        """Return the rows of a finished clip that has some, with all columns or with these."""
         # partitioning=None: a folder named like `seed=7` in the path would become a column.
-        return pq.read_table(self.parts / f"{clip.id}.parquet", partitioning=None)
+        return pq.read_table(self.parts / f"{clip.id}.parquet", columns=columns, partitioning=None)
 
     def unfinished(self, scenes: tuple[ScenePlan, ...]) -> list[ClipPlan]:
         """Return the clips still to be made."""
@@ -119,14 +121,17 @@ def open_staging(config: BuildConfig, out: Path, *, resume: bool = False, overwr
         raise FolderExistsError(f"{out} is a file; choose another --out")
     if not resume and out.exists() and any(out.iterdir()):
         raise FolderExistsError(f"{out} exists; add --resume to keep what is there, --overwrite to build it anew")
-    # The first while clips are made; once the folder is assembled only the second is left.
-    begun = next((file for name in (IDENTITY, MANIFEST) if (file := staging.root / name).is_file()), None)
+    # The second while clips are made; the first is written last, and says what was assembled.
+    begun = next((file for name in (MANIFEST, IDENTITY) if (file := staging.root / name).is_file()), None)
     if begun is not None:
         if not resume:
             raise FolderExistsError(
                 f"{staging.root} holds an unfinished build; add --resume to continue it, --overwrite to start anew"
             )
-        _compare(json.loads(begun.read_text(encoding="utf-8")), wanted, staging.root)
+        found = json.loads(begun.read_text(encoding="utf-8"))
+        _compare(found, wanted, staging.root, free=() if staging.is_assembled else CHOSEN_AT_THE_END)
+        if not staging.is_assembled and found != wanted:
+            write_json(staging.root / IDENTITY, wanted)
     # Hidden leftovers (an empty .parts, the temporary file of a start that was killed) are no reason to refuse.
     elif staging.root.exists() and any(not item.name.startswith(".") for item in staging.root.iterdir()):
         raise FolderExistsError(f"{staging.root} exists and is not an unfinished build; move it away")
@@ -136,7 +141,8 @@ def open_staging(config: BuildConfig, out: Path, *, resume: bool = False, overwr
     return staging
 
 
-def _compare(found: Mapping[str, Any], wanted: Mapping[str, Any], where: Path) -> None:
+def _compare(found: Mapping[str, Any], wanted: Mapping[str, Any], where: Path, free: tuple[str, ...] = ()) -> None:
+    """Raise FolderExistsError where two identities differ, other than in the options `free`."""
     # Another version of the package may render other bytes: half a build of each would be neither.
     for name in ("format_version", "ocr_hf", "generator_version", "inputs"):
         if found.get(name) != wanted.get(name):
@@ -145,9 +151,11 @@ def _compare(found: Mapping[str, Any], wanted: Mapping[str, Any], where: Path) -
                 "choose another --out, or --overwrite"
             )
     before, now = found.get("config", {}), wanted["config"]
-    other = [name for name in now if before.get(name) != now[name]]
+    # Both ways round: an option that is at its default may be left out of either
+    names = [*now, *(name for name in before if name not in now)]
+    other = [name for name in names if before.get(name) != now.get(name) and name not in free]
     if other:
-        what = ", ".join(f"{name} {before.get(name)!r} (now {now[name]!r})" for name in other)
+        what = ", ".join(f"{name} {before.get(name)!r} (now {now.get(name)!r})" for name in other)
         raise FolderExistsError(f"{where} was begun with {what}; use the same options, another --out, or --overwrite")
 
 

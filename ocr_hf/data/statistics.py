@@ -19,25 +19,31 @@ class Statistics:
         self._skipped: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
         self._labels: Counter[str] = Counter()
+        self._dropped_clips = 0
         self._seen_clips: set[str] = set()
         self._qualities: dict[str, list[float]] = defaultdict(list)
 
-    def add_clip(self, split: str, record: Mapping[str, Any]) -> None:
-        """Count a finished clip by its marker."""
+    def add_clip(self, split: str, record: Mapping[str, Any], rows: int) -> None:
+        """Count a finished clip by its marker and by how many of its rows stay; `add_rows` counts its videos."""
         if record.get("skipped"):
             self._skipped[record["skipped"]] += 1
             return
-        self._splits[split]["clips"] += 1
-        self._splits[split]["noisy_videos"] += record["noisy_videos"]
         self._left_out.update(record["left_out"])
+        if not rows:
+            self._dropped_clips += 1
+            return
+        self._splits[split]["clips"] += 1
         for name in ("clip_seconds", "vanilla_psnr_db", "noisy_outside_psnr_db", "noise_share"):
             if name in record:
                 self._qualities[name].append(record[name])
 
     def add_rows(self, split: str, table: pa.Table) -> None:
-        """Count rows of `pairs`; a clip's rows come together."""
+        """Count rows of `pairs` and the noisy videos that they name; a clip's rows come together, in one table."""
         self._splits[split]["rows"] += len(table)
         self._splits[split]["table_bytes"] += table.nbytes
+        noisy, vanilla = (set(table[f"{name}_file_name"].to_pylist()) for name in ("noisy", "vanilla"))
+        # Rows without noise name the vanilla video
+        self._splits[split]["noisy_videos"] += len(noisy - vanilla)
         self._types.update(table["question_type"].to_pylist())
         clips = table["clip_id"].to_pylist()
         for row, clip in enumerate(clips):
@@ -49,6 +55,11 @@ class Statistics:
     def add_bytes(self, split: str, config: str, size: int) -> None:
         """Note the size of the files that a config reads."""
         self._bytes[split][config] = size
+
+    @property
+    def dropped_clips(self) -> int:
+        """Clips that were made and of whose rows none stays."""
+        return self._dropped_clips
 
     def reasons(self) -> str:
         """Return why clips were skipped, most frequent first."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ocr_hf.text_only.text_statistic import text_scores
 from ocr_hf.vsi_bench.audits import VANILLA
 from ocr_hf.vsi_bench.bootstrap import CONFIDENCE, DRAWS, cluster_codes, draw_weights, percentile_interval
 from ocr_hf.vsi_bench.references import reference_scores
@@ -22,7 +23,6 @@ from ocr_hf.vsi_bench.scoring import Scored
 from ocr_hf.vsi_bench.stored_runs import StoredRun, bootstrap_clusters, scored_without_text
 from ocr_hf.vsi_bench.summary import averages, cluster_sums, summarize
 from ocr_hf.vsi_bench.tasks import QUESTION_TYPES, TASKS
-from ocr_hf.vsi_bench.text_statistic import text_scores
 
 OVERALL = "overall"
 REFERENCES = ("most_frequent", "always_a", "random")

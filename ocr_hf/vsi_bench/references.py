@@ -10,13 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ocr_hf.vsi_bench.scoring import TOLERANCES, score_answers
+from ocr_hf.text_only.constants import Row, best_constant, chance_scores
+from ocr_hf.vsi_bench.scoring import score_answers
 from ocr_hf.vsi_bench.summary import averages
 from ocr_hf.vsi_bench.tasks import LETTERS, QUESTION_TYPES, TASKS, is_numeric
-
-Row = Mapping[str, Any]
-STEPS = {"object_counting": 1.0, "object_abs_distance": 0.1, "object_size_estimation": 1.0, "room_size_estimation": 0.1}
-"""Spacing of the constants that `best_constant` tries: that of the answers."""
 
 
 def reference_rows(rows: Sequence[Row]) -> dict[str, dict]:
@@ -44,49 +41,6 @@ def reference_scores(rows: Sequence[Row]) -> dict[str, np.ndarray]:
         "most_frequent": _constant_scores(rows, frequent),
         "always_a": _constant_scores(rows, constant),
     }
-
-
-def best_constant(question_type: str, truths: Sequence[str]) -> str:
-    """Return the constant number, on the answers' own grid, whose mean MRA is best; the smallest where several are."""
-    step = STEPS[question_type]
-    targets = np.array([float(truth) for truth in truths])
-    # Beyond half and one and a half times the answers no tolerance is met: the widest is 0.5
-    grid = np.arange(round(targets.min() / 2 / step), round(targets.max() * 1.5 / step) + 1)
-    # Printed as answers are written: 3 steps of 0.1 are 0.30000000000000004
-    candidates = [f"{count * step:g}" for count in grid if count > 0]
-    scores = [_mra(float(candidate), targets).sum() for candidate in candidates]
-    return candidates[int(np.argmax(scores))]
-
-
-def _mra(prediction: float, targets: np.ndarray) -> np.ndarray:
-    """Return (n,) the tenths that one number scores against each target."""
-    error = np.abs(prediction - targets) / targets
-    return np.count_nonzero(error[:, None] <= TOLERANCES, axis=1)
-
-
-def chance_scores(rows: Sequence[Row]) -> np.ndarray:
-    """Return (n,) the expected score, 0 to 1, of guessing each question: a letter uniformly, a number by drawing from
-    the answers of its type among `rows`."""
-    drawn: dict[str, list[float]] = {}
-    for row in rows:
-        if is_numeric(row["question_type"]):
-            drawn.setdefault(row["question_type"], []).append(float(row["ground_truth"]))
-    expected = {name: _chance_by_truth(np.array(targets)) for name, targets in drawn.items()}
-    return np.array(
-        [
-            expected[row["question_type"]][float(row["ground_truth"])]
-            if is_numeric(row["question_type"])
-            else 1.0 / len(row["options"])
-            for row in rows
-        ]
-    )
-
-
-def _chance_by_truth(targets: np.ndarray) -> dict[float, float]:
-    """Return true number -> mean score, 0 to 1, of all answers given in its place."""
-    values, counts = np.unique(targets, return_counts=True)
-    tenths = sum(count * _mra(value, values) for value, count in zip(values, counts, strict=True))
-    return dict(zip(values.tolist(), (tenths / (10 * len(targets))).tolist(), strict=True))
 
 
 def _most_frequent(question_type: str, truths: Sequence[str]) -> str:

@@ -25,6 +25,7 @@ from ocr_hf.geometry.occlusion import footprints_from_instances
 from ocr_hf.perturb.ocr_map import OCRMap
 from ocr_hf.questions.generate import generate_questions
 from ocr_hf.scenes.render.renderer import Renderer
+from ocr_hf.text_only.audit_table import TOO_FEW, text_only_audit
 from tests.data.conftest import digests, small_config
 from tests.data.toy import open_toy
 
@@ -268,3 +269,24 @@ def test_question_frames_decide_what_is_asked_about(tmp_path: Path) -> None:
     shown = [{i for i in clip.footprints.codes if clip.footprints.region([i], [t]).mean() >= 0.001} for t in (0, 3)]
     assert all(set(row["queried_objects"]) <= shown[0] & shown[1] for row in clip.rows)
     assert not all(set(row["queried_objects"]) <= shown[0] & shown[1] for row in asked[4].rows)
+
+
+def test_every_build_audits_the_words_of_all_its_splits(tmp_path: Path) -> None:
+    """Toy furniture has always the same sizes: whoever knows the category knows the answer."""
+    manifest = build_folder(small_config(scenes=12, test=0.5, seed=2), tmp_path / "out")
+    rows = [row for file in (tmp_path / "out").glob("*/metadata.parquet") for row in pq.read_table(file).to_pylist()]
+    assert len(manifest["statistics"]["splits"]) == 2
+    found = manifest["statistics"]["text_only"]
+    assert found == text_only_audit(rows)
+    assert {kind: figures["questions"] for kind, figures in found.items()} == manifest["statistics"]["question_types"]
+    told = found["object_size_estimation"]
+    assert min(told["text_statistic"], told["constant_per_category"]) > max(0.9, told["best_constant"] + 0.1)
+    card = (tmp_path / "out/README.md").read_text()
+    line = next(line for line in card.splitlines() if line.startswith("| object_size_estimation | ") and "0." in line)
+    assert line.split(" | ")[1:4] == [str(told["questions"]), str(told["scenes"]), f"{told['text_statistic']:.3f}"]
+
+
+def test_a_build_of_few_scenes_says_so_instead_of_a_number(built: Path) -> None:
+    figures = json.loads((built / MANIFEST).read_text())["statistics"]["text_only"].values()
+    assert all(item["text_statistic"] is None and item["not_audited"] == TOO_FEW for item in figures)
+    assert "| too few scenes | " in (built / "README.md").read_text()
