@@ -273,7 +273,8 @@ class BuildConfig:
             values[name] = [Path(item).name for item in values[name]]
         for name in ("labels", "models", "trajectory"):
             values[name] = Path(values[name]).name if values[name] else None
-        for name in ("camera_axes", "units", "strays", "debias"):  # younger than the manifests that must stay as they are
+        # Younger than manifests that must stay as they are
+        for name in ("camera_axes", "units", "strays", "debias"):
             if values[name] is None:
                 del values[name]
         # Left out where there are none, so that folders built before a source could have options are the same as now

@@ -87,7 +87,8 @@ class Renderer:
         threads: processor threads for casting; 1 is best where several processes render.
         edge_samples: rays through each pixel on an edge, against jagged outlines; 1 for none. Depth and instances
             always belong to the pixel's centre.
-        light_rays: directions in which light is gathered at each corner; fewer bake faster and look rougher.
+        light_rays: directions in which light is gathered at each corner; fewer bake faster and look rougher. 0 leaves
+            everything black, for whoever needs depth and instances only.
 
     Raises:
         ValueError: the scene has nothing to render, or a mesh is malformed.
@@ -97,16 +98,20 @@ class Renderer:
         self._edge_samples = edge_samples
         surfaces = gather_surfaces(scene)
         lamps = lamps_of(scene, surfaces.origin)
-        # Two casters: refinement cuts triangles, so face numbers change; cutting moves no surface, so the first one's
-        # answers hold for it.
-        surfaces = refine(surfaces, RayCaster(surfaces.vertices, surfaces.faces, threads), lamps)
+        if light_rays > 0:
+            # Two casters: refinement cuts triangles, so face numbers change; cutting moves no surface, so the first
+            # one's answers hold for it.
+            surfaces = refine(surfaces, RayCaster(surfaces.vertices, surfaces.faces, threads), lamps)
         self._origin = surfaces.origin
         self._atlas = TextureAtlas(surfaces.texture)
         self._caster = RayCaster(surfaces.vertices, surfaces.faces, threads)
         self._texture = self._atlas.index[surfaces.part]
         self._part = np.append(surfaces.part, np.int32(-1))
         self._instance = np.append(surfaces.instance, np.uint16(0))
-        gain = bake(surfaces, self._atlas, self._caster, lamps, light_rays)
+        if light_rays > 0:
+            gain = bake(surfaces, self._atlas, self._caster, lamps, light_rays)
+        else:
+            gain = np.zeros((2, len(surfaces.faces), 3, 3), dtype=np.float32)
         self._corners = _corner_table(surfaces, gain, self._atlas)
 
     def render(
