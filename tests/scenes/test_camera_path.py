@@ -45,8 +45,7 @@ def test_one_seed_is_one_walk_at_every_frame_rate() -> None:
 
 
 def test_a_walk_in_one_room_stays_there() -> None:
-    scene = procedural_scene(3)
-    assert len(scene.rooms) > 1
+    scene = procedural_scene(3, rooms=3)
     for index, room in enumerate(scene.rooms):
         poses = walk_through(scene, 8.0, 6.0, 1, room=index)
         assert contains_xy(Polygon(room.polygon), *poses[:, :2, 3].T).all()

@@ -58,14 +58,17 @@ def _stops(scene: Scene, floor: FreeFloor, rng: np.random.Generator) -> tuple[np
     # The wide parts of the floor, but never fewer than a fifth of it.
     wide = clearance >= min(0.25, float(np.quantile(clearance, 0.8)))
     choice = rng.permutation(np.flatnonzero(wide))[:CANDIDATES]
-    places, room_to_move = floor.free_points[choice], clearance[choice]
     from shapely import Polygon, contains_xy
 
-    chosen: list[int] = []
+    # The widest place of each room first: a narrow room has none among the candidates.
+    widest = []
     for room in scene.rooms:
-        inside = np.flatnonzero(contains_xy(Polygon(room.polygon), places[:, 0], places[:, 1]))
+        inside = np.flatnonzero(contains_xy(Polygon(room.polygon), *floor.free_points.T))
         if len(inside):
-            chosen.append(int(inside[room_to_move[inside].argmax()]))
+            widest.append(int(inside[clearance[inside].argmax()]))
+    choice = np.concatenate([np.array(widest, dtype=int), choice])
+    places, room_to_move = floor.free_points[choice], clearance[choice]
+    chosen = list(range(len(widest)))
     if not chosen:
         chosen = [int(room_to_move.argmax())]
     rooms = len(chosen)

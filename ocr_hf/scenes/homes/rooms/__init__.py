@@ -5,7 +5,7 @@ from __future__ import annotations
 from ocr_hf.scenes.homes.room_layout import RoomLayout
 from ocr_hf.scenes.homes.rooms.bathroom import furnish_bathroom
 from ocr_hf.scenes.homes.rooms.bedroom import furnish_bedroom
-from ocr_hf.scenes.homes.rooms.collections import add_collection, add_collections
+from ocr_hf.scenes.homes.rooms.collections import add_collections
 from ocr_hf.scenes.homes.rooms.common import desk_group, dining_group, seat_group
 from ocr_hf.scenes.homes.rooms.kitchen import furnish_kitchen
 from ocr_hf.scenes.homes.rooms.living_room import furnish_living_room
@@ -32,8 +32,6 @@ EXTRAS = {
     "kitchen": (dining_group,),
     "bedroom": (desk_group, seat_group),
 }
-EARLY = 0.8
-"""Share of the rooms of more than 8 m2 in which a collection comes first."""
 UNIQUE = {1: 6, 2: 10, 3: 10, 4: 10}
 """Number of rooms -> how many kinds of things there should be just one of: distances and directions ask for those."""
 
@@ -42,9 +40,6 @@ def furnish(layouts: tuple[RoomLayout, ...]) -> None:
     """Furnish the rooms of a home by their kinds."""
     for layout in layouts:
         kind = layout.room.kind
-        # Before the furniture in some rooms: along full walls few things find a place side by side
-        if layout.rng.random() < EARLY and float((layout.high - layout.low).prod()) > 8.0:
-            add_collection(layout)
         PROGRAMMES[kind](layout)
         spare = float((layout.high - layout.low).prod()) - LARGE_M2
         for _ in range(int(spare // EXTRA_M2) if kind in EXTRAS else 0):

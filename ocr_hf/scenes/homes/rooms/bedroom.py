@@ -16,6 +16,7 @@ from ocr_hf.scenes.homes.furniture import (
 )
 from ocr_hf.scenes.homes.placement import Placement
 from ocr_hf.scenes.homes.room_layout import RoomLayout
+from ocr_hf.scenes.homes.rooms.collections import early_collection
 from ocr_hf.scenes.homes.rooms.common import (
     chance,
     clutter,
@@ -48,6 +49,7 @@ def furnish_bedroom(room: RoomLayout) -> None:
     if closet:
         room.keep_free(closet, 0.5)
         scatter(room, closet, "top", some(room, {storage.basket: 0.2, storage.crate: 0.15}))
+    early_collection(room)
     if chance(room, 0.5):
         desk_group(room)
     if chance(room, 0.55):
@@ -86,11 +88,12 @@ def _bed_group(room: RoomLayout) -> Placement | None:
     rng, style = room.rng, room.style
     # From the best to any: free on both sides, then in a corner, at last a single bed. Every second one is low, to fit
     # below a window.
-    for attempt in range(7):
-        model = sleeping.bed(rng, style, width=None if attempt < 4 else 0.95, low=attempt % 2 == 1)
+    for attempt in range(11):
+        model = sleeping.bed(rng, style, width=None if attempt < 4 else 0.9, low=attempt % 2 == 1)
         sides = 0.55 if model.size[0] > 1.2 and attempt < 3 else 0.0
         where = "middle" if sides else pick(rng, ("corner", "any"))
-        if bed := room.put_at_wall(model, clear=(sides, sides, 0.6 if attempt < 5 else 0.4), where=where):
+        front = 0.6 if attempt < 5 else 0.4 if attempt < 8 else 0.15
+        if bed := room.put_at_wall(model, clear=(sides, sides, front), where=where, tries=24 if attempt < 8 else 60):
             break
     else:
         return None

@@ -30,6 +30,8 @@ from ocr_hf.scenes.randomness import pick
 
 MOST = 18
 """Things of a collection at most."""
+EARLY, EARLY_M2 = 0.8, 8.0
+"""Share of the rooms larger than that in which a collection comes early."""
 LIKELY_MORE = 0.88
 """Chance that a collection goes on after each of its things beyond three: the sizes fall off as a geometric series."""
 SEATS: tuple[Maker, ...] = (seating.chair, seating.chair, seating.office_chair, seating.padded_chair, seating.stool)
@@ -79,6 +81,15 @@ ON_WALL: dict[str, tuple[Maker, ...]] = {
 WORK_TOPS = frozenset({"top", "table", "desk", "nightstand", "counter", "shelf"})
 SOFT = frozenset({"bed", "seat", "pillow"})
 """Kinds of surface: cups stand on the former, cushions lie on the latter."""
+
+
+def early_collection(room: RoomLayout) -> None:
+    """Add a collection to most rooms that aren't small, before everything but what makes the room what it is.
+
+    Along the full walls of a furnished room few things find a place side by side.
+    """
+    if float((room.high - room.low).prod()) > EARLY_M2 and room.rng.random() < EARLY:
+        add_collection(room)
 
 
 def add_collections(rooms: Sequence[RoomLayout]) -> None:

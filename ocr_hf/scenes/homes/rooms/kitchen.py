@@ -91,23 +91,29 @@ def _units(room: RoomLayout) -> list[Placement]:
     """Set a run of units along the longest free stretches of wall; return the units."""
     rng, style = room.rng, room.style
     fridge = appliances.refrigerator(rng, style)
-    counters = [["counter"] * int(rng.integers(1, 4)) for _ in range(3)]
+    # Small kitchens have one counter before, between and after, large ones up to three
+    area = float((room.high - room.low).prod())
+    most = 1 + int(area > 9.0) + int(area > 13.0)
+    counters = [["counter"] * int(rng.integers(1, most + 1)) for _ in range(3)]
     middle = [*counters[0], "sink", *counters[1], "stove", *counters[2]]
-    if chance(room, 0.45):
+    if area < 10.0:
+        # What makes it a kitchen comes first, and takes the little wall there is
+        middle = ["sink", "stove", *counters[0]] if chance(room, 0.5) else ["sink", *counters[0], "stove"]
+    if area > 8.0 and chance(room, 0.45):
         middle.insert(int(rng.integers(1, 4)), "dishwasher")
-    if chance(room, 0.3):
+    if area > 8.0 and chance(room, 0.3):
         middle.insert(pick(rng, (0, len(middle))), "washer")
     made = {
-        "sink": appliances.kitchen_sink(rng, style, width=float(rng.uniform(0.55, 1.4))),
+        "sink": appliances.kitchen_sink(rng, style, width=float(rng.uniform(0.55, 0.7 if area < 8.0 else 1.3))),
         "stove": appliances.stove(rng, style),
         "dishwasher": appliances.dishwasher(rng, style),
         "washer": sanitary.washer(rng, style),
         "refrigerator": fridge,
     }
-    if chance(room, 0.5):
+    if area >= 10.0 and chance(room, 0.5):
         middle = middle[::-1]
-    units = ["refrigerator", *middle] if chance(room, 0.5) else [*middle, "refrigerator"]
-    if chance(room, 0.2):
+    units = ["refrigerator", *middle] if chance(room, 0.5) or area < 10.0 else [*middle, "refrigerator"]
+    if area > 8.0 and chance(room, 0.2):
         units.append("oven")
         made["oven"] = appliances.oven_tower(rng, style)
     wanted = set(units) - {"counter"}
@@ -128,7 +134,9 @@ def _units(room: RoomLayout) -> list[Placement]:
     # What found no place in a run stands alone: a kitchen without a refrigerator is no kitchen. Sorted, because the
     # order of a set of strings changes with every process.
     for name in sorted(wanted - {p.model.label for p in runs}):
-        if placement := room.put_at_wall(made[name], clear=(0.0, 0.0, 0.6), where="corner", tries=40):
+        placement = room.put_at_wall(made[name], clear=(0.0, 0.0, 0.6), where="corner", tries=40)
+        placement = placement or room.put_at_wall(made[name], clear=(0.0, 0.0, 0.4), tries=80)
+        if placement:
             runs.append(placement)
     for placement in runs:
         _above(room, placement)

@@ -17,6 +17,7 @@ from ocr_hf.scenes.homes.furniture import (
 )
 from ocr_hf.scenes.homes.placement import Placement
 from ocr_hf.scenes.homes.room_layout import RoomLayout
+from ocr_hf.scenes.homes.rooms.collections import early_collection
 from ocr_hf.scenes.homes.rooms.common import (
     chance,
     clutter,
@@ -47,6 +48,7 @@ def furnish_living_room(room: RoomLayout) -> None:
     )
     sofa = _sofa_group(room)
     television(room, sofa)
+    early_collection(room)
     area = float((room.high - room.low).prod())
     has_kitchen = any(other.kind == "kitchen" for other in room.plan.rooms)
     if area > 17.0 and (not has_kitchen or chance(room, 0.4)):

@@ -7,6 +7,7 @@ import numpy as np
 from ocr_hf.scenes.homes.furniture import belongings, decor, electronics, lighting, seating, storage, tables, tableware
 from ocr_hf.scenes.homes.placement import Placement
 from ocr_hf.scenes.homes.room_layout import RoomLayout
+from ocr_hf.scenes.homes.rooms.collections import early_collection
 from ocr_hf.scenes.homes.rooms.common import (
     chairs_around,
     chance,
@@ -32,6 +33,7 @@ def furnish_office(room: RoomLayout) -> None:
     area = float((room.high - room.low).prod())
     for _ in range(int(rng.integers(1, 3)) + int(area > 13.0) + int(area > 16.0)):
         desk_group(room)
+    early_collection(room)
     for _ in range(int(rng.integers(1, 3))):
         cabinet = room.put_at_wall(
             pick(rng, (storage.filing_cabinet, storage.sideboard))(rng, style), clear=(0.0, 0.0, 0.5)
@@ -56,6 +58,7 @@ def furnish_meeting_room(room: RoomLayout) -> None:
     rng, style = room.rng, room.style
     radiators_below_windows(room)
     table = _long_table(room)
+    early_collection(room)
     if table:
         scatter(
             room,
