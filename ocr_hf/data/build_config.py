@@ -58,7 +58,7 @@ class BuildConfig:
             docs/cameras.md.
         camera_axes: camera axes of --trajectory: opencv, opengl; left out: those of the format.
         frames: frames of a clip.
-        seconds: scene time that a clip covers (default 16).
+        seconds: scene time that a clip covers; left out: 16, in scenes of more than 40 m2 0.4 for each.
         fps: frames per second, instead of --seconds.
         width: frame width, pixels, even.
         height: frame height, pixels, even.
@@ -233,7 +233,7 @@ class BuildConfig:
 
     @property
     def clip_fps(self) -> float:
-        """Frames per second of scene time."""
+        """Frames per second of scene time; fewer in a large scene, where neither `fps` nor `seconds` is given."""
         return self.fps if self.fps is not None else self.frames / (self.seconds or DEFAULT_SECONDS)
 
     @property
@@ -267,7 +267,8 @@ class BuildConfig:
         Returns:
             The options as JSON values, with file names instead of paths: what is saved beside the data.
         """
-        known = {"scenes": self.num_scenes, "strength": self.ocr_map.noise_strength, "seconds": self.clip_seconds}
+        seconds = None if self.seconds is None and self.fps is None else self.clip_seconds
+        known = {"scenes": self.num_scenes, "strength": self.ocr_map.noise_strength, "seconds": seconds}
         values = asdict(replace(self, **known, fps=None))
         for name in ("path", "instances"):
             values[name] = [Path(item).name for item in values[name]]

@@ -9,7 +9,8 @@ from ocr_hf.scenes.scene import Scene
 
 CANDIDATES = 250
 """How many places are tried."""
-MAX_STOPS = 14
+MAX_STOPS, M2_PER_STOP = 14, 6.0
+"""Stops of a tour: so many, on a large floor one for so many square metres."""
 SPACING_M = 0.05
 """Distance between the points of a route."""
 
@@ -72,7 +73,8 @@ def _stops(scene: Scene, floor: FreeFloor, rng: np.random.Generator) -> tuple[np
     if not chosen:
         chosen = [int(room_to_move.argmax())]
     rooms = len(chosen)
-    while len(chosen) < min(MAX_STOPS, len(places)):
+    most = max(MAX_STOPS, int(floor.area_m2 / M2_PER_STOP))
+    while len(chosen) < min(most, len(places)):
         # Farthest-point sampling (Gonzalez 1985), until stops would be closer than 0.7 m: less is the same view.
         distance = np.linalg.norm(places[:, None] - places[chosen], axis=2).min(axis=1)
         # Rounded: the last bits must not decide between places that are equally far away.
