@@ -36,11 +36,11 @@ NEEDS = {
     "office": RoomNeeds(2.3, (6.0, 42.0)),
     "meeting room": RoomNeeds(3.0, (11.0, 60.0)),
 }
-ROOM_SHARES = (0.58, 0.2, 0.14, 0.08)
+ROOM_SHARES = (0.5, 0.2, 0.17, 0.13)
 """How many homes have one, two, three and four rooms. Half are single rooms, as most scans are."""
 _QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 HOME_AREA_M2 = {
-    1: (6.0, 7.2, 9.4, 14.2, 22.4, 34.5, 60.0),
+    1: (6.0, 7.2, 9.4, 14.0, 22.0, 34.0, 60.0),
     2: (11.5, 13.0, 15.5, 21.0, 30.0, 41.0, 58.0),
     3: (19.0, 21.0, 25.0, 31.0, 39.0, 48.0, 60.0),
     4: (27.0, 30.0, 35.0, 41.0, 48.0, 54.0, 62.0),

@@ -18,8 +18,8 @@ from ocr_hf.scenes.homes.furniture.furniture_model import Model
 
 _Z90 = 1.2816
 """The ninetieth percentile of a standard normal distribution."""
-_MOST = 1.75
-"""Sizes end where a normal distribution has 4 % on each side left: a real room holds no chair of two metres."""
+_MOST = 1.9
+"""Sizes end where a normal distribution has 3 % on each side left: a real room holds no chair of two metres."""
 GIVEN = frozenset({"width", "length", "height"})
 """Arguments by which a room asks for a size; such a model is left as it is."""
 P = ParamSpec("P")

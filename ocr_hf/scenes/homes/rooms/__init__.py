@@ -32,7 +32,7 @@ EXTRAS = {
     "kitchen": (dining_group,),
     "bedroom": (desk_group, seat_group),
 }
-UNIQUE = {1: 6, 2: 10, 3: 10, 4: 10}
+UNIQUE = {1: 4, 2: 8, 3: 8, 4: 8}
 """Number of rooms -> how many kinds of things there should be just one of: distances and directions ask for those."""
 
 

@@ -28,11 +28,11 @@ from ocr_hf.scenes.homes.room_layout import RoomLayout
 from ocr_hf.scenes.homes.rooms.common import Maker, small_plant, tall_plant
 from ocr_hf.scenes.randomness import pick
 
-MOST = 18
+MOST = 20
 """Things of a collection at most."""
 EARLY, EARLY_M2 = 0.8, 8.0
 """Share of the rooms larger than that in which a collection comes early."""
-LIKELY_MORE = 0.88
+LIKELY_MORE = 0.9
 """Chance that a collection goes on after each of its things beyond three: the sizes fall off as a geometric series."""
 SEATS: tuple[Maker, ...] = (seating.chair, seating.chair, seating.office_chair, seating.padded_chair, seating.stool)
 ANYWHERE: tuple[Maker, ...] = (
