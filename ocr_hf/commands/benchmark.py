@@ -9,9 +9,12 @@ import typer
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="folder for the parts rooms and house")] = Path("outputs/ocr-vsi-test"),
+    out: Annotated[Path, typer.Option(help="folder for the parts")] = Path("outputs/ocr-vsi-test"),
     house: Annotated[
         Path | None, typer.Option(help="folder with house.glb and instances.json; left out: no part house")
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="folder of furniture models; left out: the installed ones, or no part furnished")
     ] = None,
     training: Annotated[
         list[Path] | None, typer.Option(help="training data that must share no scene with it; may be repeated")
@@ -32,7 +35,11 @@ def main(
     from ocr_hf.vsi_bench.ocr_vsi_test import freeze as write_record
 
     console = Console(soft_wrap=True, highlight=False)
-    configs = parts(house)
+    configs = parts(house, models)
+    if "furnished" not in configs:
+        console.print(
+            "Part furnished is left out: install the Debian package sweethome3d-furniture, or give --models FOLDER."
+        )
     if house is None:
         console.print("Part house is left out: give --house FOLDER with house.glb and instances.json.")
     record = None if freeze else read_record()

@@ -1,11 +1,12 @@
 """`ocr-vsi-test`: questions about rooms that no training has seen, frozen by seeds and by a hash of the questions.
 
-    OUT/rooms   240 procedural rooms, one clip of each
-    OUT/house   a modelled apartment, sixteen clips: another kind of scene; needs its files (--house)
+    OUT/rooms       240 procedural rooms, one clip of each
+    OUT/furnished   120 homes of one to four rooms with real furniture models; needs the models (--models, or installed)
+    OUT/house       a modelled apartment, sixteen clips: another kind of scene; needs its files (--house)
 
-Both are ocr-vsi folders with the one split `test`. The record that freezes them is `ocr_vsi_test.json` beside this
-module: the hash of each part, and the questions that the debiased part leaves out. `ocr-hf benchmark` builds
-and checks it.
+All are ocr-vsi folders with the one split `test`. Lens, height of the camera and exposure differ from clip to clip. The
+record that freezes them is `ocr_vsi_test.json` beside this module: the hash of each part, and the questions that the
+debiased part leaves out. `ocr-hf benchmark` builds and checks it.
 """
 
 from __future__ import annotations
@@ -27,10 +28,14 @@ from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_folder import build_folder
 from ocr_hf.data.load import scenes
+from ocr_hf.data.own_sources import INSTALLED_MODELS
 from ocr_hf.data.schema import METADATA
 from ocr_hf.vsi_bench.debias import pruned_ids
 from ocr_hf.vsi_bench.ocr_vsi_layout import PRUNED
 
+VERSION = 2
+"""1 was made by version 1 of the generator, whose rooms words alone could guess; 2 by version 2, and has the part
+`furnished`. Scores on different versions can't be compared."""
 SPLIT = "test"
 RECORD = "ocr_vsi_test.json"
 HASHED = ("id", "clip_id", "scene_name", "question_type", "question", "options", "ground_truth", "queried_objects")
@@ -47,17 +52,27 @@ CLIPS = BuildConfig(
 only what these show is asked about."""
 ROOMS = replace(CLIPS, scenes=240, clips_per_scene=1, seed=9, split=SPLIT, questions_per_task=3)
 """Rooms 90000 to 90239: scenes of different seeds are different (`ocr_hf.data.build_config.MAX_SCENES`)."""
+FURNISHED = replace(ROOMS, source="furnished", scenes=120, rooms=None)
 HOUSE_CLIPS = 16
 HOUSE_FILES = ("house.glb", "instances.json")
 
 
-def parts(house: Path | None) -> dict[str, BuildConfig]:
-    """Return name -> what to build; without a folder of the house's files there is no part `house`.
+def parts(house: Path | None = None, models: Path | None = None) -> dict[str, BuildConfig]:
+    """Return name -> what to build.
 
-    Raises FileNotFoundError where one of HOUSE_FILES isn't in the folder.
+    Args:
+        house: Folder with the house's files; None leaves the part `house` out.
+        models: Folder of furniture models; None takes the installed ones, and leaves the part `furnished` out where
+            none are.
+
+    Raises:
+        FileNotFoundError: One of HOUSE_FILES isn't in the folder.
     """
+    found = {"rooms": ROOMS}
+    if models is not None or INSTALLED_MODELS.is_dir():
+        found["furnished"] = replace(FURNISHED, models=None if models is None else str(models))
     if house is None:
-        return {"rooms": ROOMS}
+        return found
     for name in HOUSE_FILES:
         if not (house / name).is_file():
             raise FileNotFoundError(f"{house} holds no {name}; --house takes a folder with {' and '.join(HOUSE_FILES)}")
@@ -72,7 +87,7 @@ def parts(house: Path | None) -> dict[str, BuildConfig]:
         licence="mit-0",
         attribution=("aws-robotics/aws-robomaker-small-house-world",),
     )
-    return {"rooms": ROOMS, "house": apartment}
+    return found | {"house": apartment}
 
 
 def build_benchmark(
@@ -152,23 +167,23 @@ def check_frozen(part: str, folder: Path, record: Mapping[str, Any]) -> None:
     different = [f"{name} {found[name]}, frozen {wanted[name]}" for name in found if found[name] != wanted[name]]
     if different:
         raise ValueError(
-            f"{folder} is not the frozen part '{part}' of ocr-vsi-test ({'; '.join(different)}), so scores on it can't "
-            "be compared; use the code, the libraries (constraints.txt) and the scene files that it was frozen with"
+            f"{folder} is not the frozen part '{part}' of ocr-vsi-test, version {VERSION} ({'; '.join(different)}), so scores on "
+            "it can't be compared; use the code, the libraries (constraints.txt) and the scene files that it was frozen with"
         )
 
 
-def freeze(folders: Mapping[str, Path], path: Path, debiased: str = "rooms") -> dict[str, Any]:
+def freeze(folders: Mapping[str, Path], path: Path, debiased: Sequence[str] = ("rooms", "furnished")) -> dict[str, Any]:
     """Write the record of the parts in these folders and return it.
 
-    debiased : the part whose easy questions are found; folds are by scene, so a part with one scene has none
+    debiased : parts whose easy questions are found; folds are by scene, so a part with one scene has none
     """
-    record = {}
+    record: dict[str, Any] = {}
     for part, folder in folders.items():
         table = pq.read_table(folder / SPLIT / METADATA["recipes"], columns=list(HASHED))
-        pruned = pruned_ids(table.to_pylist()) if part == debiased else []
+        pruned = pruned_ids(table.to_pylist()) if part in debiased else []
         record[part] = {**describe(folder), "pruned": pruned}
     # With an indent json puts every id on a line of its own
-    text = re.sub(r"\[[\d,\s]+\]", _wrapped, json.dumps(record, indent=1))
+    text = re.sub(r"\[[\d,\s]+\]", _wrapped, json.dumps({"version": VERSION, **record}, indent=1))
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
     return record
@@ -180,4 +195,6 @@ def _wrapped(numbers: re.Match[str]) -> str:
 
 def read_record() -> dict[str, Any]:
     """Return part -> {sha256, scenes, clips, questions, pruned: ids that the debiased part leaves out}."""
-    return json.loads(files("ocr_hf.vsi_bench").joinpath(RECORD).read_text(encoding="utf-8"))
+    record = json.loads(files("ocr_hf.vsi_bench").joinpath(RECORD).read_text(encoding="utf-8"))
+    del record["version"]
+    return record

@@ -9,6 +9,7 @@ RESULTS/report.md, learning_curves.png, examples.png
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ import typer
 from ocr_hf.data.atomic import replacing
 from ocr_hf.vsi_bench.bootstrap import DRAWS
 from ocr_hf.vsi_bench.compare import Comparison, compare_runs
+from ocr_hf.vsi_bench.ocr_vsi_test import VERSION
 from ocr_hf.vsi_bench.stored_runs import StoredRun, check_same_questions, read_run
 from recipes.ocr_vsi_tiny.examples import pick_examples, plot_examples
 from recipes.ocr_vsi_tiny.learning_curves import plot_curves, read_logs
@@ -27,6 +29,7 @@ from recipes.ocr_vsi_tiny.report_text import render
 MODELS = {"grpo": "ocr-vsi-tiny", "sft": "sft", "text-only": "text-only", "untrained": "untrained"}
 """System in the tables -> its folder under RESULTS. Only the first must be there."""
 STAGES = ("sft", "grpo")
+VERSION_FILE = "benchmark.json"
 
 
 def write_report(results: Path, data: Path | None = None, logs: Path | None = None, draws: int = DRAWS) -> Path:
@@ -50,8 +53,14 @@ def write_report(results: Path, data: Path | None = None, logs: Path | None = No
     figures = _pictures(results, rooms["grpo"], data)
     path = results / "report.md"
     with replacing(path) as temporary:
-        temporary.write_text(render(parts, rooms, figures, draws), encoding="utf-8")
+        temporary.write_text(render(parts, rooms, figures, draws, _version(results)), encoding="utf-8")
     return path
+
+
+def _version(results: Path) -> int:
+    """Return the version of the benchmark that was asked: results of an older one say so in VERSION_FILE."""
+    path = results / VERSION_FILE
+    return json.loads(path.read_text(encoding="utf-8"))["version"] if path.is_file() else VERSION
 
 
 def _runs(results: Path, part: str) -> dict[str, StoredRun]:

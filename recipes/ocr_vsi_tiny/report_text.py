@@ -33,16 +33,16 @@ _SETTINGS = ("frames", "max_pixels", "prompt", "extraction", "max_new_tokens", "
 
 
 def render(
-    parts: Mapping[str, Comparison], runs: Mapping[str, StoredRun], figures: Mapping[str, str], draws: int
+    parts: Mapping[str, Comparison], runs: Mapping[str, StoredRun], figures: Mapping[str, str], draws: int, version: int
 ) -> str:
     """Return the report as Markdown.
 
     parts : full, and where they are there debiased and house; runs : system -> its run on the rooms
-    figures : of curves and examples, the file or why there is none
+    figures : of curves and examples, the file or why there is none; version : of the benchmark
     """
     tables = {name: part.table(draws) for name, part in parts.items()}
     blocks = [
-        "# ocr-vsi-tiny on ocr-vsi-test",
+        f"# ocr-vsi-tiny on ocr-vsi-test, version {version}",
         "The reference checkpoint of ocr-hf, trained by SFT and then by OCR-GRPO (OCR = Object-Centric 3D Rollout, not "
         "text recognition), asked about rooms that no training has seen. Made by "
         "`python -m recipes.ocr_vsi_tiny.report`.",

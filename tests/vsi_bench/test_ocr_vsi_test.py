@@ -68,7 +68,9 @@ class TestFrozen:
 
     def test_another_seed_is_not(self, toy_benchmark: Path, toy_scenes, tmp_path: Path) -> None:
         record = json.loads((toy_benchmark / "record.json").read_text())
-        with pytest.raises(ValueError, match=r"is not the frozen part 'rooms' of ocr-vsi-test \(sha256 .*constraints"):
+        with pytest.raises(
+            ValueError, match=r"is not the frozen part 'rooms' of ocr-vsi-test, version 2 \(sha256 .*constraints"
+        ):
             build_benchmark(tmp_path, {"rooms": replace(TOY, scenes=1, seed=10)}, record)
         assert not (tmp_path / "rooms" / "pruned.json").exists()
 
