@@ -52,7 +52,7 @@ CLIPS = BuildConfig(
 only what these show is asked about."""
 ROOMS = replace(CLIPS, scenes=240, clips_per_scene=1, seed=9, split=SPLIT, questions_per_task=3)
 """Rooms 90000 to 90239: scenes of different seeds are different (`ocr_hf.data.build_config.MAX_SCENES`)."""
-FURNISHED = replace(ROOMS, source="furnished", scenes=120, rooms=None)
+FURNISHED_HOMES = 120
 HOUSE_CLIPS = 16
 HOUSE_FILES = ("house.glb", "instances.json")
 
@@ -70,7 +70,8 @@ def parts(house: Path | None = None, models: Path | None = None) -> dict[str, Bu
     """
     found = {"rooms": ROOMS}
     if models is not None or INSTALLED_MODELS.is_dir():
-        found["furnished"] = replace(FURNISHED, models=None if models is None else str(models))
+        folder = None if models is None else str(models)
+        found["furnished"] = replace(ROOMS, source="furnished", scenes=FURNISHED_HOMES, rooms=None, models=folder)
     if house is None:
         return found
     for name in HOUSE_FILES:
@@ -167,8 +168,9 @@ def check_frozen(part: str, folder: Path, record: Mapping[str, Any]) -> None:
     different = [f"{name} {found[name]}, frozen {wanted[name]}" for name in found if found[name] != wanted[name]]
     if different:
         raise ValueError(
-            f"{folder} is not the frozen part '{part}' of ocr-vsi-test, version {VERSION} ({'; '.join(different)}), so scores on "
-            "it can't be compared; use the code, the libraries (constraints.txt) and the scene files that it was frozen with"
+            f"{folder} is not the frozen part '{part}' of ocr-vsi-test, version {VERSION} ({'; '.join(different)}), so "
+            "scores on it can't be compared; use the code, the libraries (constraints.txt) and the scene files that it "
+            "was frozen with"
         )
 
 
