@@ -14,7 +14,9 @@ import pytest
 
 from ocr_hf.cli import main
 from ocr_hf.data.build_folder import build_folder
+from ocr_hf.vsi_bench import ocr_vsi_test
 from ocr_hf.vsi_bench.ocr_vsi_test import (
+    FURNISHED_HOMES,
     HOUSE_CLIPS,
     ROOMS,
     SPLIT,
@@ -36,13 +38,22 @@ def test_the_record_is_of_these_settings() -> None:
     record = read_record()
     assert record["rooms"]["scenes"] == record["rooms"]["clips"] == ROOMS.scenes >= 200
     assert record["house"]["clips"] == HOUSE_CLIPS and record["house"]["pruned"] == []
+    assert record["furnished"]["scenes"] == record["furnished"]["clips"] == FURNISHED_HOMES
     rooms = record["rooms"]
     assert rooms["questions"] - len(rooms["pruned"]) >= 2000
     assert len(set(rooms["pruned"])) == len(rooms["pruned"]) and rooms["pruned"] == sorted(rooms["pruned"])
 
 
-def test_the_house_is_another_source_with_the_same_settings(tmp_path: Path) -> None:
-    assert set(parts(None)) == {"rooms"}
+def test_the_furnished_part_needs_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocr_vsi_test, "INSTALLED_MODELS", tmp_path / "none")
+    assert set(parts()) == {"rooms"}
+    furnished = parts(models=tmp_path)["furnished"].public()
+    different = {name for name, value in ROOMS.public().items() if furnished[name] != value}
+    assert different == {"source", "scenes", "rooms", "models"} and furnished["models"] == tmp_path.name
+
+
+def test_the_house_is_another_source_with_the_same_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocr_vsi_test, "INSTALLED_MODELS", tmp_path / "none")
     with pytest.raises(FileNotFoundError, match="holds no house.glb; --house takes a folder with house.glb and inst"):
         parts(tmp_path)
     for name in ("house.glb", "instances.json"):
@@ -143,7 +154,7 @@ class TestDebiasedSplit:
 def test_the_command_builds_freezes_and_checks(
     toy_benchmark: Path, toy_scenes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    from ocr_hf.vsi_bench import ocr_vsi_test
+    monkeypatch.setattr(ocr_vsi_test, "INSTALLED_MODELS", tmp_path / "none")
 
     def command(*flags: str) -> str:
         with pytest.raises(SystemExit) as end:
@@ -154,7 +165,8 @@ def test_the_command_builds_freezes_and_checks(
     monkeypatch.setattr(ocr_vsi_test, "ROOMS", TOY)
     monkeypatch.setattr(ocr_vsi_test, "read_record", lambda: json.loads((toy_benchmark / "record.json").read_text()))
     told = command()
-    assert told.startswith("0 Part house is left out: give --house FOLDER") and "as frozen (SHA-256" in told
+    assert told.startswith("0 Part furnished is left out: install the Debian package")
+    assert "Part house is left out: give --house FOLDER" in told and "as frozen (SHA-256" in told
     assert json.loads((tmp_path / "test" / "rooms" / "pruned.json").read_text())["pruned"]
     told = command("--training", str(toy_benchmark / "rooms"))
     assert told.startswith("1 ") and "train on other seeds" in told
