@@ -1,6 +1,6 @@
 """What the questions of new homes give away without any video, beside VSI-Bench's own questions.
 
-    python benchmarks/text_only.py [--homes 288] [--seed 11] [--num-proc 2] [--models FOLDER] [--quick]
+    python benchmarks/text_only.py [--homes 864] [--seed 11] [--num-proc 2] [--models FOLDER] [--quick]
 
 Homes are those of a build with this seed (source procedural; furnished where --models names furniture); their
 questions are a build's as well, of one clip a home, but of the clip only the instance maps are made, at half the
@@ -8,8 +8,9 @@ default size. Scores are those of a build's card, `text_only_audit`.
 
 Like is compared with like: the text statistic grows with the scenes and the questions that it learns from. So there
 are as many homes as VSI-Bench has scenes (with fewer, VSI-Bench is drawn down to as many, mean of several draws), and
-of each type as many questions as VSI-Bench has about those scenes. The same is printed for sets of 60 homes: there
-one set's figures scatter by 0.03 to 0.06, which is why more are the default. Beside them, per category, how much the
+of each type as many questions as VSI-Bench has about those scenes; of more homes, several such sets are averaged. The
+figures of one set of 288 homes scatter by about 0.02, those of 60 by 0.03 to 0.06, which is why there are three times
+as many by default. The same is printed for sets of 60 homes. Beside them, per category, how much the
 longest side of objects varies (standard deviation over mean).
 
 VSI-Bench's files are read where --questions and --meta-info find them, else its figures from the stored results.
@@ -104,7 +105,9 @@ def compared(rows: Rows, counts: Sequence[Counter[str]]) -> Table:
     audits = []
     for number, wanted in enumerate(counts):
         random = np.random.default_rng([1, number])
-        homes = set(random.choice(names, min(wanted["scenes"], len(names)), replace=False).tolist())
+        # Sets of all scenes' size don't overlap, smaller ones are drawn anew
+        first = number * wanted["scenes"] if (number + 1) * wanted["scenes"] <= len(names) else 0
+        homes = set(np.roll(names, -first)[: wanted["scenes"]].tolist())
         mine = [row for row in rows if row["scene_name"] in homes]
         kept: list[Mapping[str, Any]] = []
         for kind in dict.fromkeys(row["question_type"] for row in mine):
@@ -145,6 +148,8 @@ def vsi_bench(questions: Path, meta_info: Path, homes: Sequence[int]) -> dict[st
             mine = [row for row in rows if row["scene_name"] in chosen]
             audits.append(text_only_audit(mine))
             counts.append(Counter(row["question_type"] for row in mine) | Counter(scenes=len(chosen)))
+        # Of more homes than scenes several sets are drawn and compared with all scenes
+        counts *= max(1, count // len(names))
         draws[str(min(count, len(names)))] = {"figures": averaged(audits), "counts": counts}
     return {"draws": draws, "sizes": spreads(longest_sides(read_meta_info(meta_info).values()))}
 
@@ -178,7 +183,7 @@ def by_task(table: Table) -> dict[str, float | None]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--homes", type=int, default=288)
+    parser.add_argument("--homes", type=int, default=864)
     parser.add_argument("--seed", type=int, default=11, help="of the build whose homes are asked about")
     parser.add_argument("--source", help="procedural, or furnished where --models is given")
     parser.add_argument("--models", help="folder of furniture models")
@@ -202,7 +207,7 @@ def main() -> None:
     for count, drawn in theirs["draws"].items():
         tables[count] = compared(rows, [Counter(counts) for counts in drawn["counts"]])
         draws = len(drawn["counts"])
-        title = f"{count} homes and {count} scenes, as many questions" + (f", mean of {draws} draws" * (draws > 1))
+        title = f"{count} homes and {count} scenes, as many questions" + (f", mean of {draws} sets" * (draws > 1))
         print_figures(tables[count], drawn["figures"], title)
     print_spreads(sizes, theirs["sizes"])
     if not arguments.quick:

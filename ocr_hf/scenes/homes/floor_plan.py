@@ -355,7 +355,7 @@ def _sample_doors(rng: np.random.Generator, rooms: tuple[RoomPlan, ...], door_m:
 def _sample_entry_and_windows(
     rng: np.random.Generator, rooms: tuple[RoomPlan, ...], doors: list[Opening], door_m: float
 ) -> list[Opening]:
-    """Return a closed door to the outside and windows in the outer walls."""
+    """Return one to three closed doors to the outside and windows in the outer walls."""
     openings: list[Opening] = []
     hub = max(
         range(len(rooms)), key=lambda i: sum(i in door.rooms for door in doors) + 0.1 * ("living" in rooms[i].kind)
@@ -363,7 +363,11 @@ def _sample_entry_and_windows(
     for kind, index in [("entry", hub), *(("window", i) for i in range(len(rooms)))]:
         spans = _outer_spans(rooms, index)
         spans = [spans[i] for i in rng.permutation(len(spans))]
-        wanted = 1 if kind == "entry" else {"bathroom": 1}.get(rooms[index].kind, int(rng.integers(1, 6)))
+        # Some rooms have further closed doors, to a corridor or a cupboard
+        if kind == "entry":
+            wanted = 1 + int(rng.choice(3, p=(0.75, 0.1, 0.15)))
+        else:
+            wanted = {"bathroom": 1}.get(rooms[index].kind, int(rng.integers(1, 6)))
         for wall, low, high in spans:
             if wanted == 0:
                 break

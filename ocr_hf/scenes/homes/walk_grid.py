@@ -10,6 +10,8 @@ from ocr_hf.scenes.homes.placement import Block
 CELL_M = 0.1
 WALKER_M = 0.34
 """Free radius kept while furnishing: the 0.25 m of a walker and a margin for the grids' cells."""
+LEAST_FREE_M2 = 0.5
+"""Floor that is left for a walker's centre in every room."""
 HEAD_M = 1.85
 """Things that hang higher than this don't stand in the way."""
 
@@ -53,6 +55,9 @@ class WalkGrid:
         if len(counts) == 0:
             return False
         main = int(counts.argmax()) + 1
+        # A camera has to stand somewhere, and from one spot no walk sees a room
+        if counts[main - 1] * CELL_M**2 < LEAST_FREE_M2:
+            return False
         # Every door on the largest region keeps the home connected. Up to 15 % of the floor may be cut off: corners
         # behind an armchair are normal, a room split in two is not.
         if any(regions[door] != main for door in self._doors) or counts.sum() - counts[main - 1] > 0.15 * counts.sum():

@@ -75,7 +75,7 @@ def desk_lamp(rng: Rng, style: Style) -> Model:
     return parts.model("lamp")
 
 
-@sized(0.28, 0.5, 1.3, follow=(1.0, 0.5, 0.3))
+@sized(0.28, 0.45, 1.05, follow=(1.0, 0.5, 0.3))
 def ceiling_light(rng: Rng, style: Style) -> Model:
     """A flat disc, a panel, a hanging dome or a globe."""
     kind = pick(rng, ("disc", "panel", "dome", "globe"))

@@ -32,7 +32,7 @@ EXTRAS = {
     "kitchen": (dining_group,),
     "bedroom": (desk_group, seat_group),
 }
-UNIQUE = {1: 4, 2: 8, 3: 8, 4: 8}
+UNIQUE = {1: 3, 2: 6, 3: 6, 4: 6}
 """Number of rooms -> how many kinds of things there should be just one of: distances and directions ask for those."""
 
 

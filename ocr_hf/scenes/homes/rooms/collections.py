@@ -93,9 +93,9 @@ def early_collection(room: RoomLayout) -> None:
 
 
 def add_collections(rooms: Sequence[RoomLayout]) -> None:
-    """Add collections to a home, each of one category in one room: as many as rooms, and up to three more."""
+    """Add collections to a home, each of one category in one room: as many as rooms, and one to four more."""
     rng = rooms[0].rng
-    for _ in range(len(rooms) + int(rng.integers(0, 4))):
+    for _ in range(len(rooms) + int(rng.integers(1, 5))):
         add_collection(rooms[int(rng.integers(len(rooms)))])
 
 
