@@ -40,10 +40,10 @@ ROOM_SHARES = (0.5, 0.2, 0.17, 0.13)
 """How many homes have one, two, three and four rooms. Half are single rooms, as most scans are."""
 _QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 HOME_AREA_M2 = {
-    1: (6.0, 7.2, 9.4, 14.0, 22.0, 34.0, 60.0),
+    1: (6.0, 6.9, 8.9, 13.8, 22.3, 35.0, 60.0),
     2: (11.5, 13.0, 15.5, 21.0, 30.0, 41.0, 58.0),
-    3: (19.0, 21.0, 25.0, 31.0, 39.0, 48.0, 60.0),
-    4: (27.0, 30.0, 35.0, 41.0, 48.0, 54.0, 62.0),
+    3: (19.0, 21.0, 24.0, 29.0, 35.0, 42.0, 54.0),
+    4: (27.0, 29.0, 33.0, 38.0, 43.0, 49.0, 60.0),
 }
 """Floor area of a home by its number of rooms, at _QUANTILES. Together with ROOM_SHARES it is spread as the areas of
 VSI-Bench's scenes are (tenth, fiftieth, ninetieth percentile 8, 17.5, 38 m2), from 6 to 62 m2."""
@@ -220,7 +220,7 @@ def _sample_cells(rng: np.random.Generator, kinds: list[str], area_m2: float) ->
     areas = wanted * area_m2 / wanted.sum()
     if any(not low <= area <= high for area, (low, high) in zip(areas, (NEEDS[k].area_m2 for k in kinds), strict=True)):
         return None
-    aspect = float(np.exp(rng.uniform(*np.log((0.6, 1.7)))))
+    aspect = float(np.exp(rng.uniform(*np.log((0.8, 1.25)))))
     width = np.sqrt(area_m2 * aspect)
     home = (0.0, 0.0, float(width), float(area_m2 / width))
     # Which rooms become neighbours is decided by their order alone: the cuts below go through it.

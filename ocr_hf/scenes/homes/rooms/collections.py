@@ -28,11 +28,11 @@ from ocr_hf.scenes.homes.room_layout import RoomLayout
 from ocr_hf.scenes.homes.rooms.common import Maker, small_plant, tall_plant
 from ocr_hf.scenes.randomness import pick
 
-MOST = 20
+MOST = 24
 """Things of a collection at most."""
 EARLY, EARLY_M2 = 0.8, 8.0
 """Share of the rooms larger than that in which a collection comes early."""
-LIKELY_MORE = 0.9
+LIKELY_MORE = 0.92
 """Chance that a collection goes on after each of its things beyond three: the sizes fall off as a geometric series."""
 SEATS: tuple[Maker, ...] = (seating.chair, seating.chair, seating.office_chair, seating.padded_chair, seating.stool)
 ANYWHERE: tuple[Maker, ...] = (
@@ -93,9 +93,9 @@ def early_collection(room: RoomLayout) -> None:
 
 
 def add_collections(rooms: Sequence[RoomLayout]) -> None:
-    """Add collections to a home, each of one category in one room: as many as rooms, and one to four more."""
+    """Add collections to a home, each of one category in one room: as many as rooms, and two to five more."""
     rng = rooms[0].rng
-    for _ in range(len(rooms) + int(rng.integers(1, 5))):
+    for _ in range(len(rooms) + int(rng.integers(2, 6))):
         add_collection(rooms[int(rng.integers(len(rooms)))])
 
 
