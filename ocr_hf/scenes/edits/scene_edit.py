@@ -1,0 +1,197 @@
+"""One change of a 3D scene, as data: it can be written into a column, applied again and taken back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ocr_hf.scenes.edits.edit_kinds import edit_scene
+from ocr_hf.scenes.edits.edit_parameters import checked_objects, checked_parameters
+from ocr_hf.scenes.edits.edit_plausibility import check_plausible
+from ocr_hf.scenes.edits.edited import edited_scene, settled
+from ocr_hf.scenes.scene import Mesh, Scene, SceneObject
+
+
+@dataclass(frozen=True)
+class SceneEdit:
+    """A change of one object of a scene, or of the places of two.
+
+    Args:
+        kind: move, rotate, scale, remove, swap, replace, warp, recolor or restore.
+        objects: id of the object; of both for swap.
+        parameters: move: `offset` (2,) or (3,) metres along world x, y, z. rotate: `degrees` about the vertical through
+            the box's centre. scale: `factors`, one or (3,) along the box's axes. replace: `seed` and, for another
+            category, `label`. warp: `amplitude` as share of the box's diagonal, `seed`. recolor: `color` (3,) sRGB.
+
+    Raises:
+        ValueError: the kind is unknown, or objects or parameters don't suit it.
+
+    Example:
+        >>> from ocr_hf.scenes.edits.scene_edit import SceneEdit, changed_objects
+        >>> from ocr_hf.scenes.homes.procedural import procedural_scene
+        >>> scene = procedural_scene(seed=7, rooms=1)
+        >>> edit = SceneEdit("recolor", (9,), {"color": (0.8, 0.2, 0.2)})
+        >>> edit.to_json()
+        '{"kind": "recolor", "objects": [9], "parameters": {"color": [0.8, 0.2, 0.2]}}'
+        >>> painted = edit.apply(scene)
+        >>> changed_objects(scene, painted)
+        (9,)
+        >>> edit.inverse().apply(painted) is scene
+        True
+    """
+
+    kind: str
+    objects: tuple[int, ...]
+    # Left out of the hash only because dictionaries have none.
+    parameters: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parameters", checked_parameters(self.kind, self.parameters))
+        object.__setattr__(self, "objects", checked_objects(self.kind, self.objects))
+
+    def apply(self, scene: Scene, plausible: bool = True, camera_path: np.ndarray | None = None) -> Scene:
+        """Return the scene after this edit; the scene given stays as it is.
+
+        Args:
+            scene: any scene, edited before or not.
+            plausible: refuse what could not stand so in a room; False allows anything finite.
+            camera_path: (T, 4, 4) camera_to_world, metres, from which what is edited must keep its distance.
+
+        Returns:
+            The edited scene. Where this takes back all edits, it is the very scene before them.
+
+        Raises:
+            ValueError: an object isn't there, needs meshes, or can't be edited so; the message says why.
+        """
+        before = edited_scene(scene)
+        after = edit_scene(before, self.kind, self.objects, self.parameters)
+        if plausible:
+            check_plausible(before, after, self.kind, self.objects, self.parameters, camera_path)
+        return settled(after)
+
+    def inverse(self) -> SceneEdit:
+        """Return the edit that takes this one back.
+
+        Returns:
+            Applied right after this edit it gives back the same bytes.
+
+        Raises:
+            ValueError: this is a `restore`, which has none.
+        """
+        if self.kind == "move":
+            return SceneEdit("move", self.objects, {"offset": tuple(-value for value in self.parameters["offset"])})
+        if self.kind == "rotate":
+            return SceneEdit("rotate", self.objects, {"degrees": -self.parameters["degrees"]})
+        if self.kind == "scale":
+            return SceneEdit(
+                "scale", self.objects, {"factors": tuple(1.0 / value for value in self.parameters["factors"])}
+            )
+        if self.kind == "swap":
+            return self
+        if self.kind == "restore":
+            raise ValueError("restore has no inverse; apply the edit that it took back once more")
+        return SceneEdit("restore", self.objects)
+
+    def to_json(self) -> str:
+        """Return this edit as one line of JSON, for a column `edit`.
+
+        Returns:
+            An object with kind, objects and parameters; numbers keep every bit.
+        """
+        return json.dumps({"kind": self.kind, "objects": self.objects, "parameters": self.parameters}, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> SceneEdit:
+        """Read an edit that `to_json` wrote.
+
+        Args:
+            text: the line of JSON.
+
+        Returns:
+            An equal edit.
+
+        Raises:
+            ValueError: it is no JSON of an edit, or the edit isn't valid.
+        """
+        try:
+            found = json.loads(text)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"an edit is {text!r}, which is no JSON; give what to_json wrote") from error
+        if not (
+            isinstance(found, dict)
+            and found.keys() == {"kind", "objects", "parameters"}
+            and isinstance(found["kind"], str)
+            and isinstance(found["parameters"], dict)
+        ):
+            raise ValueError(f"an edit is {text!r}; give a JSON object with kind, objects and parameters")
+        return cls(found["kind"], found["objects"], found["parameters"])
+
+
+def apply_edits(
+    scene: Scene, edits: Iterable[SceneEdit], plausible: bool = True, camera_path: np.ndarray | None = None
+) -> Scene:
+    """Apply several edits, one after the other.
+
+    Args:
+        scene: the scene before.
+        edits: in the order in which they happen.
+        plausible: hold each of them to what is plausible.
+        camera_path: (T, 4, 4) camera_to_world, metres, as in `SceneEdit.apply`.
+
+    Returns:
+        The scene after the last edit.
+
+    Raises:
+        ValueError: one of the edits can't be applied.
+    """
+    for edit in edits:
+        scene = edit.apply(scene, plausible, camera_path)
+    return scene
+
+
+def changed_objects(before: Scene, after: Scene) -> tuple[int, ...]:
+    """Find which objects differ between two scenes; only frames that show or showed one of them need a new rendering.
+
+    Args:
+        before: a scene.
+        after: the same scene after edits.
+
+    Returns:
+        Sorted ids of objects that only one of them has, or whose label, box, surfaces or materials differ.
+    """
+    first, second = ({item.id: item for item in scene.objects} for scene in (before, after))
+    return tuple(
+        i
+        for i in sorted(first.keys() | second.keys())
+        if i not in first or i not in second or not _same(first[i], second[i])
+    )
+
+
+def _same(a: SceneObject, b: SceneObject) -> bool:
+    if a is b:
+        return True
+    if a.label != b.label or len(a.meshes) != len(b.meshes):
+        return False
+    boxes = all(_equal(getattr(a.box, name), getattr(b.box, name)) for name in ("center", "size", "rotation"))
+    return boxes and all(_same_mesh(x, y) for x, y in zip(a.meshes, b.meshes, strict=True))
+
+
+def _same_mesh(a: Mesh, b: Mesh) -> bool:
+    looks = a.material is b.material or (
+        a.material.color == b.material.color
+        and a.material.emission == b.material.emission
+        and _equal(a.material.texture, b.material.texture)
+    )
+    return (
+        looks
+        and all(_equal(getattr(a, name), getattr(b, name)) for name in ("vertices", "faces", "uv"))
+        and _equal(a.vertex_colors, b.vertex_colors)
+    )
+
+
+def _equal(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+    return a is b or (a is not None and b is not None and np.array_equal(a, b))
