@@ -28,7 +28,7 @@ KINDS = tuple(REQUIRED)
 
 def checked_objects(kind: str, objects: Any) -> tuple[int, ...]:
     """Return the object ids of an edit; ValueError for a wrong number of them, for other types, for equal ones."""
-    ids = tuple(objects) if isinstance(objects, Sequence) and not isinstance(objects, str) else (objects,)
+    ids: tuple[Any, ...] = (objects,) if isinstance(objects, str) or not isinstance(objects, Sequence) else (*objects,)
     if not all(isinstance(item, (int, np.integer)) and not isinstance(item, bool) for item in ids):
         raise ValueError(f"{kind} has objects {objects!r}; give ids, whole numbers as in scene.objects")
     count = 2 if kind == "swap" else 1

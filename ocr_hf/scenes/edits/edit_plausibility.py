@@ -16,10 +16,10 @@ from ocr_hf.geometry.box_overlap import penetration_m
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.camera import check_poses
 from ocr_hf.scenes.cameras.camera_path import RADII_M
-from ocr_hf.scenes.edits.carriers import chain
+from ocr_hf.scenes.edits.carriers import chain, is_hanging
 from ocr_hf.scenes.edits.edit_kinds import told
 from ocr_hf.scenes.edits.edited import EditedScene
-from ocr_hf.scenes.edits.replacements import LEAST, fit_factor, make_model
+from ocr_hf.scenes.edits.replacements import EITHER_WAY, LEAST, WALL_OR_CEILING, fit_factor, make_model
 from ocr_hf.scenes.edits.support import support_problem
 from ocr_hf.scenes.scene import Scene, SceneObject
 
@@ -72,12 +72,14 @@ def check_plausible(
             _check_kind(before, after, was[object_id], kind, parameters)
     changed = [item for item in after.objects if was.get(item.id) is not item]
     for item in changed:
-        earlier = [scene for scene in (before, before.first) if any(item.id == other.id for other in scene.objects)]
+        earlier: list[Scene] = [
+            scene for scene in (before, before.first) if any(item.id == other.id for other in scene.objects)
+        ]
         _check_room(after, item, [scene.object(item.id).box for scene in earlier])
         if problem := support_problem(before, after, item):
             raise ImplausibleEditError(item, problem)
         _check_doorways(after, item, earlier, {other.id for other in changed})
-        _check_overlaps(after, item, earlier, before)
+        _check_overlaps(before, after, item, earlier)
         _check_eyes(item, [scene.object(item.id).box for scene in earlier], eyes)
 
 
@@ -92,6 +94,11 @@ def _check_kind(
         raise ImplausibleEditError(item, "carries something that would float or sink in", f": {told(carried[0])}")
     new = next((other for other in after.objects if other.id == item.id), None)
     if kind == "replace" and new is not None:
+        hangs = is_hanging(before, item, before.carriers)
+        if new.label != item.label and new.label not in EITHER_WAY and hangs != (new.label in WALL_OR_CEILING):
+            raise ImplausibleEditError(
+                item, "would stand where the new model hangs, or hang where it stands", f": a {new.label}"
+            )
         factor = fit_factor(make_model(new.label, parameters["seed"]), item.box.size)
         if factor < LEAST:
             raise ImplausibleEditError(
@@ -121,9 +128,7 @@ def _beyond(scene: Scene, box: OrientedBox) -> tuple[float, float]:
     return shape.area - max(inside), max(0.0, float(box.corners()[:, 2].max()) - room.floor_z - room.height_m)
 
 
-def _check_overlaps(
-    after: EditedScene, item: SceneObject, earlier: list[EditedScene | Scene], before: EditedScene
-) -> None:
+def _check_overlaps(before: EditedScene, after: EditedScene, item: SceneObject, earlier: list[Scene]) -> None:
     related = _relatives(item.id, before) & _relatives(item.id, after)
     others = [other for other in after.objects if other.id != item.id and other.id not in related]
     depths = penetration_m(item.box, [other.box for other in others])

@@ -94,6 +94,9 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
     "whiteboard": (decor.whiteboard,),
 }
 """Category -> what makes a model of it. Doors, windows and curtains are missing: they are made to measure."""
+WALL_OR_CEILING = frozenset({"ceiling light", "clock", "exhaust fan", "mirror", "picture", "towel", "whiteboard"})
+"""These hang; plausibly they take the place of what hangs, and everything else that of what stands."""
+EITHER_WAY = frozenset({"tv"})
 LARGEST, LEAST = 1.3, 0.75
 """A model is scaled by no more than the first; below the second it looks like a toy (as in `homes/furnished.py`)."""
 

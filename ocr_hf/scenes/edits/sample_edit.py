@@ -82,8 +82,8 @@ def sample_edit(
             return edit
     (reason, count), *_ = reasons.most_common(1)
     raise ValueError(
-        f"no plausible {kind} was found in scene '{scene.name}' in {tries} tries; most often ({count} times) the object "
-        f"{reason}; choose another object, kind or seed, or more tries"
+        f"no plausible {kind} was found in scene '{scene.name}' in {tries} tries; most often ({count} times) the "
+        f"object {reason}; choose another object, kind or seed, or more tries"
     )
 
 
@@ -114,6 +114,7 @@ def _propose(scene: EditedScene, item: SceneObject, kind: str, rng: np.random.Ge
 
 def _offset(scene: EditedScene, item: SceneObject, rng: np.random.Generator) -> np.ndarray:
     """Return a move (2,) in metres: on what carries it, along its wall, or to anywhere in a room."""
+    offset = np.zeros(2)
     least = max(LEAST_MOVE_M, LEAST_MOVE * item.box.diagonal)
     carrier = next((other for other in scene.objects if other.id == scene.carriers.get(item.id)), None)
     for _ in range(20):
@@ -134,6 +135,7 @@ def _offset(scene: EditedScene, item: SceneObject, rng: np.random.Generator) -> 
 
 
 def _color(item: SceneObject, rng: np.random.Generator) -> tuple[float, ...]:
+    color = np.full(3, 0.5)
     old = np.array([mesh.material.color for mesh in item.meshes])
     for _ in range(50):
         color = np.round(rng.uniform(0.05, 0.95, 3), 3)

@@ -22,8 +22,8 @@ GREY_LUMA = np.array([0.2126, 0.7152, 0.0722])
 def warped(item: SceneObject, amplitude: float, seed: int) -> SceneObject:
     """Return an object bent by a smooth random displacement, with its box fitted anew along the old axes.
 
-    The displacement is a sum of MODES waves over the box. It depends on the place alone, so that surfaces that met still
-    meet. Heights above the base are stretched, not shifted: what touches the floor still does.
+    The displacement is a sum of MODES waves over the box. It depends on the place alone: surfaces that met still meet.
+    Heights above the base are stretched, not shifted: what touches the floor still does.
 
     Args:
         item: an object with meshes.
