@@ -12,6 +12,8 @@ from ocr_hf.scenes.scene import Scene, SceneObject
 
 REST_M = 0.02
 """A base this near to a level rests on it."""
+THIN_M = 0.001
+"""What is thinner (a sheet of paper) carries nothing: what lies on it lies on what is below."""
 
 
 def base_center(box: OrientedBox) -> np.ndarray:
@@ -77,12 +79,12 @@ def find_carrier(scene: Scene, item: SceneObject, others: Iterable[SceneObject])
     for other in others:
         low, high = low_high(other.box)
         # A carrier starts lower than what it carries, so that no two things carry each other.
-        if other.id == item.id or not low + REST_M < base[2] <= high + REST_M or not is_above(other.box, base):
+        if other.id == item.id or not low + THIN_M < base[2] <= high + REST_M or not is_above(other.box, base):
             continue
         volume = float(other.box.size.prod())
         on_top = abs(base[2] - high) <= REST_M
         # A shelf unit is larger than what is in it; a curtain beside a windowsill is not.
-        if not on_top and volume <= float(item.box.size.prod()):
+        if not on_top and (base[2] <= low + REST_M or volume <= float(item.box.size.prod())):
             continue
         rank = (0 if on_top else 1, abs(base[2] - high) if on_top else volume, other.id)
         best = rank if best is None else min(best, rank)

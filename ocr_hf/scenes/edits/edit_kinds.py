@@ -61,12 +61,12 @@ def edit_scene(scene: EditedScene, kind: str, ids: tuple[int, ...], parameters: 
         return _swap(scene, *items)
     if kind == "scale":
         return _scale(scene, item, np.array(parameters["factors"]))
+    center, turn = item.box.center, np.eye(3)
     if kind == "move":
-        matrix = np.eye(4)
-        matrix[:3, 3] = parameters["offset"]
+        target = center + parameters["offset"]
     else:
-        matrix = turn_about(item.box.center, np.deg2rad(parameters["degrees"]))
-    return _carry(scene, {item.id: matrix})
+        target, turn = center, turn_about_z(np.deg2rad(parameters["degrees"]))
+    return _carry(scene, {item.id: (center, target, turn)})
 
 
 def told(item: SceneObject) -> str:
@@ -74,13 +74,10 @@ def told(item: SceneObject) -> str:
     return f"{item.label} (object {item.id})"
 
 
-def turn_about(point: np.ndarray, yaw_rad: float) -> np.ndarray:
-    """Return the turn (4, 4) about the vertical through a point (3,)."""
-    matrix = np.eye(4)
+def turn_about_z(yaw_rad: float) -> np.ndarray:
+    """Return the turn (3, 3) about the vertical, counter-clockwise seen from above."""
     cos, sin = np.cos(yaw_rad), np.sin(yaw_rad)
-    matrix[:2, :2] = [[cos, -sin], [sin, cos]]
-    matrix[:2, 3] = point[:2] - matrix[:2, :2] @ point[:2]
-    return matrix
+    return np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
 
 
 def _group(scene: EditedScene, object_id: int) -> tuple[SceneObject, ...]:
@@ -90,12 +87,15 @@ def _group(scene: EditedScene, object_id: int) -> tuple[SceneObject, ...]:
     return tuple(present[i] for i in ids if i in present)
 
 
-def _carry(scene: EditedScene, motions: dict[int, np.ndarray]) -> EditedScene:
-    """Move objects (id -> matrix) with all that stands on them, and look anew what carries them."""
+def _carry(scene: EditedScene, motions: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> EditedScene:
+    """Move objects with all that stands on them, and look anew what carries them.
+
+    motions : id -> a point (3,) that moves along, where it goes (3,), the turn (3, 3) about it
+    """
     new: dict[int, SceneObject] = {}
-    for root, matrix in motions.items():
+    for root, (point, target, turn) in motions.items():
         for item in _group(scene, root):
-            new[item.id] = moved(item, matrix)
+            new[item.id] = moved(item, target + turn @ (item.box.center - point), turn)
     after = with_objects(scene, new.values())
     return _with_carriers(after, tuple(motions))
 
@@ -114,23 +114,18 @@ def _with_carriers(scene: EditedScene, roots: tuple[int, ...]) -> EditedScene:
 
 def _scale(scene: EditedScene, item: SceneObject, factors: np.ndarray) -> EditedScene:
     axes = item.box.rotation
-    linear = axes @ np.diag(factors) @ axes.T
-    matrix = np.eye(4)
-    matrix[:3, :3] = linear
-    low, _ = low_high(item.box)
     half = float(np.abs(axes[2]) @ (item.box.size * factors)) / 2.0
     # The middle stays where it is seen from above, the lowest point at its height.
-    center = np.array([item.box.center[0], item.box.center[1], low + half])
-    matrix[:3, 3] = center - linear @ item.box.center
-    new = [moved(item, matrix)]
+    center = np.array([item.box.center[0], item.box.center[1], low_high(item.box)[0] + half])
+    new = [moved(item, center, factors=factors)]
     for direct in _group(scene, item.id):
         if scene.carriers.get(direct.id) != item.id:
             continue
-        # Its base goes where the place that it stood on went; its own size and turn stay.
+        # Its base goes where the place that it stood on went; its own size and turn stay. Tops and shelves alike: a rule
+        # that told them apart could decide otherwise on the way back.
         base = base_center(direct.box)
-        shift = np.eye(4)
-        shift[:3, 3] = linear @ base + matrix[:3, 3] - base
-        new += [moved(other, shift) for other in _group(scene, direct.id)]
+        shift = center + axes @ (factors * item.box.to_local(base)) - base
+        new += [moved(other, other.box.center + shift) for other in _group(scene, direct.id)]
     return _with_carriers(with_objects(scene, new), (item.id,))
 
 
@@ -142,10 +137,10 @@ def _swap(scene: EditedScene, first: SceneObject, second: SceneObject) -> Edited
             )
     bases = [base_center(item.box) for item in (first, second)]
     yaws = [float(np.arctan2(item.box.rotation[1, 0], item.box.rotation[0, 0])) for item in (first, second)]
-    there, back = (turn_about(bases[i], yaws[1 - i] - yaws[i]) for i in (0, 1))
-    there[:3, 3] += bases[1] - bases[0]
-    back[:3, 3] += bases[0] - bases[1]
-    return _carry(scene, {first.id: there, second.id: back})
+    motions = {
+        item.id: (bases[i], bases[1 - i], turn_about_z(yaws[1 - i] - yaws[i])) for i, item in enumerate((first, second))
+    }
+    return _carry(scene, motions)
 
 
 def _remove(scene: EditedScene, item: SceneObject) -> EditedScene:

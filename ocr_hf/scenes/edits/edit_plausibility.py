@@ -72,9 +72,8 @@ def check_plausible(
             _check_kind(before, after, was[object_id], kind, parameters)
     changed = [item for item in after.objects if was.get(item.id) is not item]
     for item in changed:
-        earlier: list[Scene] = [
-            scene for scene in (before, before.first) if any(item.id == other.id for other in scene.objects)
-        ]
+        known: tuple[Scene, ...] = (before, before.first)
+        earlier = [scene for scene in known if any(item.id == other.id for other in scene.objects)]
         _check_room(after, item, [scene.object(item.id).box for scene in earlier])
         if problem := support_problem(before, after, item):
             raise ImplausibleEditError(item, problem)

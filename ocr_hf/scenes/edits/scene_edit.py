@@ -71,7 +71,7 @@ class SceneEdit:
         after = edit_scene(before, self.kind, self.objects, self.parameters)
         if plausible:
             check_plausible(before, after, self.kind, self.objects, self.parameters, camera_path)
-        return settled(after)
+        return settled(after, scene)
 
     def inverse(self) -> SceneEdit:
         """Return the edit that takes this one back.
