@@ -121,7 +121,7 @@ def _scale(scene: EditedScene, item: SceneObject, factors: np.ndarray) -> Edited
     for direct in _group(scene, item.id):
         if scene.carriers.get(direct.id) != item.id:
             continue
-        # Its base goes where the place that it stood on went; its own size and turn stay. Tops and shelves alike: a rule
+        # Its base goes where the place that it stood on went; its own size and turn stay. On tops as in shelves: a rule
         # that told them apart could decide otherwise on the way back.
         base = base_center(direct.box)
         shift = center + axes @ (factors * item.box.to_local(base)) - base

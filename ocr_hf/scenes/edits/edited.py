@@ -104,10 +104,10 @@ def with_objects(scene: EditedScene, new: Iterable[SceneObject], gone: Iterable[
     return replace(scene, objects=kept, lights=_lights(scene.first, {item.id: item for item in kept}))
 
 
-def settled(scene: EditedScene, before: Scene) -> Scene:
-    """Return an edited scene, or the very scene of the past whose objects are all there again.
+def past_scene(scene: EditedScene, before: Scene) -> Scene | None:
+    """Return the very scene of the past whose objects are all there again, or None.
 
-    before : the scene that was edited
+    scene : after an edit; before : the scene that was edited
     """
     past: Scene | None = before
     while past is not None:
@@ -115,7 +115,7 @@ def settled(scene: EditedScene, before: Scene) -> Scene:
         if _alike(past.objects, scene.objects) and _alike(sum(removed, ()), sum(scene.removed, ())):
             return past
         past = past.before if isinstance(past, EditedScene) else None
-    return replace(scene, before=before)
+    return None
 
 
 def _alike(some: tuple[SceneObject, ...], others: tuple[SceneObject, ...]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from ocr_hf.scenes.edits.edit_kinds import edit_scene
 from ocr_hf.scenes.edits.edit_parameters import checked_objects, checked_parameters
 from ocr_hf.scenes.edits.edit_plausibility import check_plausible
-from ocr_hf.scenes.edits.edited import edited_scene, settled
+from ocr_hf.scenes.edits.edited import edited_scene, past_scene
 from ocr_hf.scenes.scene import Mesh, Scene, SceneObject
 
 
@@ -62,16 +62,20 @@ class SceneEdit:
             camera_path: (T, 4, 4) camera_to_world, metres, from which what is edited must keep its distance.
 
         Returns:
-            The edited scene. Where this takes back all edits, it is the very scene before them.
+            The edited scene. Where this takes back earlier edits, it is the very scene before them.
 
         Raises:
             ValueError: an object isn't there, needs meshes, or can't be edited so; the message says why.
         """
         before = edited_scene(scene)
         after = edit_scene(before, self.kind, self.objects, self.parameters)
+        past = past_scene(after, scene)
+        if past is not None:
+            # Going back to what was accepted before is nothing to refuse, whatever was wrong with it.
+            return past
         if plausible:
             check_plausible(before, after, self.kind, self.objects, self.parameters, camera_path)
-        return settled(after, scene)
+        return replace(after, before=scene)
 
     def inverse(self) -> SceneEdit:
         """Return the edit that takes this one back.
