@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_hf.scenes.edits.carriers import base_center, find_carriers, low_high
+from ocr_hf.scenes.edits.changed_objects import changed_objects
 from ocr_hf.scenes.edits.replacements import MAKERS, make_model
 from ocr_hf.scenes.edits.sample_edit import SAMPLED
-from ocr_hf.scenes.edits.scene_edit import SceneEdit, apply_edits, changed_objects
+from ocr_hf.scenes.edits.scene_edit import SceneEdit, apply_edits
 from ocr_hf.scenes.homes.procedural import layout_home, scene_of
 from ocr_hf.scenes.scene import Light, Scene
 from tests.scenes.edit_scenes import HOMES, contents, home, sampled, small_room
@@ -201,6 +202,14 @@ def test_a_lamp_takes_its_light_along() -> None:
     assert after.lights[1] is lights[1]
     assert SceneEdit("remove", (4,)).apply(scene).lights == lights[1:]
     assert SceneEdit("move", (7,), {"offset": (0.3, 0.0)}).apply(scene).lights == lights
+
+
+def test_what_was_changed_by_hand_between_edits_stays() -> None:
+    edit = SceneEdit("move", (7,), {"offset": (0.3, 0.0)})
+    light = Light(np.array([3.0, 2.0, 2.4]), np.ones(3))
+    changed = replace(edit.apply(small_room()), name="other", lights=(light,))
+    back = edit.inverse().apply(changed)
+    assert back.name == "other" and back.lights == (light,) and changed_objects(back, small_room()) == ()
 
 
 def boxes_alone() -> Scene:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.scenes.cameras.camera_path import walk_through
 from ocr_hf.scenes.edits.carriers import base_center, chain, find_carriers, low_high
+from ocr_hf.scenes.edits.changed_objects import changed_objects
 from ocr_hf.scenes.edits.sample_edit import SAMPLED, sample_edit
-from ocr_hf.scenes.edits.scene_edit import SceneEdit, apply_edits, changed_objects
+from ocr_hf.scenes.edits.scene_edit import SceneEdit, apply_edits
 from ocr_hf.scenes.scene import Scene
 from tests.scenes.edit_scenes import HOMES, block, contents, home, sampled, small_room
 

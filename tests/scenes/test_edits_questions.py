@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from ocr_hf.questions.generate import generate_questions
 from ocr_hf.questions.question import VSI_BENCH_TYPES, Question, QuestionConfig
 from ocr_hf.scenes.edits.carriers import carried_by, find_carriers
-from ocr_hf.scenes.edits.scene_edit import SceneEdit, apply_edits, changed_objects
+from ocr_hf.scenes.edits.changed_objects import changed_objects
+from ocr_hf.scenes.edits.scene_edit import SceneEdit, apply_edits
 from ocr_hf.scenes.scene import Scene
 from tests.questions.question_scenes import about_z
 from tests.scenes.edit_scenes import HOMES, home, sampled

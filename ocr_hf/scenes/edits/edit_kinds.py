@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ocr_hf.scenes.edits.carriers import base_center, carried_by, chain, find_carrier, is_hanging, low_high
-from ocr_hf.scenes.edits.edited import EditedScene, moved, remade, restored, with_objects
+from ocr_hf.scenes.edits.edited_object import moved, remade, restored
+from ocr_hf.scenes.edits.edited_scene import EditedScene, with_objects
 from ocr_hf.scenes.edits.replacements import MAKERS, replaced
 from ocr_hf.scenes.edits.surface_edits import recolored, warped
 from ocr_hf.scenes.scene import Scene, SceneObject

@@ -18,13 +18,11 @@ from ocr_hf.geometry.camera import check_poses
 from ocr_hf.scenes.cameras.camera_path import RADII_M
 from ocr_hf.scenes.edits.carriers import chain, is_hanging
 from ocr_hf.scenes.edits.edit_kinds import told
-from ocr_hf.scenes.edits.edited import EditedScene
+from ocr_hf.scenes.edits.edited_scene import EditedScene
 from ocr_hf.scenes.edits.replacements import EITHER_WAY, LEAST, WALL_OR_CEILING, fit_factor, make_model
-from ocr_hf.scenes.edits.support import support_problem
+from ocr_hf.scenes.edits.support import SLACK_M, support_problem
 from ocr_hf.scenes.scene import Scene, SceneObject
 
-SLACK_M = 1e-6
-"""Shared depths up to this are touching; far above rounding, far below what can be seen."""
 DOORWAY_M = 0.85
 """Depth of floor that stays free before and behind a door (as in `homes/room_layout.py`)."""
 WAY_OUT = "choose another place or object, or allow it with plausible=False"

@@ -11,7 +11,7 @@ from ocr_hf.scenes.edits.carriers import is_hanging
 from ocr_hf.scenes.edits.edit_kinds import NEED_MESHES, named
 from ocr_hf.scenes.edits.edit_parameters import KINDS
 from ocr_hf.scenes.edits.edit_plausibility import ImplausibleEditError
-from ocr_hf.scenes.edits.edited import EditedScene, edited_scene
+from ocr_hf.scenes.edits.edited_scene import EditedScene, edited_scene
 from ocr_hf.scenes.edits.replacements import MAKERS
 from ocr_hf.scenes.edits.scene_edit import SceneEdit
 from ocr_hf.scenes.randomness import generator, pick

@@ -7,10 +7,11 @@ from shapely import MultiLineString, Point, Polygon
 
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.scenes.edits.carriers import REST_M, base_center, floor_below, is_hanging, low_high
-from ocr_hf.scenes.edits.edited import EditedScene
+from ocr_hf.scenes.edits.edited_scene import EditedScene
 from ocr_hf.scenes.scene import Scene, SceneObject
 
 SLACK_M = 1e-6
+"""Depths and gaps up to this are touching; far above rounding, far below what can be seen."""
 
 
 def support_problem(before: EditedScene, after: EditedScene, item: SceneObject) -> str | None:

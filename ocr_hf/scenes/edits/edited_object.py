@@ -1,4 +1,4 @@
-"""Objects and scenes that remember what they were, so that an edit and its inverse give back the same bytes.
+"""Objects that remember what they were, so that an edit and its inverse give back the same bytes.
 
 Rounding makes x + 0.1 - 0.1 differ from x. An edited object therefore keeps the object whose surfaces it shows and the
 motion since then; its surfaces are always computed from that object by the whole motion. A motion that equals an
@@ -7,20 +7,17 @@ earlier one to within rounding (SAME) gives the earlier object itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ocr_hf.geometry.boxes import OrientedBox
-from ocr_hf.scenes.edits.carriers import find_carriers
-from ocr_hf.scenes.scene import Light, Scene, SceneObject
+from ocr_hf.scenes.scene import SceneObject
 
 SAME = 1e-12
 """Motions are equal if their turns and factors differ by no more than this, and their centres by no more than this many
 metres, or parts of the distance from the origin beyond a metre. Some thousand times the rounding of one edit."""
-LIT_M = 0.1
-"""A light this near to an object's box is the object's: ceiling lights have theirs just below them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,59 +64,6 @@ class EditedObject(SceneObject):
     before: SceneObject
     shape: SceneObject | None
     motion: Motion
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class EditedScene(Scene):
-    """A scene that knows what it was before its edits.
-
-    first : the scene before all edits
-    before : the scene before the last edit
-    carriers : object id -> id of what it stands on or in, removed objects included
-    removed : groups of removed objects; the first of each was named, the others stood on it
-    """
-
-    first: Scene
-    before: Scene
-    carriers: Mapping[int, int]
-    removed: tuple[tuple[SceneObject, ...], ...] = ()
-
-
-def edited_scene(scene: Scene) -> EditedScene:
-    """Return a scene ready to be edited: itself, or with what stands on what found."""
-    if isinstance(scene, EditedScene):
-        return scene
-    known = {item.name: getattr(scene, item.name) for item in fields(Scene)}
-    return EditedScene(**known, first=scene, before=scene, carriers=find_carriers(scene))
-
-
-def with_objects(scene: EditedScene, new: Iterable[SceneObject], gone: Iterable[int] = ()) -> EditedScene:
-    """Return the scene with objects put in, or put in the place of those of their id, and others taken out."""
-    objects = {item.id: item for item in scene.objects} | {item.id: item for item in new}
-    for object_id in gone:
-        del objects[object_id]
-    # In the order of the first scene: what comes back takes its old place.
-    order = {item.id: i for i, item in enumerate(scene.first.objects)}
-    kept = tuple(sorted(objects.values(), key=lambda item: order.get(item.id, len(order))))
-    return replace(scene, objects=kept, lights=_lights(scene.first, {item.id: item for item in kept}))
-
-
-def past_scene(scene: EditedScene, before: Scene) -> Scene | None:
-    """Return the very scene of the past whose objects are all there again, or None.
-
-    scene : after an edit; before : the scene that was edited
-    """
-    past: Scene | None = before
-    while past is not None:
-        removed = past.removed if isinstance(past, EditedScene) else ()
-        if _alike(past.objects, scene.objects) and _alike(sum(removed, ()), sum(scene.removed, ())):
-            return past
-        past = past.before if isinstance(past, EditedScene) else None
-    return None
-
-
-def _alike(some: tuple[SceneObject, ...], others: tuple[SceneObject, ...]) -> bool:
-    return len(some) == len(others) and all(a is b for a, b in zip(some, others, strict=True))
 
 
 def moved(
@@ -180,30 +124,9 @@ def _history(item: SceneObject) -> Iterator[SceneObject]:
         yield item
 
 
-def _since_first(item: SceneObject, point: np.ndarray) -> np.ndarray:
+def place_now(item: SceneObject, point: np.ndarray) -> np.ndarray:
     """Return where a point (3,) of an object of the first scene is now."""
     shape, motion = _origin(item)
     if isinstance(shape, EditedObject):
-        point = _since_first(shape.before, point)
+        point = place_now(shape.before, point)
     return motion.of(point, shape.box)
-
-
-def _lights(first: Scene, objects: Mapping[int, SceneObject]) -> tuple[Light, ...]:
-    """Return the lights of the first scene where their lamps are now; one whose lamp is gone is out."""
-    lights = []
-    for light in first.lights:
-        near = [
-            item
-            for item in first.objects
-            if (np.abs(item.box.to_local(light.position)) <= item.box.size / 2.0 + LIT_M).all()
-        ]
-        if not near:
-            lights.append(light)
-            continue
-        lamp = min(near, key=lambda item: (float(item.box.size.prod()), item.id))
-        now = objects.get(lamp.id)
-        if now is lamp:
-            lights.append(light)
-        elif now is not None and now.label == lamp.label:
-            lights.append(replace(light, position=_since_first(now, light.position)))
-    return tuple(lights)
