@@ -256,6 +256,8 @@ def replace_meshes(scene: Scene) -> list:
         ("swap", (1, 1), {}, "an object can't be swapped with itself"),
         ("swap", (1, 3), {}, r"cup \(object 3\) stands on table \(object 1\); swap two things"),
         ("replace", (7,), {"label": "throne", "seed": 0}, "replace's label is 'throne'; choose one of"),
+        ("replace", (7,), {"label": ["chair"], "seed": 0}, "replace's label is .*; choose one of"),
+        ("rotate", (7,), None, "rotate has parameters None; give names and values"),
         ("replace", (7,), {"seed": -1}, "replace's seed is -1; give a whole number of at least 0"),
         ("replace", (9,), {"seed": 1}, "no maker makes a door; give replace a label"),
         ("warp", (7,), {"amplitude": 2, "seed": 0}, "warp's amplitude is 2; give one share"),

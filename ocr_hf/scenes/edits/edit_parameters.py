@@ -44,8 +44,10 @@ def checked_parameters(kind: str, parameters: Mapping[str, Any]) -> dict[str, An
 
     Raises ValueError for an unknown kind, unknown or missing parameters, and values out of range.
     """
-    if kind not in REQUIRED:
+    if not isinstance(kind, str) or kind not in REQUIRED:
         raise ValueError(f"edit kind is {kind!r}; choose one of {', '.join(KINDS)}")
+    if not isinstance(parameters, Mapping):
+        raise ValueError(f"{kind} has parameters {parameters!r}; give names and values, as in {{'degrees': 90}}")
     known = REQUIRED[kind] + OPTIONAL.get(kind, ())
     takes = f"{kind} takes {', '.join(known) or 'none'}"
     if unknown := sorted(set(parameters) - set(known)):
@@ -97,7 +99,7 @@ def _seed(name: str, value: Any) -> int:
 
 
 def _label(name: str, value: Any) -> str:
-    if value not in MAKERS:
+    if not isinstance(value, str) or value not in MAKERS:
         raise ValueError(f"{name} is {value!r}; choose one of {', '.join(sorted(MAKERS))}")
     return value
 
