@@ -107,25 +107,24 @@ def everything_moved(scene: Scene, degrees: float, shift: tuple[float, float]) -
     return replace(moved, structure=structure, rooms=rooms)
 
 
-@pytest.mark.parametrize("home_seed", HOMES)
-def test_remove_lowers_the_count_by_what_went(home_seed: int) -> None:
-    scene = home(home_seed)
-    counts = of_type(scene, "object_counting")
-    labels = Counter(item.label for item in scene.objects)
+def test_remove_lowers_the_count_by_what_went() -> None:
     tried = 0
-    for label, count in labels.items():
-        item = next(item for item in scene.objects if item.label == label)
-        after = SceneEdit("remove", (item.id,)).apply(scene, plausible=False)
-        gone = [item.id, *carried_by(item.id, find_carriers(scene))]
-        assert len(after.objects) == len(scene.objects) - len(gone)
-        # The question names the category: "How many chair(s) are in this room?"
-        asked = [text for text in counts if f"many {label}(s)" in text]
-        if count > 2 and asked:
-            assert counts[asked[0]] == str(count)
+    for scene in map(home, HOMES):
+        counts, carriers = of_type(scene, "object_counting"), find_carriers(scene)
+        for label, count in Counter(item.label for item in scene.objects).items():
+            item = next(item for item in scene.objects if item.label == label)
+            after = SceneEdit("remove", (item.id,)).apply(scene, plausible=False)
+            gone = [item.id, *carried_by(item.id, carriers)]
+            assert len(after.objects) == len(scene.objects) - len(gone)
+            # The question names the category: "How many chair(s) are in this room?"
+            asked = [text for text in counts if f"many {label}(s)" in text]
+            # Two is the least that is asked about.
             left = count - sum(scene.object(i).label == label for i in gone)
-            assert of_type(after, "object_counting")[asked[0]] == str(left)
-            tried += 1
-    assert tried > 0
+            if left >= 2 and asked:
+                assert counts[asked[0]] == str(count)
+                assert of_type(after, "object_counting")[asked[0]] == str(left)
+                tried += 1
+    assert tried > 1
 
 
 @settings(max_examples=15, deadline=None)
