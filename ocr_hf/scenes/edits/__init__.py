@@ -1,0 +1,1 @@
+"""Edits of scenes: one thing changes, and the scene can be filmed again with the same camera."""

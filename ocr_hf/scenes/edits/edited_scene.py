@@ -1,0 +1,103 @@
+"""Scenes that remember what they were: what was removed, what stands on what, where each lamp's light is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from ocr_hf.scenes.edits.carriers import find_carriers
+from ocr_hf.scenes.edits.edited_object import place_now
+from ocr_hf.scenes.scene import Light, Scene, SceneObject
+
+LIT_M = 0.1
+"""A light this near to an object's box is the object's: ceiling lights have theirs just below them."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EditedScene(Scene):
+    """A scene that knows what it was before its edits.
+
+    first : the scene before all edits
+    before : the scene before the last edit
+    carriers : object id -> id of what it stands on or in, removed objects included
+    removed : groups of removed objects; the first of each was named, the others stood on it
+    """
+
+    first: Scene
+    before: Scene
+    carriers: Mapping[int, int]
+    removed: tuple[tuple[SceneObject, ...], ...] = ()
+
+
+def edited_scene(scene: Scene) -> EditedScene:
+    """Return a scene ready to be edited: itself, or with what stands on what found."""
+    if isinstance(scene, EditedScene):
+        # After `replace(scene, rooms=...)` by hand there is no way back past that change: memory starts anew.
+        return scene if _only_edited(scene) else replace(scene, first=scene, before=scene)
+    known = {item.name: getattr(scene, item.name) for item in fields(Scene)}
+    return EditedScene(**known, first=scene, before=scene, carriers=find_carriers(scene))
+
+
+def _only_edited(scene: EditedScene) -> bool:
+    """Return True if a scene differs from its first in what edits change alone: objects, and the lights with them."""
+    for name in {item.name for item in fields(Scene)} - {"objects", "lights"}:
+        now, then = getattr(scene, name), getattr(scene.first, name)
+        if now is not then and (isinstance(now, tuple) or now != then):
+            return False
+    lights = _lights(scene.first, {item.id: item for item in scene.objects})
+    return len(lights) == len(scene.lights) and all(
+        np.array_equal(a.position, b.position) and np.array_equal(a.power, b.power)
+        for a, b in zip(lights, scene.lights, strict=True)
+    )
+
+
+def with_objects(scene: EditedScene, new: Iterable[SceneObject], gone: Iterable[int] = ()) -> EditedScene:
+    """Return the scene with objects put in, or put in the place of those of their id, and others taken out."""
+    objects = {item.id: item for item in scene.objects} | {item.id: item for item in new}
+    for object_id in gone:
+        del objects[object_id]
+    # In the order of the first scene: what comes back takes its old place.
+    order = {item.id: i for i, item in enumerate(scene.first.objects)}
+    kept = tuple(sorted(objects.values(), key=lambda item: order.get(item.id, len(order))))
+    return replace(scene, objects=kept, lights=_lights(scene.first, {item.id: item for item in kept}))
+
+
+def past_scene(scene: EditedScene, before: Scene) -> Scene | None:
+    """Return the very scene of the past whose objects are all there again, or None.
+
+    scene : after an edit; before : the scene that was edited
+    """
+    past: Scene | None = before
+    while past is not None:
+        removed = past.removed if isinstance(past, EditedScene) else ()
+        if _alike(past.objects, scene.objects) and _alike(sum(removed, ()), sum(scene.removed, ())):
+            return past
+        past = past.before if isinstance(past, EditedScene) and past is not scene.first else None
+    return None
+
+
+def _alike(some: tuple[SceneObject, ...], others: tuple[SceneObject, ...]) -> bool:
+    return len(some) == len(others) and all(a is b for a, b in zip(some, others, strict=True))
+
+
+def _lights(first: Scene, objects: Mapping[int, SceneObject]) -> tuple[Light, ...]:
+    """Return the lights of the first scene where their lamps are now; one whose lamp is gone is out."""
+    lights = []
+    for light in first.lights:
+        near = [
+            item
+            for item in first.objects
+            if (np.abs(item.box.to_local(light.position)) <= item.box.size / 2.0 + LIT_M).all()
+        ]
+        if not near:
+            lights.append(light)
+            continue
+        lamp = min(near, key=lambda item: (float(item.box.size.prod()), item.id))
+        now = objects.get(lamp.id)
+        if now is lamp:
+            lights.append(light)
+        elif now is not None and now.label == lamp.label:
+            lights.append(replace(light, position=place_now(now, light.position)))
+    return tuple(lights)
