@@ -54,12 +54,12 @@ def build_folder(
 
     Example:
         >>> from ocr_hf import BuildConfig, build_folder
-        >>> manifest = build_folder(BuildConfig(scenes=1, rooms=1, frames=4, width=64, height=48, seed=7), "rooms")
+        >>> manifest = build_folder(BuildConfig(scenes=1, rooms=1, frames=8, width=64, height=48, seed=7), "rooms")
         >>> manifest["statistics"]["splits"]["train"]["clips"]
         1
         >>> from datasets import load_dataset
         >>> load_dataset("rooms", split="train").num_rows
-        54
+        46
     """
     out = Path(out)
     if num_proc < 1:
