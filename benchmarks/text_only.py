@@ -212,6 +212,7 @@ def main() -> None:
     print_spreads(sizes, theirs["sizes"])
     if not arguments.quick:
         stated = {"homes": homes, "seed": arguments.seed, "source": source, "questions": len(rows)}
+        stated["generator_version"] = config.scene_source.version
         RESULTS.parent.mkdir(exist_ok=True)
         result = {"benchmark": "text_only", **stated, "ours": tables, "sizes": sizes, "vsi_bench": theirs}
         partial_file = RESULTS.with_suffix(".incomplete")

@@ -45,7 +45,7 @@ class OcrVsi(datasets.GeneratorBasedBuilder):
 
     Example:
         >>> from ocr_hf import BuildConfig, OcrVsi
-        >>> config = BuildConfig(scenes=1, rooms=1, frames=4, width=64, height=48, seed=7)
+        >>> config = BuildConfig(scenes=1, rooms=1, frames=8, width=64, height=48, seed=7)
         >>> builder = OcrVsi(config_name="pairs", build=config, folder="rooms")
         >>> builder.download_and_prepare()
         >>> builder.as_dataset(split="train").column_names[:3]

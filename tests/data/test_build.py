@@ -77,7 +77,8 @@ def test_stored_videos_are_the_render_and_its_perturbation(built: Path) -> None:
     plan = next(scene for scene in plan_scenes(config) if scene.name == clip.scene_name)
     scene = open_toy(config, plan)
     path = camera_path(config, plan.clips[0], scene)
-    rendered = Renderer(scene).render(path.camera_to_world, clip.intrinsics, config.width, config.height)
+    camera = (path.camera_to_world, clip.intrinsics, config.width, config.height)
+    rendered = Renderer(scene).render(*camera, path.exposure)
     np.testing.assert_array_equal(clip.camera_to_world, path.camera_to_world)
     truth = footprints_from_instances(rendered.instances)
     assert clip.footprints.codes == truth.codes
@@ -100,7 +101,8 @@ def test_streamed_recording_equals_the_rendered_clip() -> None:
     scene = open_toy(config, plan)
     renderer, path = Renderer(scene), camera_path(config, plan.clips[0], scene)
     recording = record(renderer, path, config)
-    rendered = renderer.render(path.camera_to_world, recording.intrinsics, config.width, config.height)
+    camera = (path.camera_to_world, recording.intrinsics, config.width, config.height)
+    rendered = renderer.render(*camera, path.exposure)
     np.testing.assert_array_equal(recording.frames, rendered.frames)
     np.testing.assert_array_equal(recording.depth, rendered.depth)
     assert recording.footprints.codes == footprints_from_instances(rendered.instances).codes

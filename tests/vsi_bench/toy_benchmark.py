@@ -11,7 +11,7 @@ from ocr_hf.data import make_clips as clips
 from ocr_hf.vsi_bench.ocr_vsi_test import ROOMS, build_benchmark, freeze
 from tests.data.toy import open_toy
 
-TOY = replace(ROOMS, scenes=4, frames=8, seconds=8.0, width=112, height=84)
+TOY = replace(ROOMS, scenes=4, frames=8, seconds=8.0, width=112, height=84, fov=75.0, eye_height=1.5)
 
 
 @pytest.fixture(scope="session")
