@@ -193,7 +193,7 @@ def test_rooms_have_what_makes_them_what_they_are() -> None:
         for layout in home.rooms:
             labels = {placement.model.label for placement in layout.placements}
             # In a kitchen of 7 m2 a door and a window can leave no wall for the sink
-            size = "small" if float((layout.high - layout.low).prod()) < 10.0 else "large"
+            size = "small" if layout.area_m2 < 10.0 else "large"
             total[layout.room.kind, size] += 1
             found[layout.room.kind, size] += needed[layout.room.kind] <= labels
     for (kind, size), count in total.items():

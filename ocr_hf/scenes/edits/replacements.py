@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ocr_hf.scenes.edits.carriers import base_center
+from ocr_hf.scenes.homes.furnished import SCALE
 from ocr_hf.scenes.homes.furniture import (
     appliances,
     belongings,
@@ -97,8 +98,8 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
 WALL_OR_CEILING = frozenset({"ceiling light", "clock", "exhaust fan", "mirror", "picture", "towel", "whiteboard"})
 """These hang; plausibly they take the place of what hangs, and everything else that of what stands."""
 EITHER_WAY = frozenset({"tv"})
-LARGEST, LEAST = 1.3, 0.75
-"""A model is scaled by no more than the first; below the second it looks like a toy (as in `homes/furnished.py`)."""
+LEAST, LARGEST = SCALE
+"""A model is scaled by no more than the second; below the first it looks like a toy."""
 
 
 def make_model(label: str, seed: int) -> Model:

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from ocr_hf.scenes.homes.furniture.furniture_model import Model
+from ocr_hf.scenes.homes.furniture.sizes import scaled
 from ocr_hf.scenes.homes.model_library import Entry, ModelLibrary, read_library
 from ocr_hf.scenes.homes.placement import Placement, overlap
 from ocr_hf.scenes.homes.procedural import layout_home, scene_of
 from ocr_hf.scenes.randomness import generator
-from ocr_hf.scenes.scene import Mesh, Scene
+from ocr_hf.scenes.scene import Scene
 
 REAL_SHARE = (0.5, 1.0)
 """Share of the pieces that are replaced where a model fits, drawn for each home; else each category has one look."""
@@ -127,7 +128,7 @@ def _fitted(placement: Placement, model: Model, top_m: float | None, children: l
         factors[2] = (height - 0.001) / top_m
         if not 1.0 / STRETCH < factors[2] / scale < STRETCH:
             return None
-    model = _scaled(model, factors)
+    model = scaled(model, factors)
     back = 0.0 if placement.model.label in FREE_STANDING else float(slot[1] - model.size[1]) / 2.0
     position = placement.point(0.0, back)
     new = replace(placement, model=model, position=position)
@@ -138,11 +139,6 @@ def _carries(parent: Placement, child: Placement) -> bool:
     """Return True if a child's base lies on its parent's footprint."""
     local = (child.block.corners() - parent.position[:2]) @ parent.box.rotation[:2, :2]
     return bool((np.abs(local) <= parent.model.size[:2] / 2.0 - 0.005).all())
-
-
-def _scaled(model: Model, factors: np.ndarray) -> Model:
-    meshes = tuple(Mesh(m.vertices * factors, m.faces, m.material, m.uv, m.vertex_colors) for m in model.meshes)
-    return Model(model.label, model.size * factors, meshes)
 
 
 def _is_free(

@@ -42,6 +42,11 @@ class RoomLayout:
         entrances = [self._before(door).grown(back=-0.1) for door in doors]
         self._grid = WalkGrid(self.low, self.high, [np.array([e.x, e.y]) for e in entrances], self._solid)
 
+    @property
+    def area_m2(self) -> float:
+        """Area of the rectangle around the room: of an L more than its floor."""
+        return float((self.high - self.low).prod())
+
     def wall_of(self, opening: Opening) -> Wall:
         """Return this room's face of the wall that an opening is in."""
         return next(wall for wall in self.room.walls if opening.in_wall(wall))

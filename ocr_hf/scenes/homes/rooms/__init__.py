@@ -41,7 +41,7 @@ def furnish(layouts: tuple[RoomLayout, ...]) -> None:
     for layout in layouts:
         kind = layout.room.kind
         PROGRAMMES[kind](layout)
-        spare = float((layout.high - layout.low).prod()) - LARGE_M2
+        spare = layout.area_m2 - LARGE_M2
         for _ in range(int(spare // EXTRA_M2) if kind in EXTRAS else 0):
             pick(layout.rng, EXTRAS[kind])(layout)
     add_collections(layouts)

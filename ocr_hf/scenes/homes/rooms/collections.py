@@ -88,7 +88,7 @@ def early_collection(room: RoomLayout) -> None:
 
     Along the full walls of a furnished room few things find a place side by side.
     """
-    if float((room.high - room.low).prod()) > EARLY_M2 and room.rng.random() < EARLY:
+    if room.area_m2 > EARLY_M2 and room.rng.random() < EARLY:
         add_collection(room)
 
 

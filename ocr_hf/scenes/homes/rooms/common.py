@@ -62,7 +62,7 @@ def dining_group(room: RoomLayout, tries: int = 3) -> Placement | None:
     """Stand a table with chairs on free floor, or a small one at a wall; set a few things on it."""
     rng, style = room.rng, room.style
     chair = seating.chair(rng, style)
-    area = float((room.high - room.low).prod())
+    area = room.area_m2
     for _ in range(tries):
         if chance(room, 0.3) and area > 12.0:
             table = room.put_anywhere(tables.round_table(rng, style), sides=0.55, ends=0.5)

@@ -92,7 +92,7 @@ def _units(room: RoomLayout) -> list[Placement]:
     rng, style = room.rng, room.style
     fridge = appliances.refrigerator(rng, style)
     # Small kitchens have one counter before, between and after, large ones up to three
-    area = float((room.high - room.low).prod())
+    area = room.area_m2
     most = 1 + int(area > 9.0) + int(area > 13.0)
     counters = [["counter"] * int(rng.integers(1, most + 1)) for _ in range(3)]
     middle = [*counters[0], "sink", *counters[1], "stove", *counters[2]]

@@ -49,7 +49,7 @@ def furnish_living_room(room: RoomLayout) -> None:
     sofa = _sofa_group(room)
     television(room, sofa)
     early_collection(room)
-    area = float((room.high - room.low).prod())
+    area = room.area_m2
     has_kitchen = any(other.kind == "kitchen" for other in room.plan.rooms)
     if area > 17.0 and (not has_kitchen or chance(room, 0.4)):
         dining_group(room)

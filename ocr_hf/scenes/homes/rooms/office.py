@@ -30,7 +30,7 @@ def furnish_office(room: RoomLayout) -> None:
     """Furnish an office: desks with computers, cabinets, a printer, a board."""
     rng, style = room.rng, room.style
     radiators_below_windows(room)
-    area = float((room.high - room.low).prod())
+    area = room.area_m2
     for _ in range(int(rng.integers(1, 3)) + int(area > 13.0) + int(area > 16.0)):
         desk_group(room)
     early_collection(room)
