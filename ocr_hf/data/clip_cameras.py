@@ -56,7 +56,8 @@ def camera_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath
     seed = stable_key("camera path", config.seed, clip.id) % 2**31
     fov, eye_height_m, exposure = _camera_of(config, clip)
     seconds = _seconds(config, scene, room)
-    fps = config.frames / seconds
+    # Not worked out from `seconds` where it is given: 24 has to stay 24
+    fps = config.fps or config.frames / seconds
     poses = walk_through(scene, seconds, fps, seed, room=room, eye_height_m=min(eye_height_m, _headroom(scene)))
     return CameraPath(poses, fps, intrinsics_from_fov(config.width, config.height, fov), exposure)
 

@@ -98,3 +98,8 @@ def test_a_walk_through_a_shop_takes_its_time_and_comes_everywhere() -> None:
     assert short.fps == pytest.approx(0.5)
     small = next(scene for seed in range(9) if (scene := procedural_scene(seed, rooms=1)).floor_area_m2 < 30.0)
     assert path_of(CONFIG, small).fps == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("fps", [24.0, 29.97, 3.0])
+def test_a_given_frame_rate_is_kept_to_the_last_bit(fps: float) -> None:
+    assert path_of(replace(CONFIG, fps=fps), procedural_scene(1, rooms=1)).fps == fps
