@@ -105,9 +105,10 @@ def compared(rows: Rows, counts: Sequence[Counter[str]]) -> Table:
     audits = []
     for number, wanted in enumerate(counts):
         random = np.random.default_rng([1, number])
-        # Sets of all scenes' size don't overlap, smaller ones are drawn anew
-        first = number * wanted["scenes"] if (number + 1) * wanted["scenes"] <= len(names) else 0
-        homes = set(np.roll(names, -first)[: wanted["scenes"]].tolist())
+        size = min(wanted["scenes"], len(names))
+        # Sets don't overlap where there are homes enough; else each is drawn anew
+        enough = size * len(counts) <= len(names)
+        homes = set(names[number * size :][:size] if enough else random.choice(names, size, replace=False).tolist())
         mine = [row for row in rows if row["scene_name"] in homes]
         kept: list[Mapping[str, Any]] = []
         for kind in dict.fromkeys(row["question_type"] for row in mine):
