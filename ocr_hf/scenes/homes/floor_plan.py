@@ -46,7 +46,7 @@ HOME_AREA_M2 = {
     4: (27.0, 29.0, 33.0, 38.0, 43.0, 49.0, 60.0),
 }
 """Floor area of a home by its number of rooms, at _QUANTILES. Together with ROOM_SHARES it is spread as the areas of
-VSI-Bench's scenes are (tenth, fiftieth, ninetieth percentile 8, 17.5, 38 m2), from 6 to 62 m2."""
+VSI-Bench's scenes are (tenth, fiftieth, ninetieth percentile 8, 17.5, 38 m2), from 6 to 60 m2."""
 HOMES: dict[int, tuple[tuple[str, ...], ...]] = {
     1: (
         ("living room",),
