@@ -38,6 +38,8 @@ def read_labels(source: Path | str | Mapping[str, str | None]) -> tuple[str, dic
 
 def _from_file(path: Path) -> object:
     """Return what a file holds."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; give a table of labels, a JSON, YAML, CSV or TSV file")
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there; give a table of labels or none")
     try:

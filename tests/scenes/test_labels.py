@@ -65,3 +65,8 @@ def test_markup_in_a_name_is_no_category():
 
     assert not is_name("<img src=x>") and not is_name("a\nb") and not is_name("") and not is_name("Bed")
     assert all(is_name(words_of(name)) and words_of(name) == label for name, label in WORDS.values())
+
+
+def test_a_folder_is_no_table(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is a folder; give a table of labels, a JSON"):
+        load_mesh_scene(write(tmp_path / "room.glb", ROOMS["living"]), labels=tmp_path)
