@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from ocr_hf.scenes.edits.carriers import base_center, carried_by, chain, find_carrier, is_hanging, low_high
-from ocr_hf.scenes.edits.edited_object import moved, remade, restored
+from ocr_hf.scenes.edits.edited_object import AddedObject, moved, remade, restored, was_added
 from ocr_hf.scenes.edits.edited_scene import EditedScene, with_objects
-from ocr_hf.scenes.edits.replacements import MAKERS, replaced
+from ocr_hf.scenes.edits.replacements import MAKERS, make_model, replaced
 from ocr_hf.scenes.edits.surface_edits import recolored, warped
-from ocr_hf.scenes.scene import Scene, SceneObject
+from ocr_hf.scenes.scene import MAX_OBJECT_ID, Scene, SceneObject
 
 NEED_MESHES = ("replace", "warp", "recolor")
 """Kinds that boxes alone can't do."""
@@ -35,7 +35,7 @@ def edit_scene(scene: EditedScene, kind: str, ids: tuple[int, ...], parameters: 
     Args:
         scene: the scene before.
         kind: one of KINDS.
-        ids: of the object, or of the two to swap.
+        ids: of the object, or of the two to swap; for add an id that no object has.
         parameters: as `checked_parameters` returns them.
 
     Returns:
@@ -43,10 +43,12 @@ def edit_scene(scene: EditedScene, kind: str, ids: tuple[int, ...], parameters: 
 
     Raises:
         ValueError: an object isn't there or has no meshes where they are needed, two to be swapped stand on each other,
-            or nothing can be restored.
+            an id to be added is taken, or nothing can be restored.
     """
     if kind == "restore":
         return _restore(scene, ids[0])
+    if kind == "add":
+        return _add(scene, ids[0], parameters)
     items = [named(scene, object_id) for object_id in ids]
     item = items[0]
     if kind in NEED_MESHES:
@@ -150,19 +152,45 @@ def _remove(scene: EditedScene, item: SceneObject) -> EditedScene:
     return replace(after, removed=(*scene.removed, group))
 
 
+def _add(scene: EditedScene, object_id: int, parameters: dict[str, Any]) -> EditedScene:
+    # Removed things keep their ids: they may come back.
+    taken = {item.id for item in scene.objects} | {item.id for group in scene.removed for item in group}
+    if object_id in taken or not 1 <= object_id <= MAX_OBJECT_ID:
+        wrong = "taken" if object_id in taken else "no id of an object"
+        free = next(i for i in range(max(taken, default=0) + 1, MAX_OBJECT_ID) if i not in taken)
+        raise ValueError(
+            f"add has object id {object_id}, which is {wrong} in scene '{scene.name}'; give a free id, as {free}"
+        )
+    model = make_model(parameters["label"], parameters["seed"])
+    box, meshes = model.placed(np.array(parameters["position"]), float(np.deg2rad(parameters["degrees"])))
+    after = with_objects(scene, [AddedObject(object_id, model.label, box, meshes)])
+    return _with_carriers(after, (object_id,))
+
+
 def _restore(scene: EditedScene, object_id: int) -> EditedScene:
     for group in scene.removed:
         if group[0].id == object_id:
             after = with_objects(scene, group)
             return replace(after, removed=tuple(other for other in scene.removed if other is not group))
     item = named(scene, object_id)
+    if was_added(item):
+        return _take_out(scene, item)
     before = restored(item)
     if before is None:
         raise ValueError(
-            f"{told(item)} has nothing to restore; restore takes back a remove, replace, warp or recolor, and a move, "
-            "rotate, scale or swap has an inverse of its own kind"
+            f"{told(item)} has nothing to restore; restore takes back a remove, replace, warp, recolor or add, and a "
+            "move, rotate, scale or swap has an inverse of its own kind"
         )
     return with_objects(scene, [before])
+
+
+def _take_out(scene: EditedScene, item: SceneObject) -> EditedScene:
+    """Take back an `add`: as if the object had never been there, so that nothing remembers it."""
+    carried = _group(scene, item.id)[1:]
+    if carried:
+        raise ValueError(f"{told(item)} carries {told(carried[0])}; move what stands on it before taking back the add")
+    after = with_objects(scene, (), [item.id])
+    return replace(after, carriers={i: carrier for i, carrier in after.carriers.items() if i != item.id})
 
 
 def _new_surfaces(scene: EditedScene, item: SceneObject, kind: str, parameters: dict[str, Any]) -> SceneObject:

@@ -18,12 +18,13 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "replace": ("seed",),
     "warp": ("amplitude", "seed"),
     "recolor": ("color",),
+    "add": ("label", "seed", "position", "degrees"),
     "restore": (),
 }
 """Kind of edit -> the parameters that it must have."""
 OPTIONAL: dict[str, tuple[str, ...]] = {"replace": ("label",)}
 KINDS = tuple(REQUIRED)
-"""Every kind of edit; `restore` takes back a remove, replace, warp or recolor."""
+"""Every kind of edit; `restore` takes back a remove, replace, warp, recolor or add."""
 
 
 def checked_objects(kind: str, objects: Any) -> tuple[int, ...]:
@@ -72,6 +73,10 @@ def _offset(name: str, value: Any) -> tuple[float, ...]:
     return (*numbers, 0.0)[:3]
 
 
+def _position(name: str, value: Any) -> tuple[float, ...]:
+    return _numbers(name, value, (3,), "three finite numbers, metres along world x, y and z")
+
+
 def _degrees(name: str, value: Any) -> float:
     return _numbers(name, value, (1,), "one finite number of degrees")[0]
 
@@ -113,6 +118,7 @@ def _color(name: str, value: Any) -> tuple[float, ...]:
 
 _CHECKS = {
     "offset": _offset,
+    "position": _position,
     "degrees": _degrees,
     "factors": _factors,
     "amplitude": _amplitude,

@@ -65,7 +65,7 @@ def check_plausible(
     was = {item.id: item for item in before.objects}
     if kind == "recolor":
         return
-    if kind != "restore":
+    if kind not in ("restore", "add"):
         for object_id in ids:
             _check_kind(before, after, was[object_id], kind, parameters)
     changed = [item for item in after.objects if was.get(item.id) is not item]

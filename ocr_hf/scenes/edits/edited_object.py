@@ -66,6 +66,11 @@ class EditedObject(SceneObject):
     motion: Motion
 
 
+@dataclass(frozen=True, eq=False)
+class AddedObject(SceneObject):
+    """An object that an edit has put into the scene: before that it was nothing."""
+
+
 def moved(
     item: SceneObject, center: np.ndarray, turn: np.ndarray | None = None, factors: np.ndarray | None = None
 ) -> SceneObject:
@@ -104,6 +109,11 @@ def restored(item: SceneObject) -> SceneObject | None:
     if not isinstance(shape, EditedObject):
         return None
     return moved(shape.before, motion.of(shape.before.box.center, shape.box), motion.turn, motion.factors)
+
+
+def was_added(item: SceneObject) -> bool:
+    """Return True if the last edit that gave an object its surfaces added it."""
+    return isinstance(_origin(item)[0], AddedObject)
 
 
 def _origin(item: SceneObject) -> tuple[SceneObject, Motion]:

@@ -58,9 +58,9 @@ def with_objects(scene: EditedScene, new: Iterable[SceneObject], gone: Iterable[
     objects = {item.id: item for item in scene.objects} | {item.id: item for item in new}
     for object_id in gone:
         del objects[object_id]
-    # In the order of the first scene: what comes back takes its old place.
+    # In the order of the first scene, what was added last: what comes back takes its old place.
     order = {item.id: i for i, item in enumerate(scene.first.objects)}
-    kept = tuple(sorted(objects.values(), key=lambda item: order.get(item.id, len(order))))
+    kept = tuple(sorted(objects.values(), key=lambda item: (order.get(item.id, len(order)), item.id)))
     return replace(scene, objects=kept, lights=_lights(scene.first, {item.id: item for item in kept}))
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ocr_hf.scenes.edits.carriers import is_hanging
+from ocr_hf.scenes.edits.carriers import floor_below, is_hanging, low_high
 from ocr_hf.scenes.edits.edit_kinds import NEED_MESHES, named
 from ocr_hf.scenes.edits.edit_parameters import KINDS
 from ocr_hf.scenes.edits.edit_plausibility import ImplausibleEditError
 from ocr_hf.scenes.edits.edited_scene import EditedScene, edited_scene
-from ocr_hf.scenes.edits.replacements import MAKERS
+from ocr_hf.scenes.edits.replacements import MAKERS, WALL_OR_CEILING, make_model
 from ocr_hf.scenes.edits.scene_edit import SceneEdit
 from ocr_hf.scenes.randomness import generator, pick
 from ocr_hf.scenes.scene import Scene, SceneObject
@@ -26,6 +26,10 @@ TURNS_DEG = (30.0, 330.0)
 SMALLER, LARGER = (0.6, 0.85), (1.15, 1.6)
 """Factors of scaling: from clearly smaller to clearly larger, never nearly the same."""
 AMPLITUDES = (0.03, 0.1)
+STANDING = tuple(label for label in sorted(MAKERS) if label not in WALL_OR_CEILING)
+"""What can be added: things that stand."""
+ON_TOP_M = 0.6
+"""Smaller things are mostly added on top of another."""
 LEAST_REPAINT = 0.35
 """A new colour differs by at least this from the old ones in one of red, green and blue."""
 
@@ -44,7 +48,7 @@ def sample_edit(
         scene: the scene to be edited.
         kind: one of SAMPLED.
         seed: at least 0; with the scene's name, kind and object_id it decides the proposals.
-        object_id: what to edit; None draws an object for each proposal.
+        object_id: what to edit; None draws an object for each proposal. An add takes it as what to put a thing onto.
         camera_path: (T, 4, 4) camera_to_world, metres, from which what is edited must keep its distance.
         tries: most proposals, at least 1.
 
@@ -88,10 +92,15 @@ def sample_edit(
 
 
 def _propose(scene: EditedScene, item: SceneObject, kind: str, rng: np.random.Generator) -> SceneEdit:
-    """Return an edit of an object with random parameters; rounded, so that they are short to write and exact."""
+    """Return an edit of an object with random parameters; rounded, so that they are short to write and exact.
+
+    What is added comes onto the object, or onto the floor.
+    """
     if kind == "swap":
         other = pick(rng, [other for other in scene.objects if other.id != item.id])
         return SceneEdit("swap", (item.id, other.id))
+    if kind == "add":
+        return _addition(scene, item, rng)
     parameters: dict[str, Any] = {}
     if kind == "move":
         parameters["offset"] = tuple(round(float(value), 3) for value in _offset(scene, item, rng))
@@ -110,6 +119,28 @@ def _propose(scene: EditedScene, item: SceneObject, kind: str, rng: np.random.Ge
     elif kind == "recolor":
         parameters["color"] = _color(item, rng)
     return SceneEdit(kind, (item.id,), parameters)
+
+
+def _addition(scene: EditedScene, below: SceneObject, rng: np.random.Generator) -> SceneEdit:
+    label, seed = pick(rng, STANDING), int(rng.integers(2**31))
+    size = make_model(label, seed).size
+    if size.max() < ON_TOP_M and rng.random() < 0.75:
+        place = below.box.center[:2] + below.box.rotation[:2, :2] @ (rng.uniform(-0.5, 0.5, 2) * below.box.size[:2])
+        # Not rounded down: it would sink into what carries it.
+        place = np.append(place, np.ceil(low_high(below.box)[1] * 1e4) / 1e4)
+    else:
+        polygon = pick(rng, scene.rooms).polygon if scene.rooms else below.box.corners()[:, :2]
+        place = np.append(rng.uniform(polygon.min(axis=0), polygon.max(axis=0)), 0.0)
+        place[2] = floor_below(scene, place)
+    return add_edit(scene, label, seed, place, float(rng.uniform(0.0, 360.0)))
+
+
+def add_edit(scene: EditedScene, label: str, seed: int, place: np.ndarray, degrees: float) -> SceneEdit:
+    """Return the edit that puts a new object at `place` (3,), the middle of its base; it gets the next free id."""
+    known = [*scene.objects, *(item for group in scene.removed for item in group)]
+    position = (round(float(place[0]), 3), round(float(place[1]), 3), float(place[2]))
+    parameters = {"label": label, "seed": seed, "position": position, "degrees": round(degrees, 1)}
+    return SceneEdit("add", (max((item.id for item in known), default=0) + 1,), parameters)
 
 
 def _offset(scene: EditedScene, item: SceneObject, rng: np.random.Generator) -> np.ndarray:

@@ -21,11 +21,12 @@ class SceneEdit:
     """A change of one object of a scene, or of the places of two.
 
     Args:
-        kind: move, rotate, scale, remove, swap, replace, warp, recolor or restore.
-        objects: id of the object; of both for swap.
+        kind: move, rotate, scale, remove, swap, replace, warp, recolor, add or restore.
+        objects: id of the object; of both for swap; for add a free id, which the new object gets.
         parameters: move: `offset` (2,) or (3,) metres along world x, y, z. rotate: `degrees` about the vertical through
             the box's centre. scale: `factors`, one or (3,) along the box's axes. replace: `seed` and, for another
             category, `label`. warp: `amplitude` as share of the box's diagonal, `seed`. recolor: `color` (3,) sRGB.
+            add: `label` and `seed` of a model, `position` (3,) metres of its base's middle, `degrees` as for rotate.
 
     Raises:
         ValueError: the kind is unknown, or objects or parameters don't suit it.
