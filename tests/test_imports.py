@@ -23,6 +23,7 @@ ORDER = [
     "perturb",
     "questions",
     "text_only",
+    "twins",
     "data",
     "models",
     "vsi_bench",

@@ -59,6 +59,10 @@ class QuestionType(ABC):
     def solve(self, inventory: Inventory, arguments: tuple[str, ...]) -> str:
         """Return the answer as text: a number as VSI-Bench prints it, or the right option without its letter."""
 
+    def wrong_answers(self, inventory: Inventory, arguments: tuple[str, ...]) -> list[str] | None:
+        """Return every text that is surely wrong as an option, or None if all but the right one are."""
+        return None
+
     @abstractmethod
     def ask(self, inventory: Inventory, arguments: tuple[str, ...], context: QuestionContext) -> Question:
         """Return the question; `arguments` must have passed `check`."""

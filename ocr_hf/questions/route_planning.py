@@ -129,10 +129,14 @@ class RoutePlanning(QuestionType):
     def solve(self, inventory: Inventory, arguments: tuple[str, ...]) -> str:
         return ", ".join(trace(map_of(inventory), arguments).missing)
 
+    def wrong_answers(self, inventory: Inventory, arguments: tuple[str, ...]) -> list[str]:
+        world = map_of(inventory)
+        return [", ".join(turns) for turns in wrong_turns(world, trace(world, arguments))]
+
     def ask(self, inventory: Inventory, arguments: tuple[str, ...], context: QuestionContext) -> Question:
         world = map_of(inventory)
         plan = trace(world, arguments)
-        wrong = [", ".join(turns) for turns in shuffled(wrong_turns(world, plan), context.rng)]
+        wrong = shuffled(self.wrong_answers(inventory, arguments), context.rng)
         answer = ", ".join(plan.missing)
         options, letter = context.dealer.deal(self.question_type, answer, wrong[: NUM_OPTIONS[len(plan.missing)] - 1])
         steps = [

@@ -1,0 +1,387 @@
+"""Finding twins of a clip: edits that change one question's answer and keep another's, found cheaply, then filmed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, islice
+
+import numpy as np
+
+from ocr_hf.geometry.camera import check_poses
+from ocr_hf.geometry.footprints import Footprints
+from ocr_hf.questions.options import LetterDealer
+from ocr_hf.questions.question import Question, QuestionConfig
+from ocr_hf.questions.question_types import QUESTION_TYPES
+from ocr_hf.scenes.edits.changed_objects import changed_objects
+from ocr_hf.scenes.edits.edited_scene import edited_scene
+from ocr_hf.scenes.edits.scene_edit import SceneEdit
+from ocr_hf.scenes.randomness import generator
+from ocr_hf.scenes.scene import Scene
+from ocr_hf.twins.proposals import Proposal, Proposer
+from ocr_hf.twins.shot import CHANGES, KEEPS, Asked, Shot, relation
+from ocr_hf.twins.word_pair import word_pair
+from ocr_hf.vsi_bench.tasks import TASKS
+
+TASK_LEVELS = {task.name: task.levels for task in TASKS}
+ROOM_SIZE = "room_size_estimation"
+MOST_FILMS = 4
+"""Edited scenes that are filmed for one clip at most."""
+MOST_PROPOSALS = 24
+"""Edits that are tried for one task in one round."""
+MOST_CANDIDATES = 300
+"""Candidate questions of a type that are looked at."""
+
+
+@dataclass(frozen=True, eq=False)
+class EditedCopy:
+    """One edited video, which serves several questions.
+
+    edits : in the order in which they are applied to the vanilla scene
+    scene : after them; footprints : of it along the clip's path
+    """
+
+    edits: tuple[SceneEdit, ...]
+    scene: Scene
+    footprints: Footprints
+
+
+@dataclass(frozen=True, eq=False)
+class Twin:
+    """One question about a clip and an edited copy of it.
+
+    question : of the vanilla clip; text and options are those of the edited clip too
+    edited_ground_truth : the letter or number that is right of the edited clip
+    relation : "changes" if the two answers differ by more than the scoring forgives, "keeps" if they are the same
+    copy : index into Twins.copies
+    edited_reasoning : chain of thought of the edited clip
+    """
+
+    question: Question
+    edited_ground_truth: str
+    relation: str
+    copy: int
+    edited_reasoning: str
+
+
+@dataclass(frozen=True, eq=False)
+class Twins:
+    """The twins of one clip: every question comes twice, with a copy that changes its answer and one that keeps it.
+
+    skipped : why tasks aimed at have no twin, counted
+    """
+
+    copies: tuple[EditedCopy, ...]
+    twins: tuple[Twin, ...]
+    skipped: Counter[str]
+
+
+def edits_to_json(edits: Iterable[SceneEdit]) -> str:
+    """Return a JSON list of edits in the order in which they are applied, for a column `edit`."""
+    return "[" + ", ".join(edit.to_json() for edit in edits) + "]"
+
+
+def edits_from_json(text: str) -> tuple[SceneEdit, ...]:
+    """Return the edits that `edits_to_json` wrote; ValueError if it is no such list."""
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"edits are {text!r}, which is no JSON; give what edits_to_json wrote") from error
+    if not isinstance(found, list):
+        raise ValueError(f"edits are {text!r}; give a JSON list of edits")
+    return tuple(SceneEdit.from_json(json.dumps(edit)) for edit in found)
+
+
+def find_twins(
+    scene: Scene,
+    footprints: Footprints,
+    fps: float,
+    camera_to_world: np.ndarray,
+    film: Callable[[Scene], Footprints],
+    seed: int,
+    tasks: Sequence[str],
+    most: int,
+    config: QuestionConfig,
+) -> Twins:
+    """Find edited copies of a clip and questions that tell whether their differences were seen.
+
+    Args:
+        scene: what the clip shows.
+        footprints: of the clip.
+        fps: its frames per second.
+        camera_to_world: (T, 4, 4) its poses; edits leave them free.
+        film: films another scene along the clip's path and returns its footprints.
+        seed: at least 0; with the scene's name it decides everything that is random.
+        tasks: VSI-Bench's tasks that are aimed at, the most wanted first.
+        most: rows at most, two for each question.
+        config: as for the clip's own questions.
+
+    Returns:
+        The twins; both answers are those that a fresh generation gives for the vanilla and the edited clip.
+
+    Raises:
+        ValueError: a task is unknown, or `most` is no even number of at least 2.
+    """
+    unknown = [task for task in tasks if task not in TASK_LEVELS]
+    if unknown:
+        raise ValueError(f"tasks name {unknown[0]!r}; choose of {', '.join(TASK_LEVELS)}")
+    if most < 2 or most % 2:
+        raise ValueError(f"most is {most}; give an even number of at least 2, for each question has two rows")
+    poses = check_poses(camera_to_world)
+    vanilla = Shot(scene, footprints, fps, config)
+    search = _Search(vanilla, poses, film, seed, tuple(dict.fromkeys(tasks)), most // 2)
+    search.run()
+    return search.result()
+
+
+@dataclass(frozen=True, eq=False)
+class _Draft:
+    """A copy that is being put together. shot : a guess until `filmed`"""
+
+    edits: tuple[SceneEdit, ...]
+    shot: Shot
+    touched: frozenset[int] = frozenset()
+    filmed: bool = False
+    fixed: bool = False
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A question with the places of the copies that change its answer and keep it."""
+
+    asked: Asked
+    changed: int
+    kept: int
+
+
+class _Search:
+    def __init__(
+        self,
+        vanilla: Shot,
+        poses: np.ndarray,
+        film: Callable[[Scene], Footprints],
+        seed: int,
+        tasks: tuple[str, ...],
+        questions: int,
+    ) -> None:
+        self.vanilla, self.poses, self.film, self.seed = vanilla, poses, film, seed
+        self.tasks, self.questions = tasks, questions
+        self.proposer = Proposer(vanilla, poses)
+        self.skipped: Counter[str] = Counter()
+        self.films = 0
+        self.filmed: list[_Draft] = []
+        self._asked: dict[str, list[Asked]] = {}
+        self._tried: dict[str, list[tuple[Proposal, Shot, frozenset[int]]]] = {}
+
+    def run(self) -> None:
+        """Plan, film, and where the film shows otherwise plan what is missing once more."""
+        start = _Draft((), self.vanilla, filmed=True)
+        drafts = [start, start]
+        failed: set[tuple[Asked, tuple[SceneEdit, ...]]] = set()
+        while self.films < MOST_FILMS:
+            achieved = [self._task(plan.asked) for plan in self._best(drafts)]
+            missing = [task for task in self.tasks if task not in achieved][: self.questions * 2]
+            if len(achieved) >= self.questions or not missing:
+                break
+            drafts, planned = self._plan(drafts, self._best(drafts), missing, failed)
+            drafts = self._with_control(drafts, planned)
+            fresh = [draft for draft in drafts if not draft.filmed]
+            if not fresh or not planned or self.films + len(fresh) > MOST_FILMS:
+                break
+            drafts = [draft if draft.filmed else self._film(draft) for draft in drafts]
+            for plan in planned:
+                if not self._holds(plan, drafts):
+                    failed.add((plan.asked, drafts[plan.changed].edits))
+                    self.skipped[f"{self._task(plan.asked)}: the film of an edit shows otherwise"] += 1
+
+    def _film(self, draft: _Draft) -> _Draft:
+        self.films += 1
+        shot = Shot(draft.shot.scene, self.film(draft.shot.scene), self.vanilla.inventory.fps, self.config)
+        done = replace(draft, shot=shot, filmed=True)
+        self.filmed.append(done)
+        return done
+
+    @property
+    def config(self) -> QuestionConfig:
+        return self.vanilla.inventory.config
+
+    def _task(self, asked: Asked) -> str:
+        return next(task for task, levels in TASK_LEVELS.items() if asked[0] in levels)
+
+    def _questions(self, task: str) -> list[Asked]:
+        """Return what can be asked of the vanilla clip in a task, in random order."""
+        if task not in self._asked:
+            found: list[Asked] = []
+            for level in TASK_LEVELS[task]:
+                if level not in self.config.question_types:
+                    continue
+                rng = generator(self.seed, "twin questions", self.vanilla.scene.name, level)
+                candidates = QUESTION_TYPES[level].candidates(self.vanilla.inventory, rng)
+                for arguments in islice(candidates, MOST_CANDIDATES):
+                    if self.vanilla.answer((level, arguments)) is not None:
+                        found.append((level, arguments))
+            rng = generator(self.seed, "twin questions", self.vanilla.scene.name, task)
+            self._asked[task] = [found[i] for i in rng.permutation(len(found))]
+        return self._asked[task]
+
+    def _named(self, asked: Asked) -> frozenset[int]:
+        """Return the ids of all instances of what a question names."""
+        categories = self.vanilla.inventory.categories
+        return frozenset(item.id for label in asked[1] for item in categories[label])
+
+    def _holds(self, plan: _Plan, drafts: Sequence[_Draft]) -> bool:
+        changed, kept = drafts[plan.changed], drafts[plan.kept]
+        return relation(plan.asked, self.vanilla, changed.shot) == CHANGES and self._keeps(plan.asked, kept)
+
+    def _keeps(self, asked: Asked, draft: _Draft) -> bool:
+        return relation(asked, self.vanilla, draft.shot) == KEEPS and not draft.touched & self._named(asked)
+
+    def _proposals(self, task: str) -> Iterable[tuple[Proposal, Shot, frozenset[int]]]:
+        """Return edits for a task with guesses of what they show; made once."""
+        kind = task if task in ("object_counting", "object_size_estimation", ROOM_SIZE) else "places"
+        if kind not in self._tried:
+            rng = generator(self.seed, "twin edits", self.vanilla.scene.name, kind)
+            self._tried[kind] = [
+                (found, self.vanilla.with_edits(found.scene), self._touched(found.scene))
+                for found in islice(self.proposer.for_task(kind, rng), MOST_PROPOSALS)
+            ]
+        return self._tried[kind]
+
+    def _touched(self, scene: Scene) -> frozenset[int]:
+        return frozenset(changed_objects(self.vanilla.scene, scene))
+
+    def _plan(
+        self, drafts: list[_Draft], kept: list[_Plan], tasks: list[str], failed: set
+    ) -> tuple[list[_Draft], list[_Plan]]:
+        """Plan questions of tasks: for each an edit that changes its answer in one copy, while the other keeps it.
+
+        Returns the copies with these edits, and the plans for `tasks` alone.
+        """
+        plans = list(kept)
+        new: list[_Plan] = []
+        for task in tasks:
+            if len(plans) == self.questions:
+                break
+            # First the copy that has to change fewer answers
+            order = sorted(range(len(drafts)), key=lambda i: sum(plan.changed == i for plan in plans))
+            found = self._by_present_edits(task, drafts, order, failed) or self._by_new_edits(
+                task, drafts, order, plans, failed
+            )
+            if found is None:
+                self.skipped[f"{task}: no plausible edit changes an answer"] += 1
+                continue
+            drafts, plan = found
+            plans.append(plan)
+            new.append(plan)
+        return drafts, new
+
+    def _by_present_edits(
+        self, task: str, drafts: list[_Draft], order: list[int], failed: set
+    ) -> tuple[list[_Draft], _Plan] | None:
+        for i in order:
+            if not drafts[i].edits:
+                continue
+            for asked in self._questions(task):
+                plan = _Plan(asked, i, 1 - i)
+                if (asked, drafts[i].edits) not in failed and self._holds(plan, drafts):
+                    return drafts, plan
+        return None
+
+    def _by_new_edits(
+        self, task: str, drafts: list[_Draft], order: list[int], plans: list[_Plan], failed: set
+    ) -> tuple[list[_Draft], _Plan] | None:
+        for proposal, shot, touched in self._proposals(task):
+            # Cheap first: does it change an answer at all?
+            changed = [
+                asked
+                for asked in self._questions(task)
+                if self._named(asked) & touched and relation(asked, self.vanilla, shot) == CHANGES
+            ]
+            if not changed:
+                continue
+            for i in order:
+                merged = self._merged(drafts[i], proposal, shot, touched)
+                if merged is None:
+                    continue
+                tried = [merged if k == i else draft for k, draft in enumerate(drafts)]
+                if not all(self._holds(plan, tried) for plan in plans):
+                    continue
+                for asked in changed:
+                    plan = _Plan(asked, i, 1 - i)
+                    if (asked, merged.edits) not in failed and self._holds(plan, tried):
+                        return tried, plan
+        return None
+
+    def _merged(self, draft: _Draft, proposal: Proposal, shot: Shot, touched: frozenset[int]) -> _Draft | None:
+        """Return a copy with further edits, None where they don't go together."""
+        if not draft.edits:
+            return _Draft(proposal.edits, shot, touched)
+        if draft.touched & touched:
+            return None
+        scene = edited_scene(draft.shot.scene)
+        try:
+            for edit in proposal.edits:
+                scene = edited_scene(edit.apply(scene, camera_path=self.poses))
+        except ValueError:
+            return None
+        return _Draft((*draft.edits, *proposal.edits), draft.shot.with_edits(scene), self._touched(scene))
+
+    def _with_control(self, drafts: list[_Draft], plans: list[_Plan]) -> list[_Draft]:
+        """Give a copy that changes nothing an edit of the same kind elsewhere."""
+        if not plans:
+            return drafts
+        empty = [i for i, draft in enumerate(drafts) if not draft.edits]
+        for i in empty:
+            for proposal, shot, touched in self._proposals(self._task(plans[0].asked)):
+                tried = [_Draft(proposal.edits, shot, touched) if k == i else draft for k, draft in enumerate(drafts)]
+                if all(self._holds(plan, tried) for plan in plans):
+                    drafts = tried
+                    break
+        return drafts
+
+    def _best(self, drafts: Sequence[_Draft]) -> list[_Plan]:
+        """Return for these copies as many questions as are wanted, of different tasks, the most wanted first."""
+        found: list[_Plan] = []
+        if any(not draft.edits for draft in drafts):
+            return found
+        for task in self.tasks:
+            plan = self._find(task, drafts, found)
+            if plan is not None and len(found) < self.questions:
+                found.append(plan)
+        return found
+
+    def _find(self, task: str, drafts: Sequence[_Draft], before: list[_Plan]) -> _Plan | None:
+        load = Counter(plan.changed for plan in before)
+        order = sorted(range(len(drafts)), key=lambda i: (load[i], i))
+        for i in order:
+            for k in order:
+                if i == k:
+                    continue
+                for asked in self._questions(task):
+                    if self._holds(_Plan(asked, i, k), drafts) and self._worded(asked, drafts[i], drafts[k]):
+                        return _Plan(asked, i, k)
+        return None
+
+    def _worded(self, asked: Asked, changed: _Draft, kept: _Draft) -> list[Question]:
+        dealer = LetterDealer(self.seed, self.vanilla.scene.name)
+        return word_pair(asked, self.vanilla, changed.shot, kept.shot, dealer, self.seed)
+
+    def result(self) -> Twins:
+        """Return the twins of the two copies that serve the most questions, of equally many the most wanted."""
+        best: tuple[list[_Plan], list[_Draft]] = ([], [])
+        for pair in combinations(self.filmed, 2):
+            plans = self._best(pair)
+            if len(plans) > len(best[0]):
+                best = (plans, list(pair))
+        plans, drafts = best
+        dealer = LetterDealer(self.seed, self.vanilla.scene.name)
+        twins = []
+        for plan in plans:
+            changed, kept = drafts[plan.changed], drafts[plan.kept]
+            vanilla, one, other = word_pair(plan.asked, self.vanilla, changed.shot, kept.shot, dealer, self.seed)
+            twins.append(Twin(vanilla, one.ground_truth, CHANGES, plan.changed, one.reasoning))
+            twins.append(Twin(vanilla, other.ground_truth, KEEPS, plan.kept, other.reasoning))
+        copies = tuple(EditedCopy(draft.edits, draft.shot.scene, draft.shot.footprints) for draft in drafts)
+        return Twins(copies, tuple(twins), self.skipped)
