@@ -20,7 +20,7 @@ import typer
 from ocr_hf.data.atomic import replacing
 from ocr_hf.vsi_bench.bootstrap import DRAWS
 from ocr_hf.vsi_bench.compare import Comparison, compare_runs
-from ocr_hf.vsi_bench.ocr_vsi_test import VERSION
+from ocr_hf.vsi_bench.ocr_vsi_test import OCR_VSI_TEST
 from ocr_hf.vsi_bench.stored_runs import StoredRun, check_same_questions, read_run
 from recipes.ocr_vsi_tiny.examples import pick_examples, plot_examples
 from recipes.ocr_vsi_tiny.learning_curves import plot_curves, read_logs
@@ -60,7 +60,7 @@ def write_report(results: Path, data: Path | None = None, logs: Path | None = No
 def _version(results: Path) -> int:
     """Return the version of the benchmark that was asked: results of an older one say so in VERSION_FILE."""
     path = results / VERSION_FILE
-    return json.loads(path.read_text(encoding="utf-8"))["version"] if path.is_file() else VERSION
+    return json.loads(path.read_text(encoding="utf-8"))["version"] if path.is_file() else OCR_VSI_TEST.version
 
 
 def _runs(results: Path, part: str) -> dict[str, StoredRun]:

@@ -14,19 +14,9 @@ import pytest
 
 from ocr_hf.cli import main
 from ocr_hf.data.build_folder import build_folder
-from ocr_hf.vsi_bench import ocr_vsi_test
-from ocr_hf.vsi_bench.ocr_vsi_test import (
-    FURNISHED_HOMES,
-    HOUSE_CLIPS,
-    ROOMS,
-    SPLIT,
-    build_benchmark,
-    check_frozen,
-    check_unseen,
-    content_hash,
-    parts,
-    read_record,
-)
+from ocr_hf.vsi_bench import frozen, ocr_vsi_test
+from ocr_hf.vsi_bench.frozen import SPLIT, FrozenBenchmark, check_unseen
+from ocr_hf.vsi_bench.ocr_vsi_test import FURNISHED_HOMES, HOUSE_CLIPS, OCR_VSI_TEST, ROOMS, parts
 from ocr_hf.vsi_bench.open_benchmark import open_benchmark
 from ocr_hf.vsi_bench.tasks import TASKS
 from tests.vsi_bench.toy_benchmark import TOY
@@ -35,7 +25,7 @@ METADATA = Path("rooms") / SPLIT / "vanilla" / "metadata.parquet"
 
 
 def test_the_record_is_of_these_settings() -> None:
-    record = read_record()
+    record = OCR_VSI_TEST.read_record()
     assert record["rooms"]["scenes"] == record["rooms"]["clips"] == ROOMS.scenes >= 200
     assert record["house"]["clips"] == HOUSE_CLIPS and record["house"]["pruned"] == []
     assert record["furnished"]["scenes"] == record["furnished"]["clips"] == FURNISHED_HOMES
@@ -45,7 +35,7 @@ def test_the_record_is_of_these_settings() -> None:
 
 
 def test_the_furnished_part_needs_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocr_vsi_test, "INSTALLED_MODELS", tmp_path / "none")
+    monkeypatch.setattr(frozen, "INSTALLED_MODELS", tmp_path / "none")
     assert set(parts()) == {"rooms"}
     furnished = parts(models=tmp_path)["furnished"].public()
     different = {name for name, value in ROOMS.public().items() if furnished[name] != value}
@@ -53,7 +43,7 @@ def test_the_furnished_part_needs_models(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_house_is_another_source_with_the_same_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocr_vsi_test, "INSTALLED_MODELS", tmp_path / "none")
+    monkeypatch.setattr(frozen, "INSTALLED_MODELS", tmp_path / "none")
     with pytest.raises(FileNotFoundError, match="holds no house.glb; --house takes a folder with house.glb and inst"):
         parts(tmp_path)
     for name in ("house.glb", "instances.json"):
@@ -82,12 +72,12 @@ class TestFrozen:
         with pytest.raises(
             ValueError, match=r"is not the frozen part 'rooms' of ocr-vsi-test, version 2 \(sha256 .*constraints"
         ):
-            build_benchmark(tmp_path, {"rooms": replace(TOY, scenes=1, seed=10)}, record)
+            OCR_VSI_TEST.build(tmp_path, {"rooms": replace(TOY, scenes=1, seed=10)}, record)
         assert not (tmp_path / "rooms" / "pruned.json").exists()
 
     @pytest.mark.parametrize("column", ["question", "ground_truth", "options", "queried_objects", "camera_to_world"])
     def test_every_change_of_what_is_asked_is_noticed(self, copy: Path, column: str) -> None:
-        before = content_hash(copy / "rooms")
+        before = OCR_VSI_TEST.content_hash(copy / "rooms")
         table = pq.read_table(copy / METADATA)
         values = table[column].to_pylist()
         row = next(i for i, value in enumerate(values) if value)
@@ -105,13 +95,13 @@ class TestFrozen:
         place = table.schema.get_field_index(column)
         field = table.schema.field(column)
         pq.write_table(table.set_column(place, field, pa.array(values, field.type)), copy / METADATA)
-        assert content_hash(copy / "rooms") != before
+        assert OCR_VSI_TEST.content_hash(copy / "rooms") != before
         with pytest.raises(ValueError, match="frozen"):
-            check_frozen("rooms", copy / "rooms", json.loads((copy / "record.json").read_text()))
+            OCR_VSI_TEST.check("rooms", copy / "rooms", json.loads((copy / "record.json").read_text()))
 
     def test_rounding_of_the_last_digits_is_not(self, copy: Path) -> None:
         """Poses come out of linear algebra, whose last bits differ between processors."""
-        before = content_hash(copy / "rooms")
+        before = OCR_VSI_TEST.content_hash(copy / "rooms")
         table = pq.read_table(copy / METADATA)
         place, field = table.schema.get_field_index("camera_to_world"), table.schema.field("camera_to_world")
         nudged = [
@@ -119,7 +109,7 @@ class TestFrozen:
             for poses in table["camera_to_world"].to_pylist()
         ]
         pq.write_table(table.set_column(place, field, pa.array(nudged, field.type)), copy / METADATA)
-        assert content_hash(copy / "rooms") == before
+        assert OCR_VSI_TEST.content_hash(copy / "rooms") == before
 
 
 def test_a_trained_room_is_noticed(toy_benchmark: Path, toy_scenes, tmp_path: Path) -> None:
@@ -154,7 +144,7 @@ class TestDebiasedSplit:
 def test_the_command_builds_freezes_and_checks(
     toy_benchmark: Path, toy_scenes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(ocr_vsi_test, "INSTALLED_MODELS", tmp_path / "none")
+    monkeypatch.setattr(frozen, "INSTALLED_MODELS", tmp_path / "none")
 
     def command(*flags: str) -> str:
         with pytest.raises(SystemExit) as end:
@@ -163,7 +153,8 @@ def test_the_command_builds_freezes_and_checks(
         return f"{end.value.code} {told.out}{told.err}"
 
     monkeypatch.setattr(ocr_vsi_test, "ROOMS", TOY)
-    monkeypatch.setattr(ocr_vsi_test, "read_record", lambda: json.loads((toy_benchmark / "record.json").read_text()))
+    record = json.loads((toy_benchmark / "record.json").read_text())
+    monkeypatch.setattr(FrozenBenchmark, "read_record", lambda self: record)
     told = command()
     assert told.startswith("0 Part furnished is left out: install the Debian package")
     assert "Part house is left out: give --house FOLDER" in told and "as frozen (SHA-256" in told

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ocr_hf.data import make_clips as clips
-from ocr_hf.vsi_bench.ocr_vsi_test import ROOMS, build_benchmark, freeze
+from ocr_hf.vsi_bench.ocr_vsi_test import OCR_VSI_TEST, ROOMS
 from tests.data.toy import open_toy
 
 TOY = replace(ROOMS, scenes=4, frames=8, seconds=8.0, width=112, height=84, fov=75.0, eye_height=1.5)
@@ -20,8 +20,8 @@ def toy_benchmark(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("benchmark")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clips, "open_scene", open_toy)
-        folders = build_benchmark(out, {"rooms": TOY}, None)
-        build_benchmark(out, {"rooms": TOY}, freeze(folders, out / "record.json"))
+        folders = OCR_VSI_TEST.build(out, {"rooms": TOY}, None)
+        OCR_VSI_TEST.build(out, {"rooms": TOY}, OCR_VSI_TEST.freeze(folders, out / "record.json"))
     return out
 
 
