@@ -33,7 +33,7 @@ from ocr_hf.data.dataset_card import render_card
 from ocr_hf.data.debias_rows import Debiased, debias
 from ocr_hf.data.place import record_place
 from ocr_hf.data.question_texts import audited_texts, question_texts
-from ocr_hf.data.schema import CONFIGS, MANIFEST, MAX_QUESTIONS, METADATA, stored_features
+from ocr_hf.data.schema import MANIFEST, MAX_QUESTIONS, METADATA, stored_features
 from ocr_hf.data.staging import Staging, identity
 from ocr_hf.data.statistics import Statistics
 from ocr_hf.text_only.audit_table import text_only_audit
@@ -42,6 +42,7 @@ ROW_GROUP = 100
 """Approximate rows of a row group: streaming the first row fetches one group. A clip's rows stay in one group, where
 their equal columns compress to almost nothing."""
 _FILES = ("vanilla_file_name", "noisy_file_name")
+_TWIN_FILES = ("vanilla_file_name", "edited_file_name")
 _LIBRARIES = ("av", "datasets", "numpy", "open3d", "pyarrow", "pycocotools")
 
 
@@ -92,6 +93,7 @@ def _write_folder(config: BuildConfig, scenes: tuple[ScenePlan, ...], staging: S
     for split in SPLITS:
         if split in left:
             _write_split(staging, split, left[split], dropped, statistics)
+            _write_twins(staging, split, left[split], statistics)
     with replacing(staging.root / "scenes.jsonl") as temporary:
         lines = [json.dumps(item, ensure_ascii=False) for item in described.values()]
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -121,8 +123,8 @@ def _write_split(
 ) -> None:
     """Write the metadata files of a split, without the dropped rows."""
     folder = staging.root / split
-    kept = {folder / name for name in METADATA.values()}
-    schemas = {config: stored_features(config).arrow_schema for config in CONFIGS}
+    kept = {folder / METADATA[name] for name in ("pairs", "recipes")}
+    schemas = {config: stored_features(config).arrow_schema for config in ("pairs", "recipes")}
     with (
         replacing(folder / METADATA["pairs"]) as pairs,
         replacing(folder / METADATA["recipes"]) as recipes,
@@ -137,9 +139,30 @@ def _write_split(
             statistics.add_rows(split, table)
             for name in _FILES:
                 kept |= {folder / file for file in table[name].unique().to_pylist()}
-    for name in METADATA:
+    for name in ("pairs", "recipes"):
         files = [item for item in kept if item.is_relative_to(folder / "vanilla") or name == "pairs"]
         statistics.add_bytes(split, name, sum(item.stat().st_size for item in files))
+
+
+def _write_twins(staging: Staging, split: str, clips: list[ClipPlan], statistics: Statistics) -> None:
+    """Write the metadata file of a split's twins, where there are some."""
+    having = [clip for clip in clips if staging.record(clip).get("twins")]
+    if not having:
+        return
+    folder = staging.root / split
+    schema = stored_features("twins").arrow_schema
+    kept = {folder / METADATA["twins"]}
+    with (
+        replacing(folder / METADATA["twins"]) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
+        for clip in having:
+            table = staging.rows(clip, config="twins").cast(schema)
+            writer.write_table(table, row_group_size=len(table))
+            statistics.add_twins(split, table)
+            for name in _TWIN_FILES:
+                kept |= {folder / file for file in table[name].unique().to_pylist()}
+    statistics.add_bytes(split, "twins", sum(item.stat().st_size for item in kept))
 
 
 def _groups(staging: Staging, clips: list[ClipPlan], dropped: frozenset[int]) -> Iterator[pa.Table]:
@@ -167,11 +190,14 @@ def _remove_strays(staging: Staging) -> None:
     named = {staging.root / name for name in (MANIFEST, "README.md", "scenes.jsonl")}
     for split in SPLITS:
         folder = staging.root / split
-        if (folder / METADATA["pairs"]).is_file():
-            named |= {folder / name for name in METADATA.values()}
+        for config, columns in (("pairs", _FILES), ("recipes", ()), ("twins", _TWIN_FILES)):
+            path = folder / METADATA[config]
+            if not path.is_file():
+                continue
+            named.add(path)
             # partitioning=None: a folder named like `seed=7` in the path would become a column.
-            files = pq.read_table(folder / METADATA["pairs"], columns=list(_FILES), partitioning=None)
-            named |= {folder / name for column in _FILES for name in files[column].unique().to_pylist()}
+            files = pq.read_table(path, columns=list(columns), partitioning=None)
+            named |= {folder / name for column in columns for name in files[column].unique().to_pylist()}
     # Deepest first, so that folders that become empty go too
     for item in sorted(staging.root.rglob("*"), reverse=True):
         if item.is_dir() and not any(item.iterdir()):

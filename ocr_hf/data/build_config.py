@@ -23,6 +23,8 @@ SPLITS = ("train", "validation", "test")
 DEFAULT_SECONDS = 16.0
 MAX_SCENES = 10_000
 """Scene number i of seed s is made from s * MAX_SCENES + i, so that two seeds share no scene."""
+MAX_TWINS = 8
+"""Questions of a clip that have twins: VSI-Bench has eight tasks, and each is asked once."""
 MAX_CLIP_BYTES = 600 * 2**20
 """What the frames of one clip may take in memory; a worker holds them and little else."""
 
@@ -78,6 +80,7 @@ class BuildConfig:
         question_frames: frames that a model will see: what these don't show clearly isn't asked about.
         debias: drop questions until the text statistic of no question type is more than this above the best constant
             (numbers) or chance (letters), 0 to 1; left out: keep all.
+        twins: questions of a clip that are asked once more of edited videos, 0 to 8: config `twins`; docs/twins.md.
         split: split of the scenes that are in no other.
         validation: share of scenes in the validation split.
         test: share of scenes in the test split.
@@ -131,6 +134,7 @@ class BuildConfig:
     questions_per_task: int | None = None
     question_frames: int = 16
     debias: float | None = None
+    twins: int = 0
     split: str = "train"
     validation: float = 0.0
     test: float = 0.0
@@ -146,6 +150,8 @@ class BuildConfig:
         self.ocr_map  # noqa: B018  (checks the other options of the noise)
         self.question_config  # noqa: B018
         self._check_debias()
+        if not 0 <= self.twins <= MAX_TWINS:
+            raise ValueError(f"twins is {self.twins}; give 0 to {MAX_TWINS} questions of a clip")
         if self.split not in SPLITS:
             raise ValueError(f"split is '{self.split}'; choose one of {', '.join(SPLITS)}")
         if min(self.validation, self.test) < 0.0 or self.validation + self.test > 1.0:
@@ -278,6 +284,8 @@ class BuildConfig:
         for name in ("camera_axes", "units", "strays", "debias"):
             if values[name] is None:
                 del values[name]
+        if not self.twins:
+            del values["twins"]
         # Left out where there are none, so that folders built before a source could have options are the same as now
         options = values.pop("source_options")
         if options:

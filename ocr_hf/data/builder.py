@@ -14,14 +14,14 @@ from datasets.builder import Key
 from ocr_hf.data.build_config import SPLITS, BuildConfig
 from ocr_hf.data.build_folder import build_folder
 from ocr_hf.data.build_plan import plan_scenes
-from ocr_hf.data.schema import CONFIGS, FORMAT_VERSION, METADATA, features
+from ocr_hf.data.schema import CONFIGS, FORMAT_VERSION, METADATA, configs_of, features, splits_of
 
 _VERSION = datasets.Version(f"{FORMAT_VERSION}.0.0")
 
 
 @dataclass
 class OcrVsiConfig(datasets.BuilderConfig):
-    """Which rows of which build `OcrVsi` gives; its `name` is "pairs" or "recipes".
+    """Which rows of which build `OcrVsi` gives; its `name` is "pairs", "recipes" or "twins".
 
     Args:
         build: what to build; None builds `BuildConfig()`.
@@ -41,7 +41,8 @@ class OcrVsi(datasets.GeneratorBasedBuilder):
     Args:
         *args: as of `datasets.DatasetBuilder`.
         **kwargs: as of `datasets.DatasetBuilder`, and the fields of `OcrVsiConfig`: `config_name` is "pairs" (vanilla
-            and noisy video) or "recipes" (vanilla video and footprints), `build` what to build, `folder` where.
+            and noisy video), "recipes" (vanilla video and footprints) or "twins" (vanilla and edited video), `build`
+            what to build, `folder` where.
 
     Example:
         >>> from ocr_hf import BuildConfig, OcrVsi
@@ -73,10 +74,12 @@ class OcrVsi(datasets.GeneratorBasedBuilder):
         # Absolute: rows hold paths, and datasets' cache outlives the working directory.
         config, folder = self.config.build or BuildConfig(), Path(self.config.folder).absolute()
         manifest = build_folder(config, folder, num_proc=dl_manager.download_config.num_proc or 1, resume=True)
+        if self.config.name not in configs_of(manifest):
+            raise ValueError(f"{folder} has no config '{self.config.name}': give `build` twins=1 or more")
         names = {split: [scene.name for scene in plan_scenes(config) if scene.split == split] for split in SPLITS}
         return [
             datasets.SplitGenerator(name=split, gen_kwargs={"folder": str(folder / split), "scenes": names[split]})
-            for split in manifest["statistics"]["splits"]
+            for split in splits_of(manifest, self.config.name)
         ]
 
     def _generate_examples(self, folder: str, scenes: list[str]) -> Iterator[tuple[Key, dict[str, Any]]]:

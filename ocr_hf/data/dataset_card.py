@@ -11,7 +11,7 @@ from datasets.info import DatasetInfosDict
 from datasets.splits import SplitDict
 from huggingface_hub import DatasetCard, DatasetCardData
 
-from ocr_hf.data.schema import CONFIGS, MEANING, features
+from ocr_hf.data.schema import MEANING, METADATA, configs_of, features, splits_of
 from ocr_hf.text_only.audit_table import FIGURES, VSI_BENCH
 
 TEMPLATE = Path(__file__).with_name("card.md")
@@ -30,9 +30,11 @@ def render_card(manifest: Mapping[str, Any]) -> str:
         task_categories=["visual-question-answering", "video-text-to-text"],
         size_categories=[next((name for limit, name in _SIZES if rows < limit), "1M<n<10M")],
         tags=["object-centric-3d-rollout", "vsi-bench", "spatial-reasoning", "video", "3d", "synthetic"],
-        configs=[_config(name, list(statistics["splits"])) for name in CONFIGS],
+        configs=[_config(name, list(splits_of(manifest, name))) for name in configs_of(manifest)],
     )
-    DatasetInfosDict({name: _info(name, statistics["splits"]) for name in CONFIGS}).to_dataset_card_data(data)
+    infos = {name: _info(name, splits_of(manifest, name)) for name in configs_of(manifest)}
+    DatasetInfosDict(infos).to_dataset_card_data(data)
+    columns = {name for config in configs_of(manifest) for name in features(config)}
     card = DatasetCard.from_template(
         data,
         template_path=str(TEMPLATE),
@@ -41,7 +43,7 @@ def render_card(manifest: Mapping[str, Any]) -> str:
         statistics=statistics,
         rows=rows,
         licences=licences,
-        meaning=MEANING,
+        meaning={name: text for name, text in MEANING.items() if name in columns},
         text_only=_text_only_rows(statistics.get("text_only", {})),  # older folders have none
     )
     return str(card)
@@ -63,20 +65,18 @@ def _text_only_rows(audit: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
 
 def _config(name: str, splits: list[str]) -> dict[str, Any]:
     """Return a config's YAML: the metadata file and the videos beside it, by name, so that nothing else is read."""
-    pairs = name == "pairs"
+    videos = {"pairs": ("vanilla", "noisy"), "recipes": ("vanilla",), "twins": ("vanilla", "edited")}[name]
     return {
         "config_name": name,
-        **({"default": True} if pairs else {}),
+        **({"default": True} if name == "pairs" else {}),
+        # Names of its own are read only where they are told
+        **({"metadata_filenames": [METADATA[name]]} if name == "twins" else {}),
         # Or VideoFolder may take the folders' names (vanilla, noisy) for class labels.
         "drop_labels": True,
         "data_files": [
             {
                 "split": split,
-                "path": (
-                    [f"{split}/metadata.parquet", f"{split}/vanilla/**/*.mp4", f"{split}/noisy/**/*.mp4"]
-                    if pairs
-                    else [f"{split}/vanilla/metadata.parquet", f"{split}/vanilla/**/*.mp4"]
-                ),
+                "path": [f"{split}/{METADATA[name]}", *(f"{split}/{video}/**/*.mp4" for video in videos)],
             }
             for split in splits
         ],
@@ -84,12 +84,13 @@ def _config(name: str, splits: list[str]) -> dict[str, Any]:
 
 
 def _info(name: str, splits: Mapping[str, Mapping[str, Any]]) -> DatasetInfo:
+    rows = "twins" if name == "twins" else "rows"
     return DatasetInfo(
         config_name=name,
         features=features(name),
         splits=SplitDict.from_split_dict(
             [
-                {"name": split, "num_examples": counts["rows"], "num_bytes": counts["table_bytes"]}
+                {"name": split, "num_examples": counts[rows], "num_bytes": counts["table_bytes"]}
                 for split, counts in splits.items()
             ]
         ),

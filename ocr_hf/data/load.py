@@ -23,8 +23,10 @@ from ocr_hf.data.schema import (
     METADATA,
     FormatError,
     check_version,
+    configs_of,
     features,
     read_manifest,
+    splits_of,
     stored_features,
 )
 from ocr_hf.data.video import VideoSource, read_frames
@@ -66,7 +68,8 @@ def load(
 
     Args:
         source: folder or Hub id.
-        config: "pairs" (vanilla and noisy video) or "recipes" (vanilla video and footprints).
+        config: "pairs" (vanilla and noisy video), "recipes" (vanilla video and footprints) or "twins" (vanilla and
+            edited video, in folders built with `twins`).
         split: one split; None = a dict of all.
         streaming: read rows one after another instead of all first.
         revision: branch, tag or commit of the Hub repository.
@@ -79,11 +82,11 @@ def load(
         ValueError: there is no such config or split.
     """
     if config not in CONFIGS:
-        raise ValueError(f"ocr-vsi has no config '{config}'; it has {' and '.join(CONFIGS)}")
+        raise ValueError(f"ocr-vsi has no config '{config}'; it has {', '.join(CONFIGS)}")
     source = os.fspath(source)
     options: dict[str, Any] = {}
     if os.path.isdir(source):
-        read_manifest(source)
+        manifest = read_manifest(source)
         revision = None
         # `datasets` names its cache after the folder's name and card; a description of one's own makes another name.
         options["description"] = folder_key(source)
@@ -93,8 +96,10 @@ def load(
         # The branch is resolved to a commit here, so manifest, metadata and videos are of one commit.
         manifest, revision = _hub_manifest(source, revision)
         check_version(manifest, f"{source}@{revision}")
-        if streaming:
-            return _stream(source, revision, config, manifest["statistics"]["splits"], split)
+    if config not in configs_of(manifest):
+        raise ValueError(f"{source} has no config '{config}': it was built without; use `ocr-hf build --twins 2`")
+    if streaming and not os.path.isdir(source):
+        return _stream(source, revision, config, splits_of(manifest, config), split)
     loaded = datasets.load_dataset(source, config, split=split, streaming=streaming, revision=revision, **options)
     if isinstance(loaded, dict):
         return type(loaded)({name: _undecoded(rows) for name, rows in loaded.items()})

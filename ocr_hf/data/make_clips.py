@@ -15,14 +15,16 @@ from ocr_hf.data.build_plan import ClipPlan, ScenePlan
 from ocr_hf.data.clip_cameras import CameraPath, camera_path
 from ocr_hf.data.noisy_copies import NoisyCopies
 from ocr_hf.data.recording import Recording, record
+from ocr_hf.data.row_columns import clip_columns, question_columns
 from ocr_hf.data.schema import MAX_QUESTIONS
 from ocr_hf.data.sources import open_scene
 from ocr_hf.data.staging import Staging
+from ocr_hf.data.twin_videos import TwinVideos
 from ocr_hf.data.video import stored_psnr, write_mp4
 from ocr_hf.perturb.keys import stable_key
 from ocr_hf.perturb.select import visible_objects
 from ocr_hf.questions.generate import generate_questions
-from ocr_hf.questions.question import Generated, Question
+from ocr_hf.questions.question import Generated
 from ocr_hf.scenes.render.renderer import Renderer
 from ocr_hf.scenes.scene import Scene
 
@@ -48,7 +50,7 @@ def build_scene(config: BuildConfig, plan: ScenePlan, staging: Staging) -> Itera
                 rows, details = _build_clip(config, plan, clip, *opened, staging)
             except SkippedClip as reason:
                 # Stored as finished, so that a resumed build doesn't try it again.
-                rows, details = [], {"skipped": str(reason)}
+                rows, details = {}, {"skipped": str(reason)}
             staging.finish(clip, rows, details)
         yield staging.record(clip)
 
@@ -72,9 +74,10 @@ def _open_renderer(config: BuildConfig, plan: ScenePlan) -> tuple[Scene, Rendere
 
 def _build_clip(
     config: BuildConfig, plan: ScenePlan, clip: ClipPlan, scene: Scene, renderer: Renderer, staging: Staging
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Write the clip's videos; return (its rows, what its marker records)."""
-    recording = record(renderer, _find_path(config, clip, scene), config)
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Any]]:
+    """Write the clip's videos; return (its rows by config, what its marker records)."""
+    path = _find_path(config, clip, scene)
+    recording = record(renderer, path, config)
     if not visible_objects(recording.footprints, config.ocr_map.min_visible):
         raise SkippedClip("no object is visible")
     generated = clip_questions(config, clip, scene, recording)
@@ -84,12 +87,12 @@ def _build_clip(
     write_mp4(vanilla, recording.frames, recording.fps)
     noise = NoisyCopies(config.ocr_map, recording, scene, clip, folder)
     # Computed once: poses and footprints are most of a row, and equal in all rows of the clip.
-    shared = _clip_columns(clip, scene, recording)
+    shared = clip_columns(clip, scene, recording)
     rows = []
     # More questions would run into the ids of the next clip.
     for number, question in enumerate(generated.questions[:MAX_QUESTIONS]):
         row_id = clip.index * MAX_QUESTIONS + number
-        rows.append({"id": row_id, **_question_columns(question), **shared, **noise.columns(row_id, question)})
+        rows.append({"id": row_id, **question_columns(question), **shared, **noise.columns(row_id, question)})
     details = {
         "skipped": None,
         "scene": _describe(scene, plan),
@@ -98,7 +101,12 @@ def _build_clip(
         "vanilla_psnr_db": stored_psnr(vanilla, recording.frames),
         **noise.statistics(),
     }
-    return rows, details
+    if not config.twins:
+        return {"pairs": rows}, details
+    videos = TwinVideos(config, clip, renderer, recording, path)
+    twins = videos.find(scene)
+    details["twins_left_out"] = dict(sorted(twins.skipped.items()))
+    return {"pairs": rows, "twins": videos.rows(twins, shared, folder)}, details
 
 
 def _find_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath:
@@ -122,41 +130,6 @@ def clip_questions(config: BuildConfig, clip: ClipPlan, scene: Scene, recording:
     if not generated.questions:
         raise SkippedClip("no question can be asked")
     return generated
-
-
-def _clip_columns(clip: ClipPlan, scene: Scene, recording: Recording) -> dict[str, Any]:
-    return {
-        "dataset": scene.source,
-        "scene_name": scene.name,
-        "clip_id": clip.id,
-        "fps": recording.fps,
-        "objects": [
-            {
-                "id": item.id,
-                "label": item.label,
-                "center": item.box.center.tolist(),
-                "size": item.box.size.tolist(),
-                "rotation": item.box.rotation.tolist(),
-            }
-            for item in scene.objects
-        ],
-        "camera_to_world": recording.camera_to_world.tolist(),
-        "intrinsics": recording.intrinsics.tolist(),
-        "footprints": recording.footprints.to_rows(),
-        "vanilla_file_name": clip.file("vanilla"),
-    }
-
-
-def _question_columns(question: Question) -> dict[str, Any]:
-    return {
-        "question_type": question.question_type,
-        "question": question.question,
-        "options": None if question.options is None else list(question.options),
-        "ground_truth": question.ground_truth,
-        "reasoning": question.reasoning,
-        "queried_objects": list(question.queried_objects),
-        "context_objects": list(question.context_objects),
-    }
 
 
 def _describe(scene: Scene, plan: ScenePlan) -> dict[str, Any]:

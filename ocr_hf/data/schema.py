@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 """Raised when a reader of the old format would misread the new one."""
 MANIFEST = "ocr_vsi.json"
-CONFIGS = ("pairs", "recipes")
-"""`pairs`: vanilla and noisy video. `recipes`: vanilla video and footprints; the noise is made while training."""
-METADATA = {"pairs": "metadata.parquet", "recipes": "vanilla/metadata.parquet"}
+CONFIGS = ("pairs", "recipes", "twins")
+"""`pairs`: vanilla and noisy video. `recipes`: vanilla video and footprints; the noise is made while training.
+`twins`: vanilla and edited video, with the answer to one question in both; only in folders built with `twins`."""
+METADATA = {"pairs": "metadata.parquet", "recipes": "vanilla/metadata.parquet", "twins": "twins.parquet"}
 """Metadata file of each config, below the folder of a split."""
 MAX_QUESTIONS = 1000
 """Per clip: a row's id is clip number * MAX_QUESTIONS + number of the question."""
@@ -64,6 +65,15 @@ _NOISE_COLUMNS: dict[str, pa.DataType] = {
     "strength": pa.float64(),
     "seed": pa.int64(),
 }
+_OBJECTS, _FOOTPRINTS = _RECIPE_COLUMNS["objects"], _RECIPE_COLUMNS["footprints"]
+_TWIN_COLUMNS: dict[str, pa.DataType] = {
+    "relation": pa.string(),
+    "control_of": pa.int64(),
+    "edit": pa.string(),
+    "edited_ground_truth": pa.string(),
+    "edited_objects": _OBJECTS,
+    "edited_footprints": _FOOTPRINTS,
+}
 MEANING: dict[str, str] = {
     "id": f"clip number × {MAX_QUESTIONS} + number of the question in its clip",
     "dataset": "where the scene comes from: procedural, furnished, mesh, ...",
@@ -87,6 +97,13 @@ MEANING: dict[str, str] = {
     "mode": "gaussian or geometry (config `pairs`)",
     "strength": "of the noise (config `pairs`)",
     "seed": "of the noise (config `pairs`)",
+    "edited": "the same walk after an edit of the 3D scene (config `twins`)",
+    "relation": "changes: the edit changes the answer; keeps: it doesn't (config `twins`)",
+    "control_of": "id of the row in which another edit changes this question's answer; null there (config `twins`)",
+    "edit": "the edits in order, a JSON list of kind, objects and parameters (config `twins`)",
+    "edited_ground_truth": "the answer for `edited` (config `twins`)",
+    "edited_objects": "every object after the edit (config `twins`)",
+    "edited_footprints": "visible pixels in `edited` (config `twins`)",
 }
 
 
@@ -113,11 +130,25 @@ def stored_features(config: str = "pairs") -> Features:
 def stored_schema(config: str = "pairs") -> pa.Schema:
     """Return `stored_features` as a pyarrow schema, without importing datasets (which imports torch)."""
     if config not in CONFIGS:
-        raise ValueError(f"ocr-vsi has no config '{config}'; it has {' and '.join(CONFIGS)}")
+        raise ValueError(f"ocr-vsi has no config '{config}'; it has {', '.join(CONFIGS)}")
     columns = {**_RECIPE_COLUMNS, "vanilla_file_name": pa.string()}
     if config == "pairs":
         columns |= {"noisy_file_name": pa.string(), **_NOISE_COLUMNS}
+    if config == "twins":
+        columns |= {"edited_file_name": pa.string(), **_TWIN_COLUMNS}
     return pa.schema(columns)
+
+
+def configs_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the configs that the folder of a manifest has, the default one first."""
+    # Twins may have been asked for and not found in any clip: a config without rows can't be loaded.
+    return tuple(name for name in CONFIGS if splits_of(manifest, name))
+
+
+def splits_of(manifest: Mapping[str, Any], config: str) -> dict[str, Mapping[str, Any]]:
+    """Return the splits in which a config has rows, with what the manifest counts in them."""
+    rows = "twins" if config == "twins" else "rows"
+    return {name: counts for name, counts in manifest["statistics"]["splits"].items() if counts.get(rows)}
 
 
 def check_version(manifest: Mapping[str, Any], where: str) -> None:

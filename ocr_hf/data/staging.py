@@ -57,28 +57,33 @@ class Staging:
         """True if the clip was finished (or skipped for a reason)."""
         return self._marker(clip).is_file()
 
-    def finish(self, clip: ClipPlan, rows: list[dict[str, Any]], record: Mapping[str, Any]) -> None:
-        """Store a clip's rows and mark it as finished; its videos must be written already."""
-        if rows:
-            with replacing(self.parts / f"{clip.id}.parquet") as temporary:
-                table = pa.Table.from_pylist(rows, schema=stored_schema("pairs"))
-                pq.write_table(table, temporary, compression="zstd")
+    def finish(self, clip: ClipPlan, rows: Mapping[str, list[dict[str, Any]]], record: Mapping[str, Any]) -> None:
+        """Store a clip's rows, by config, and mark it as finished; its videos must be written already."""
+        for config, items in rows.items():
+            if items:
+                with replacing(self._part(clip, config)) as temporary:
+                    table = pa.Table.from_pylist(items, schema=stored_schema(config))
+                    pq.write_table(table, temporary, compression="zstd")
         # The marker comes last: a clip counts as done only when its videos and rows are in place under their final
         # names.
-        write_json(self._marker(clip), {**record, "id": clip.id, "rows": len(rows)})
+        counts = {"rows": len(rows.get("pairs", ()))} | ({"twins": len(rows["twins"])} if rows.get("twins") else {})
+        write_json(self._marker(clip), {**record, "id": clip.id, **counts})
 
     def record(self, clip: ClipPlan) -> dict[str, Any]:
         """Return the record that `finish` stored of a clip."""
         return json.loads(self._marker(clip).read_text(encoding="utf-8"))
 
-    def rows(self, clip: ClipPlan, columns: list[str] | None = None) -> pa.Table:
+    def rows(self, clip: ClipPlan, columns: list[str] | None = None, config: str = "pairs") -> pa.Table:
         """Return the rows of a finished clip that has some, with all columns or with these."""
         # partitioning=None: a folder named like `seed=7` in the path would become a column.
-        return pq.read_table(self.parts / f"{clip.id}.parquet", columns=columns, partitioning=None)
+        return pq.read_table(self._part(clip, config), columns=columns, partitioning=None)
 
     def unfinished(self, scenes: tuple[ScenePlan, ...]) -> list[ClipPlan]:
         """Return the clips still to be made."""
         return [clip for scene in scenes for clip in scene.clips if not self.is_done(clip)]
+
+    def _part(self, clip: ClipPlan, config: str) -> Path:
+        return self.parts / f"{clip.id}{'' if config == 'pairs' else f'.{config}'}.parquet"
 
     def _marker(self, clip: ClipPlan) -> Path:
         return self.parts / f"{clip.id}.json"

@@ -20,6 +20,8 @@ class Statistics:
         self._left_out: Counter[str] = Counter()
         self._labels: Counter[str] = Counter()
         self._dropped_clips = 0
+        self._twins: Counter[str] = Counter()
+        self._twins_left_out: Counter[str] = Counter()
         self._seen_clips: set[str] = set()
         self._qualities: dict[str, list[float]] = defaultdict(list)
 
@@ -29,6 +31,7 @@ class Statistics:
             self._skipped[record["skipped"]] += 1
             return
         self._left_out.update(record["left_out"])
+        self._twins_left_out.update(record.get("twins_left_out", {}))
         if not rows:
             self._dropped_clips += 1
             return
@@ -52,6 +55,12 @@ class Statistics:
                 self._seen_clips.add(clip)
                 self._labels.update(item["label"] for item in table["objects"][row].as_py())
 
+    def add_twins(self, split: str, table: pa.Table) -> None:
+        """Count rows of `twins` and the edited videos that they name; a clip's rows come together, in one table."""
+        self._splits[split]["twins"] += len(table)
+        self._splits[split]["edited_videos"] += len(set(table["edited_file_name"].to_pylist()))
+        self._twins.update(zip(table["question_type"].to_pylist(), table["relation"].to_pylist(), strict=True))
+
     def add_bytes(self, split: str, config: str, size: int) -> None:
         """Note the size of the files that a config reads."""
         self._bytes[split][config] = size
@@ -72,11 +81,13 @@ class Statistics:
                 split: {
                     "scenes": sum(scene["split"] == split for scene in scenes),
                     **{name: counts[name] for name in ("clips", "noisy_videos", "rows", "table_bytes")},
+                    **{name: counts[name] for name in ("twins", "edited_videos") if counts[name]},
                     "file_bytes": self._bytes[split],
                 }
                 for split, counts in sorted(self._splits.items())
             },
             "question_types": dict(sorted(self._types.items())),
+            **self._twin_counts(),
             "objects": dict(sorted(self._labels.items())),
             "sources": _sources(scenes),
             "skipped_clips": dict(sorted(self._skipped.items())),
@@ -85,6 +96,18 @@ class Statistics:
                 name: {"mean": round(sum(values) / len(values), 4), "min": round(min(values), 4)}
                 for name, values in sorted(self._qualities.items())
             },
+        }
+
+    def _twin_counts(self) -> dict[str, Any]:
+        """Return what is told of twins; nothing where none were asked for."""
+        if not self._twins and not self._twins_left_out:
+            return {}
+        types = sorted({name for name, _ in self._twins})
+        return {
+            "twins": {
+                name: {relation: self._twins[name, relation] for relation in ("changes", "keeps")} for name in types
+            },
+            "twins_left_out": dict(sorted(self._twins_left_out.items())),
         }
 
 

@@ -12,6 +12,7 @@ from ocr_hf.hub.licences import restriction
 from ocr_hf.hub.repo_files import LocalFile
 
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".avi", ".mov")
+_TOLD_BY = {"pairs": "noisy_file_name", "twins": "edited_file_name"}
 _SPLITS = ("train", "validation", "test")
 
 
@@ -45,7 +46,7 @@ def check_dataset(folder: Path, files: Iterable[LocalFile], metadata: dict[str, 
 def _check_configs(paths: set[str], metadata: dict[str, Any]) -> Iterator[str]:
     named = {config.get("config_name") for config in metadata.get("configs") or [] if isinstance(config, dict)}
     if metadata.get("configs") and not named & set(CONFIGS):
-        yield f"README.md: configs names {', '.join(map(str, named))}; the data set's are {' and '.join(CONFIGS)}"
+        yield f"README.md: configs names {', '.join(map(str, named))}; the data set's are {', '.join(CONFIGS)}"
 
 
 def _check_table(file: LocalFile, paths: set[str], scenes: dict[str, set[str]]) -> Iterator[str]:
@@ -57,7 +58,7 @@ def _check_table(file: LocalFile, paths: set[str], scenes: dict[str, set[str]]) 
     except (pa.ArrowException, OSError) as error:
         yield f"{file.path} can't be read ({str(error).splitlines()[0]}); build the data set again"
         return
-    config = "pairs" if "noisy_file_name" in schema.names else "recipes"
+    config = next((name for name, column in _TOLD_BY.items() if column in schema.names), "recipes")
     wanted = stored_features(config).arrow_schema
     for field in wanted:
         if field.name not in schema.names:

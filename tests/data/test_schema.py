@@ -16,8 +16,16 @@ def test_configs_differ_by_the_noisy_copy_only() -> None:
     pairs, recipes = features("pairs"), features("recipes")
     assert set(pairs) - set(recipes) == {"noisy", "noisy_objects", "mode", "strength", "seed"}
     assert all(pairs[name] == recipes[name] for name in recipes)
-    assert set(VSI_BENCH) < set(recipes) and set(MEANING) == set(pairs)
+    assert set(VSI_BENCH) < set(recipes) and set(MEANING) == {*pairs, *features("twins")}
     assert {name.removesuffix("_file_name") for name in stored_features("pairs")} == set(pairs)
+
+
+def test_twins_have_another_video_and_its_answer() -> None:
+    twins, recipes = features("twins"), features("recipes")
+    own = {"edited", "relation", "control_of", "edit", "edited_ground_truth", "edited_objects", "edited_footprints"}
+    assert set(twins) - set(recipes) == own
+    assert all(twins[name] == recipes[name] for name in recipes)
+    assert twins["edited"] == twins["vanilla"] and twins["edited_footprints"] == twins["footprints"]
 
 
 def test_columns_have_vsi_bench_s_names(shared: Path) -> None:

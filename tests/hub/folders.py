@@ -50,7 +50,7 @@ def make_dataset(
                 _pad(path, video_bytes, seed=2 * clip.index + offset)
             shared = _clip_columns(clip.index, clip.id, scene.name, source, names, frames, side, footprints)
             rows = [{**shared, **_question(number), "id": clip.index * 1000 + number} for number in range(questions)]
-            staging.finish(clip, rows, _record(scene.name, scene.split, source))
+            staging.finish(clip, {"pairs": rows}, _record(scene.name, scene.split, source))
     assemble(config, scenes, staging)
     return out
 

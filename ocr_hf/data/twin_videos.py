@@ -1,0 +1,105 @@
+"""The twins of a clip: edited scenes filmed along the same path, and a question's answer in both videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ocr_hf.data.build_config import BuildConfig
+from ocr_hf.data.build_plan import ClipPlan
+from ocr_hf.data.clip_cameras import CameraPath
+from ocr_hf.data.recording import Recording, record
+from ocr_hf.data.row_columns import object_rows, question_columns
+from ocr_hf.data.schema import MAX_QUESTIONS
+from ocr_hf.data.video import write_mp4
+from ocr_hf.geometry.footprints import Footprints
+from ocr_hf.perturb.keys import stable_key
+from ocr_hf.scenes.render.renderer import Renderer
+from ocr_hf.scenes.scene import Scene
+from ocr_hf.twins.find_twins import Twin, Twins, edits_to_json, find_twins
+from ocr_hf.vsi_bench.tasks import TASKS
+
+
+class TwinVideos:
+    """Finds a clip's twins, and writes the edited videos that their rows name.
+
+    folder : of the split, where the files go
+    """
+
+    def __init__(
+        self, config: BuildConfig, clip: ClipPlan, renderer: Renderer, recording: Recording, path: CameraPath
+    ) -> None:
+        self._config, self._clip = config, clip
+        self._renderer, self._recording, self._path = renderer, recording, path
+        self._filmed: dict[int, tuple[Scene, Recording]] = {}
+
+    def find(self, scene: Scene) -> Twins:
+        """Return the twins of a scene's clip, at most `config.twins` questions of different tasks, each twice."""
+        config, recording = self._config, self._recording
+        seed = stable_key("twins", config.seed, self._clip.index % config.clips_per_scene) % 2**31
+        # Each clip begins with another task, so that over a build all are aimed at equally often.
+        first = stable_key("first task", config.seed) + self._clip.index * min(config.twins, len(TASKS))
+        types = config.question_config.question_types
+        names = [task.name for task in TASKS if set(task.levels) & set(types)]
+        turned = names[first % len(names) :] + names[: first % len(names)]
+        return find_twins(
+            scene,
+            recording.footprints,
+            recording.fps,
+            recording.camera_to_world,
+            self._film,
+            seed,
+            turned,
+            2 * config.twins,
+            config.question_config,
+        )
+
+    def _film(self, scene: Scene) -> Footprints:
+        """Film an edited scene along the clip's path; what was filmed is kept until the rows are made."""
+        filmed = record(Renderer(scene), self._path, self._config)
+        self._filmed[id(scene)] = (scene, filmed)
+        return filmed.footprints
+
+    def rows(self, twins: Twins, shared: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
+        """Write the edited videos; return the rows of config `twins`.
+
+        shared : the columns that all rows of the clip have
+        """
+        if not twins.twins:
+            return []
+        columns = []
+        for number, copy in enumerate(twins.copies):
+            _, filmed = self._filmed[id(copy.scene)]
+            path = folder / self._clip.file("edited", number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_mp4(path, filmed.frames, filmed.fps)
+            columns.append(
+                {
+                    "edited_file_name": self._clip.file("edited", number),
+                    "edit": edits_to_json(copy.edits),
+                    "edited_objects": object_rows(copy.scene),
+                    "edited_footprints": copy.footprints.to_rows(),
+                }
+            )
+        self._filmed.clear()
+        first = self._clip.index * MAX_QUESTIONS
+        changed = {
+            _asked(twin): first + number for number, twin in enumerate(twins.twins) if twin.relation == "changes"
+        }
+        return [
+            {
+                "id": first + number,
+                **question_columns(twin.question),
+                **shared,
+                **columns[twin.copy],
+                "relation": twin.relation,
+                "control_of": changed[_asked(twin)] if twin.relation == "keeps" else None,
+                "edited_ground_truth": twin.edited_ground_truth,
+            }
+            for number, twin in enumerate(twins.twins)
+        ]
+
+
+def _asked(twin: Twin) -> tuple[Any, ...]:
+    """Return what is equal for the twins of one question."""
+    return twin.question.question_type, twin.question.question, twin.question.options
