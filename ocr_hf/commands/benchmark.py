@@ -1,17 +1,27 @@
-"""`ocr-hf benchmark`: build ocr-vsi-test, check that it is the frozen one."""
+"""`ocr-hf benchmark`: build ocr-vsi-test or ocr-vsi-twins, check that it is the frozen one."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
+class Name(StrEnum):
+    """The benchmarks of our own."""
+
+    TEST = "ocr-vsi-test"
+    TWINS = "ocr-vsi-twins"
+
+
 def main(
-    out: Annotated[Path, typer.Option(help="folder for the parts")] = Path("outputs/ocr-vsi-test"),
+    name: Annotated[Name, typer.Option(help="which benchmark")] = Name.TEST,
+    out: Annotated[Path | None, typer.Option(help="folder for the parts; left out: outputs/NAME")] = None,
     house: Annotated[
-        Path | None, typer.Option(help="folder with house.glb and instances.json; left out: no part house")
+        Path | None,
+        typer.Option(help="ocr-vsi-test: folder with house.glb and instances.json; left out: no part house"),
     ] = None,
     models: Annotated[
         Path | None, typer.Option(help="folder of furniture models; left out: the installed ones, or no part furnished")
@@ -24,30 +34,35 @@ def main(
         Path | None, typer.Option(help="write what is built to this record instead of checking it (for a new version)")
     ] = None,
 ) -> None:
-    """Build ocr-vsi-test, frozen questions about unseen rooms (OCR = Object-Centric 3D Rollout), and check it.
+    """Build a frozen benchmark of unseen rooms (OCR = Object-Centric 3D Rollout), and check it.
 
-    A killed build is continued by the same command; a finished one is only checked.
+    ocr-vsi-test asks VSI-Bench's questions; ocr-vsi-twins asks each before and after an edit of the scene. A killed
+    build is continued by the same command; a finished one is only checked.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ocr_hf.vsi_bench.ocr_vsi_test import build_benchmark, mark_pruned, parts, read_record
-    from ocr_hf.vsi_bench.ocr_vsi_test import freeze as write_record
+    from ocr_hf.vsi_bench import ocr_vsi_test, ocr_vsi_twins
 
     console = Console(soft_wrap=True, highlight=False)
-    configs = parts(house, models)
+    if name is Name.TEST:
+        benchmark, configs = ocr_vsi_test.OCR_VSI_TEST, ocr_vsi_test.parts(house, models)
+    elif house is not None:
+        raise ValueError(f"--house {house} goes with --name ocr-vsi-test; leave it out")
+    else:
+        benchmark, configs = ocr_vsi_twins.OCR_VSI_TWINS, ocr_vsi_twins.parts(models)
     if "furnished" not in configs:
         console.print(
             "Part furnished is left out: install the Debian package sweethome3d-furniture, or give --models FOLDER."
         )
-    if house is None:
+    if house is None and name is Name.TEST:
         console.print("Part house is left out: give --house FOLDER with house.glb and instances.json.")
-    record = None if freeze else read_record()
+    record = None if freeze else benchmark.read_record()
     columns = (TextColumn("building"), BarColumn(), MofNCompleteColumn(), TextColumn("clips"), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("clips", total=sum(one.num_scenes * one.clips_per_scene for one in configs.values()))
-        folders = build_benchmark(
-            out,
+        folders = benchmark.build(
+            out or Path("outputs") / name.value,
             configs,
             record,
             training=training or (),
@@ -55,13 +70,14 @@ def main(
             on_clip=lambda _: progress.advance(task),
         )
     if freeze:
-        record = write_record(folders, freeze)
-        for name, folder in folders.items():
-            mark_pruned(folder, record[name]["pruned"])
-    for name, folder in folders.items():
-        entry = record[name]
-        debiased = f", {entry['questions'] - len(entry['pruned']):,} debiased" if entry["pruned"] else ""
+        record = benchmark.freeze(folders, freeze)
+        for part, folder in folders.items():
+            benchmark.mark_pruned(folder, record[part])
+    for part, folder in folders.items():
+        entry = record[part]
+        count = entry[benchmark.rows]
+        debiased = f", {count - len(entry['pruned']):,} debiased" if entry.get("pruned") else ""
         console.print(
-            f"{folder}: {entry['questions']:,} questions{debiased}, {entry['scenes']} scenes, {entry['clips']} clips"
+            f"{folder}: {count:,} {benchmark.rows}{debiased}, {entry['scenes']} scenes, {entry['clips']} clips"
             f"{'' if freeze else '; as frozen'} (SHA-256 {entry['sha256'][:16]})"
         )

@@ -47,6 +47,9 @@ def main(
     console.print(_table(results))
     for name, audit in results["audits"].items():
         console.print(f"audit {name}: {audit['macro']:.1f}, {audit['difference']:+.1f} to vanilla (n = {audit['n']:,})")
+    if results.get("twins"):
+        pairs = results["twins"]["pairs"]
+        console.print(f"pairs, right before and after an edit: {pairs['macro']:.1f} (n = {pairs['n']:,})")
     lock = results["query_lock"]
     if lock and lock["index"] is not None:
         console.print(f"query-lock index {lock['index']:+.1f} (n = {lock['n']:,})")
@@ -113,7 +116,7 @@ def _score(path: Path, config: EvalConfig, out: Path) -> dict:
     questions: list = []
     settings: dict[str, Any] = {"predictions": str(path), "extraction": config.extraction, "seed": config.seed}
     if config.data is not None:
-        benchmark = open_benchmark(config.data, config.data_revision)
+        benchmark = open_benchmark(config.data, config.data_revision, config.split)
         questions = benchmark.select(config.split)
         settings |= {"data": config.data, "data_revision": benchmark.revision, "split": config.split}
     return score_predictions(pair(read_rows(path), questions or None), config, out, settings, questions)

@@ -53,6 +53,11 @@ class Benchmark(ABC):
             raise ValueError(f"{self.name} has no split '{split}'; it has only 'full'")
         return list(self.rows)
 
+    def take(self, split: str, limit: int | None) -> list[Row]:
+        """Return `limit` rows of a split, spread evenly over all of them; all without a limit."""
+        rows = self.select(split)
+        return [rows[place] for place in spread(len(rows), limit)]
+
 
 def check_questions(rows: Sequence[Row], name: str) -> None:
     """Raise ValueError, naming the row, for an id that repeats, an unknown type, missing options or a wrong answer."""
@@ -78,8 +83,3 @@ def check_questions(rows: Sequence[Row], name: str) -> None:
                     raise ValueError(f"there are {len(options)} options but the answer is {letter}")
         except ValueError as error:
             raise ValueError(f"{name}, row {number} (id {row['id']}): {error}") from None
-
-
-def take(rows: Sequence[Row], limit: int | None) -> list[Row]:
-    """Return `limit` rows spread evenly over all of them; all without a limit."""
-    return [rows[place] for place in spread(len(rows), limit)]

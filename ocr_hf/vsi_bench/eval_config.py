@@ -27,7 +27,7 @@ class EvalConfig:
         revision: branch, tag or commit of the model.
         data: nyu-visionx/VSI-Bench, a copy of it, or an ocr-vsi folder or Hub id.
         data_revision: branch, tag or commit of the data set.
-        split: full, debiased (VSI-Bench), or a split of an ocr-vsi data set.
+        split: full, debiased (VSI-Bench), a split of an ocr-vsi data set, or its twins.
         limit: ask only this many questions, spread evenly over all.
         frames: frames per video, sampled uniformly, first and last included.
         max_pixels: most pixels of a frame after resizing; left out: as the model's processor.

@@ -7,6 +7,7 @@ directly: `load_dataset` would take a copied or moved folder for the first one a
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -30,7 +31,35 @@ def is_ocr_vsi(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
 
 
-class OcrVsi(Benchmark):
+class OcrVsiVideos(Benchmark):
+    """What is asked about videos of an ocr-vsi folder, or of the snapshot of a Hub repository.
+
+    folder : where the files are; commit : of the snapshot, whose videos are fetched when needed, else None
+    """
+
+    folder: Path
+    commit: str | None
+
+    @abstractmethod
+    def video_file(self, row: Row) -> str:
+        """Return the name of a row's video, relative to the folder."""
+
+    def video(self, row: Row) -> Any:
+        name = self.video_file(row)
+        path = self.folder / name
+        if self.commit is not None and not path.is_file():
+            path = fetch_file(self.name, name, self.commit) or path
+        if not path.is_file():
+            raise FileNotFoundError(f"question {row['id']}: {self.name} has no {name}; build or fetch it again")
+        return str(path)
+
+    def missing_videos(self, rows: Sequence[Row]) -> list[Row]:
+        if self.commit is not None:
+            return []  # a pushed folder was checked to be whole; clips are fetched one by one
+        return [row for row in rows if not (self.folder / self.video_file(row)).is_file()]
+
+
+class OcrVsi(OcrVsiVideos):
     """The vanilla videos and questions of an ocr-vsi folder or Hub repository, whatever splits it has."""
 
     knows_objects = True
@@ -39,7 +68,7 @@ class OcrVsi(Benchmark):
         version = read_manifest(folder)["format_version"]
         self.name = name
         self.folder = folder
-        self._commit = revision
+        self.commit = revision
         files = sorted(folder.glob(METADATA))
         self.revision = revision or f"format {version}, {digest_files(files)}"
         self._files = {path.relative_to(folder).parts[0]: pq.ParquetFile(path) for path in files}
@@ -77,21 +106,8 @@ class OcrVsi(Benchmark):
     def video_key(self, row: Row) -> str:
         return str(row["clip_id"])
 
-    def video(self, row: Row) -> Any:
-        name = f"{row['split']}/vanilla/{row['vanilla_file_name']}"
-        path = self.folder / name
-        if self._commit is not None and not path.is_file():
-            path = fetch_file(self.name, name, self._commit) or path
-        if not path.is_file():
-            raise FileNotFoundError(f"question {row['id']}: {self.name} has no {name}; build or fetch it again")
-        return str(path)
-
-    def missing_videos(self, rows: Sequence[Row]) -> list[Row]:
-        if self._commit is not None:
-            return []  # a pushed folder was checked to be whole; clips are fetched one by one
-        return [
-            row for row in rows if not (self.folder / row["split"] / "vanilla" / row["vanilla_file_name"]).is_file()
-        ]
+    def video_file(self, row: Row) -> str:
+        return f"{row['split']}/vanilla/{row['vanilla_file_name']}"
 
     def objects(self, row: Row) -> Row:
         split, group, number = self._where[row["id"]]

@@ -12,6 +12,7 @@ _REFERENCES = {
     "random": "chance (expected)",
     "most_frequent": "most frequent answer",
     "always_a": 'best constant, always "A"',
+    "text_statistic": "statistic of the words",
 }
 _AUDITS = {
     "text_only": "no video",
@@ -50,6 +51,7 @@ def render_report(results: Mapping[str, Any]) -> str:
         _headline(results),
         *_warnings(results),
         _scores(results),
+        _twins(results),
         _audits(results),
         _query_lock(results),
         _published(results),
@@ -131,6 +133,35 @@ def _scores(results: Mapping[str, Any]) -> str:
     if results["references"]:
         note += "\n\nThe last rows are computed from the answers of these very questions, without any model."
     return f"## Scores\n\n{table(header, rows)}{note}"
+
+
+def _twins(results: Mapping[str, Any]) -> str:
+    """Return the scores of pairs: right before and after an edit of the scene."""
+    twins = results.get("twins")
+    if not twins:
+        return ""
+    rows = [["**this run**", *_pair_cells(twins)]]
+    interval = twins["pairs"]["interval"]
+    rows.append(["95 % interval", _bounds(interval and interval["macro"]), *[""] * (len(TASKS) + 2)])
+    rows += [[f"this model, {_AUDITS[name]}", *_pair_cells(table)] for name, table in twins["audits"].items()]
+    rows += [[_REFERENCES[name], *_pair_cells(table)] for name, table in twins["blind"].items()]
+    text = (
+        "A `changes` pair is a question about a video and about the same walk after an edit of the scene that changes "
+        "the answer; it scores what its worse answer scores. A `keeps` pair is the same question with an edit that "
+        "leaves the answer as it was; it counts only where the `changes` pair of that question does. Who doesn't look "
+        "gives one answer to both videos and gets no pair of letters right."
+    )
+    counts = {name: twins[name]["n"] for name in ("changes", "keeps") if name in twins}
+    text += " Pairs: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()) + "."
+    header = ["", "Pairs", *(task.title for task in TASKS), "Changes", "Keeps"]
+    return f"## Pairs of videos\n\n{text}\n\n{table(header, rows)}"
+
+
+def _pair_cells(twins: Mapping[str, Any] | None) -> list[str]:
+    if twins is None:
+        return ["–"] * (len(TASKS) + 3)
+    ends = [f"{twins[name]['macro']:.1f}" if name in twins else "–" for name in ("changes", "keeps")]
+    return [*_cells(twins["pairs"]["macro"], twins["pairs"]["tasks"]), *ends]
 
 
 def _cells(overall: float, tasks: Mapping[str, Any], bold: bool = False) -> list[str]:

@@ -21,6 +21,7 @@ from ocr_hf.vsi_bench.references import published_rows, reference_rows
 from ocr_hf.vsi_bench.report import render_report
 from ocr_hf.vsi_bench.scoring import Scored, score_answers
 from ocr_hf.vsi_bench.summary import summarize
+from ocr_hf.vsi_bench.twin_scores import blind_tables, twin_table
 
 FORMAT_VERSION = 1
 VSI_BENCH_SIZE = 5130
@@ -80,6 +81,7 @@ def write_results(
         "published": published_rows() if _is_full_vsi_bench(rows) else [],
         "audits": {audit: _audit(audit, scored, config) for audit in asked if audit != VANILLA},
         "query_lock": _query_lock(scored, answers, config),
+        **_twins(scored, config),
         "settings": dict(settings),
     }
     with replacing(out / "predictions.parquet") as temporary:
@@ -108,11 +110,33 @@ def score_predictions(
         "published": published_rows() if _is_full_vsi_bench(rows) else [],
         "audits": {},
         "query_lock": None,
+        **_twins({VANILLA: _in_order(rows, run, scored)}, config),
         "settings": dict(settings),
     }
     out.mkdir(parents=True, exist_ok=True)
     _write_report(out, results)
     return results
+
+
+def _twins(scored: Mapping[str, tuple[list[Row], Scored]], config: EvalConfig) -> dict[str, Any]:
+    """Return the scores of twins, plain, under audits and without looking; nothing where none were asked."""
+    rows, plain = scored[VANILLA]
+    if not rows or "video" not in rows[0]:
+        return {}
+    audited = {
+        audit: twin_table(part, found.scores, config.draws, config.seed)
+        for audit, (part, found) in scored.items()
+        if audit != VANILLA
+    }
+    table = twin_table(rows, plain.scores, config.draws, config.seed)
+    return {"twins": table and {**table, "audits": audited, "blind": blind_tables(rows)}}
+
+
+def _in_order(rows: Sequence[Row], run: Run, scored: Scored) -> tuple[list[Row], Scored]:
+    """Return rows in the order in which a run answers them, and their scores."""
+    by_id = {str(row["id"]): row for row in rows}
+    places = [place for place, name in enumerate(run.ids or ()) if str(name) in by_id]
+    return [by_id[str(run.ids[place])] for place in places], scored.take(places)
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:

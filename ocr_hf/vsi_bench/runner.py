@@ -24,7 +24,7 @@ from ocr_hf.data.video import VideoError
 from ocr_hf.vsi_bench.answers import AnswerLog, read_answers
 from ocr_hf.vsi_bench.archives import ArchiveError
 from ocr_hf.vsi_bench.audits import VANILLA, check_audits
-from ocr_hf.vsi_bench.benchmark import Benchmark, Row, take
+from ocr_hf.vsi_bench.benchmark import Benchmark, Row
 from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.harness import Harness, Prepared
 from ocr_hf.vsi_bench.open_benchmark import open_benchmark
@@ -72,9 +72,9 @@ def run_evaluation(
         raise ValueError("a run needs a model and data; give --model and --data, or --predictions to score a file")
     out = Path(out)
     processes = current_processes()
-    benchmark = open_benchmark(config.data, config.data_revision)
+    benchmark = open_benchmark(config.data, config.data_revision, config.split)
     config = replace(config, audit=check_audits(config.audit, benchmark.knows_objects, benchmark.name))
-    rows = take(benchmark.select(config.split), config.limit)
+    rows = benchmark.take(config.split, config.limit)
     if config.on_bad_video == "stop":
         # Before the model is loaded: a missing archive should not show after hours of answers
         check_videos(benchmark, rows)

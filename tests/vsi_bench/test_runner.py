@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,6 @@ import torch
 
 from ocr_hf.data.video import read_frames, uniform_indices
 from ocr_hf.vsi_bench.answers import AnswerLog, read_answers
-from ocr_hf.vsi_bench.benchmark import take
 from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.harness import Harness
 from ocr_hf.vsi_bench.open_benchmark import open_benchmark
@@ -272,14 +272,14 @@ def test_thinking_prompt_reads_answer_tags(lively_model, make_vsi_bench, tmp_pat
     assert "not comparable with official scores" in (tmp_path / "out" / "report.md").read_text()
 
 
-def test_limit_spreads_over_the_tasks() -> None:
-    rows = questions()
-    assert [row["question_type"] for row in take(rows, 10)] == sorted(
+def test_limit_spreads_over_the_tasks(make_vsi_bench) -> None:
+    rows, take = questions(), partial(open_benchmark(str(make_vsi_bench())).take, "full")
+    assert [row["question_type"] for row in take(10)] == sorted(
         {row["question_type"] for row in rows}, key=list(dict.fromkeys(r["question_type"] for r in rows)).index
     )
-    assert take(rows, None) == rows and take(rows, 99) == rows and take(rows, 1) == rows[:1]
+    assert take(None) == rows and take(99) == rows and take(1) == rows[:1]
     with pytest.raises(ValueError, match="limit is 0"):
-        take(rows, 0)
+        take(0)
 
 
 def test_answer_log_survives_torn_lines_and_names_bad_ones(tmp_path) -> None:
