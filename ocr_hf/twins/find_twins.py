@@ -138,13 +138,15 @@ def find_twins(
 
 @dataclass(frozen=True, eq=False)
 class _Draft:
-    """A copy that is being put together. shot : a guess until `filmed`"""
+    """A copy that is being put together.
+
+    shot : a guess until `filmed`; touched : labels of what is not as in the vanilla scene
+    """
 
     edits: tuple[SceneEdit, ...]
     shot: Shot
-    touched: frozenset[int] = frozenset()
+    touched: frozenset[str] = frozenset()
     filmed: bool = False
-    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ class _Search:
         self.films = 0
         self.filmed: list[_Draft] = []
         self._asked: dict[str, list[Asked]] = {}
-        self._tried: dict[str, list[tuple[Proposal, Shot, frozenset[int]]]] = {}
+        self._tried: dict[str, list[tuple[Proposal, Shot, frozenset[str]]]] = {}
 
     def run(self) -> None:
         """Plan, film, and where the film shows otherwise plan what is missing once more."""
@@ -226,21 +228,20 @@ class _Search:
             self._asked[task] = [found[i] for i in rng.permutation(len(found))]
         return self._asked[task]
 
-    def _named(self, asked: Asked) -> frozenset[int]:
-        """Return the ids of all instances of what a question names."""
-        categories = self.vanilla.inventory.categories
-        return frozenset(item.id for label in asked[1] for item in categories[label])
-
     def _holds(self, plan: _Plan, drafts: Sequence[_Draft]) -> bool:
         changed, kept = drafts[plan.changed], drafts[plan.kept]
         return relation(plan.asked, self.vanilla, changed.shot) == CHANGES and self._keeps(plan.asked, kept)
 
     def _keeps(self, asked: Asked, draft: _Draft) -> bool:
-        return relation(asked, self.vanilla, draft.shot) == KEEPS and not draft.touched & self._named(asked)
+        return relation(asked, self.vanilla, draft.shot) == KEEPS and not draft.touched.intersection(asked[1])
 
-    def _proposals(self, task: str) -> Iterable[tuple[Proposal, Shot, frozenset[int]]]:
-        """Return edits for a task with guesses of what they show; made once."""
-        kind = task if task in ("object_counting", "object_size_estimation", ROOM_SIZE) else "places"
+    def _proposals(self, task: str) -> list[tuple[Proposal, Shot, frozenset[str]]]:
+        """Return edits for a task with guesses of what they show and the labels that they touch."""
+        if task in ("object_abs_distance", "object_rel_distance"):
+            return self._of_kind("places") + self._of_kind("object_size_estimation")
+        return self._of_kind(task if task in ("object_counting", "object_size_estimation") else "places")
+
+    def _of_kind(self, kind: str) -> list[tuple[Proposal, Shot, frozenset[str]]]:
         if kind not in self._tried:
             rng = generator(self.seed, "twin edits", self.vanilla.scene.name, kind)
             self._tried[kind] = [
@@ -249,8 +250,10 @@ class _Search:
             ]
         return self._tried[kind]
 
-    def _touched(self, scene: Scene) -> frozenset[int]:
-        return frozenset(changed_objects(self.vanilla.scene, scene))
+    def _touched(self, scene: Scene) -> frozenset[str]:
+        before, after = self.vanilla.scene, scene
+        changed = set(changed_objects(before, after))
+        return frozenset(item.label for each in (before, after) for item in each.objects if item.id in changed)
 
     def _plan(
         self, drafts: list[_Draft], kept: list[_Plan], tasks: list[str], failed: set
@@ -297,7 +300,7 @@ class _Search:
             changed = [
                 asked
                 for asked in self._questions(task)
-                if self._named(asked) & touched and relation(asked, self.vanilla, shot) == CHANGES
+                if touched.intersection(asked[1]) and relation(asked, self.vanilla, shot) == CHANGES
             ]
             if not changed:
                 continue
@@ -314,7 +317,7 @@ class _Search:
                         return tried, plan
         return None
 
-    def _merged(self, draft: _Draft, proposal: Proposal, shot: Shot, touched: frozenset[int]) -> _Draft | None:
+    def _merged(self, draft: _Draft, proposal: Proposal, shot: Shot, touched: frozenset[str]) -> _Draft | None:
         """Return a copy with further edits, None where they don't go together."""
         if not draft.edits:
             return _Draft(proposal.edits, shot, touched)

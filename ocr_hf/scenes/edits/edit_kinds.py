@@ -66,7 +66,7 @@ def edit_scene(scene: EditedScene, kind: str, ids: tuple[int, ...], parameters: 
         return _scale(scene, item, np.array(parameters["factors"]))
     center, turn = item.box.center, np.eye(3)
     if kind == "move":
-        target = center + parameters["offset"]
+        target, turn = center + parameters["offset"], turn_about_z(np.deg2rad(parameters.get("degrees", 0.0)))
     else:
         target, turn = center, turn_about_z(np.deg2rad(parameters["degrees"]))
     return _carry(scene, {item.id: (center, target, turn)})

@@ -22,7 +22,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "restore": (),
 }
 """Kind of edit -> the parameters that it must have."""
-OPTIONAL: dict[str, tuple[str, ...]] = {"replace": ("label",)}
+OPTIONAL: dict[str, tuple[str, ...]] = {"replace": ("label",), "move": ("degrees",)}
 KINDS = tuple(REQUIRED)
 """Every kind of edit; `restore` takes back a remove, replace, warp, recolor or add."""
 

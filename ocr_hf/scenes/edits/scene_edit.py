@@ -23,10 +23,11 @@ class SceneEdit:
     Args:
         kind: move, rotate, scale, remove, swap, replace, warp, recolor, add or restore.
         objects: id of the object; of both for swap; for add a free id, which the new object gets.
-        parameters: move: `offset` (2,) or (3,) metres along world x, y, z. rotate: `degrees` about the vertical through
-            the box's centre. scale: `factors`, one or (3,) along the box's axes. replace: `seed` and, for another
-            category, `label`. warp: `amplitude` as share of the box's diagonal, `seed`. recolor: `color` (3,) sRGB.
-            add: `label` and `seed` of a model, `position` (3,) metres of its base's middle, `degrees` as for rotate.
+        parameters: move: `offset` (2,) or (3,) metres along world x, y, z; to turn it as well, `degrees`. rotate:
+            `degrees` about the vertical through the box's centre. scale: `factors`, one or (3,) along the box's axes.
+            replace: `seed` and, for another category, `label`. warp: `amplitude` as share of the box's diagonal and
+            `seed`. recolor: `color` (3,) sRGB. add: `label` and `seed` of a model, `position` (3,) metres of its base's
+            middle, `degrees` as for rotate.
 
     Raises:
         ValueError: the kind is unknown, or objects or parameters don't suit it.
@@ -89,7 +90,12 @@ class SceneEdit:
             ValueError: this is a `restore`, which has none.
         """
         if self.kind == "move":
-            return SceneEdit("move", self.objects, {"offset": tuple(-value for value in self.parameters["offset"])})
+            # Only what was given: -0.0 degrees would be another edit than none.
+            back = {
+                name: tuple(-v for v in value) if name == "offset" else -value
+                for name, value in self.parameters.items()
+            }
+            return SceneEdit("move", self.objects, back)
         if self.kind == "rotate":
             return SceneEdit("rotate", self.objects, {"degrees": -self.parameters["degrees"]})
         if self.kind == "scale":
