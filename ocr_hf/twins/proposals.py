@@ -17,6 +17,7 @@ from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.questions.inventory import Inventory
 from ocr_hf.scenes.edits.carriers import base_center, chain, floor_below, low_high
 from ocr_hf.scenes.edits.edited_scene import EditedScene, edited_scene
+from ocr_hf.scenes.edits.extended_plan import free_strips
 from ocr_hf.scenes.edits.replacements import MAKERS, make_model
 from ocr_hf.scenes.edits.sample_edit import STANDING, add_edit
 from ocr_hf.scenes.edits.scene_edit import SceneEdit
@@ -28,6 +29,10 @@ from ocr_hf.video.read import uniform_indices
 
 SHRINK, STRETCH = (0.36, 0.47), (2.1, 2.6)
 """Factors of the longest edge that leave neither answer within half of the other."""
+LARGER_AREA = (2.1, 2.5)
+"""Factors of the floor's area, of which neither leaves one answer within half of the other."""
+ROOM_TRIES = 16
+MOST_LONGER_M = 8.0
 MOST_ADDED = 5
 PLACES = 150
 """Places on the floor and on tops that are looked at for what is moved or added."""
@@ -73,6 +78,8 @@ class Proposer:
             return self._counts(rng)
         if task == "object_size_estimation":
             return self._sizes(rng)
+        if task == "room_size_estimation":
+            return self._rooms(rng)
         return self._places(rng)
 
     def _counts(self, rng: np.random.Generator) -> Iterator[Proposal]:
@@ -132,6 +139,44 @@ class Proposer:
                 if found is not None:
                     yield found
                     break
+
+    def _rooms(self, rng: np.random.Generator) -> Iterator[Proposal]:
+        """Yield longer homes, in both directions where that works: rooms stay less like corridors."""
+        # Not all tries one way, then the other: half of them of each give both a chance early.
+        for number in range(ROOM_TRIES):
+            parts = 2 if number % 2 == 0 else 1
+            wanted = float(rng.uniform(*LARGER_AREA)) ** (1.0 / parts)
+            found: Proposal | None = Proposal((), self.scene)
+            turn = float(np.degrees(self._wall_yaw(rng)))
+            for part in range(parts):
+                found = None if found is None else self._longer(found, turn + 90.0 * part, wanted, rng)
+            if found is not None:
+                yield found
+
+    def _wall_yaw(self, rng: np.random.Generator) -> float:
+        if not self.scene.rooms:
+            return 0.0
+        polygon = pick(rng, self.scene.rooms).polygon
+        edge = pick(rng, np.roll(polygon, -1, axis=0) - polygon)
+        return float(np.arctan2(edge[1], edge[0]))
+
+    def _longer(self, before: Proposal, degrees: float, factor: float, rng: np.random.Generator) -> Proposal | None:
+        """Return a proposal with one extension more, by which the floor becomes `factor` times as large."""
+        strips = free_strips(before.scene, degrees, empty=False)
+        if not strips:
+            return None
+        at = float(rng.uniform(*pick(rng, strips)))
+        outwards = np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
+        across = np.array([-outwards[1], outwards[0]])
+        plane = shapely.LineString([at * outwards - 1e3 * across, at * outwards + 1e3 * across])
+        floors = [shapely.Polygon(room.polygon) for room in before.scene.rooms]
+        width = sum(floor.intersection(plane).length for floor in floors)
+        if width <= 0.0:
+            return None
+        by = round((factor - 1.0) * sum(floor.area for floor in floors) / width, 3)
+        if by > MOST_LONGER_M:
+            return None
+        return self._also(before, SceneEdit("extend", (), {"degrees": degrees, "at": at, "by": by}))
 
     def _places(self, rng: np.random.Generator) -> Iterator[Proposal]:
         """Yield swaps and moves of things whose category has one instance, no two in a row of the same thing."""
