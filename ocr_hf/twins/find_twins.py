@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, islice, permutations
 
@@ -27,6 +27,8 @@ from ocr_hf.vsi_bench.tasks import TASKS
 
 TASK_LEVELS = {task.name: task.levels for task in TASKS}
 ROOM_SIZE = "room_size_estimation"
+OWN_EDITS = ("object_counting", "object_size_estimation", ROOM_SIZE)
+"""Tasks with edits of their own; those of the others change places."""
 MOST_FILMS = 4
 """Edited scenes that are filmed for one clip at most."""
 MOST_PROPOSALS = 24
@@ -158,6 +160,10 @@ class _Plan:
     kept: int
 
 
+_Idea = tuple[Proposal, Shot, frozenset[str]]
+"""Edits, the guess of what they show, and the labels of what they touch."""
+
+
 class _Search:
     def __init__(
         self,
@@ -175,7 +181,7 @@ class _Search:
         self.films = 0
         self.filmed: list[_Draft] = []
         self._asked: dict[str, list[Asked]] = {}
-        self._tried: dict[str, list[tuple[Proposal, Shot, frozenset[str]]]] = {}
+        self._ideas: dict[str, tuple[list[_Idea], Iterator[Proposal]]] = {}
 
     def run(self) -> None:
         """Plan, film, and where the film shows otherwise plan what is missing once more."""
@@ -240,20 +246,27 @@ class _Search:
     def _keeps(self, asked: Asked, draft: _Draft) -> bool:
         return relation(asked, self.vanilla, draft.shot) == KEEPS and not draft.touched.intersection(asked[1])
 
-    def _proposals(self, task: str) -> list[tuple[Proposal, Shot, frozenset[str]]]:
-        """Return edits for a task with guesses of what they show and the labels that they touch."""
+    def _proposals(self, task: str) -> Iterator[_Idea]:
+        """Yield edits for a task with guesses of what they show and the labels that they touch."""
         if task in ("object_abs_distance", "object_rel_distance"):
-            return self._of_kind("places") + self._of_kind("object_size_estimation")
-        return self._of_kind(task if task in ("object_counting", "object_size_estimation", ROOM_SIZE) else "places")
+            yield from self._of_kind("places")
+            yield from self._of_kind("object_size_estimation")
+        else:
+            yield from self._of_kind(task if task in OWN_EDITS else "places")
 
-    def _of_kind(self, kind: str) -> list[tuple[Proposal, Shot, frozenset[str]]]:
-        if kind not in self._tried:
+    def _of_kind(self, kind: str) -> Iterator[_Idea]:
+        """Yield what was proposed before, then more: proposals are dear, and several tasks try the same ones."""
+        if kind not in self._ideas:
             rng = generator(self.seed, "twin edits", self.vanilla.scene.name, kind)
-            self._tried[kind] = [
-                (found, self.vanilla.with_edits(found.scene), self._touched(found.scene))
-                for found in islice(self.proposer.for_task(kind, rng), MOST_PROPOSALS)
-            ]
-        return self._tried[kind]
+            self._ideas[kind] = ([], islice(self.proposer.for_task(kind, rng), MOST_PROPOSALS))
+        known, more = self._ideas[kind]
+        for number in range(MOST_PROPOSALS):
+            if number == len(known):
+                found = next(more, None)
+                if found is None:
+                    return
+                known.append((found, self.vanilla.with_edits(found.scene), self._touched(found.scene)))
+            yield known[number]
 
     def _touched(self, scene: Scene) -> frozenset[str]:
         before, after = self.vanilla.scene, scene

@@ -38,6 +38,7 @@ class EditedScene(Scene):
     first : the scene before all edits
     before : the scene before the last edit
     carriers : object id -> id of what it stands on or in, removed objects included
+    lamps : for each light of the first scene the id of the object that gives it, None where there is none
     removed : groups of removed objects; the first of each was named, the others stood on it
     extended : how the home was made longer, in order
     """
@@ -45,6 +46,7 @@ class EditedScene(Scene):
     first: Scene
     before: Scene
     carriers: Mapping[int, int]
+    lamps: tuple[int | None, ...]
     removed: tuple[tuple[SceneObject, ...], ...] = ()
     extended: tuple[Extension, ...] = ()
 
@@ -53,9 +55,11 @@ def edited_scene(scene: Scene) -> EditedScene:
     """Return a scene ready to be edited: itself, or with what stands on what found."""
     if isinstance(scene, EditedScene):
         # After `replace(scene, rooms=...)` by hand there is no way back past that change: memory starts anew.
-        return scene if _only_edited(scene) else replace(scene, first=scene, before=scene, extended=())
+        if _only_edited(scene):
+            return scene
+        return replace(scene, first=scene, before=scene, extended=(), lamps=_find_lamps(scene))
     known = {item.name: getattr(scene, item.name) for item in fields(Scene)}
-    return EditedScene(**known, first=scene, before=scene, carriers=find_carriers(scene))
+    return EditedScene(**known, first=scene, before=scene, carriers=find_carriers(scene), lamps=_find_lamps(scene))
 
 
 def shell_of(scene: EditedScene) -> Scene | Extension:
@@ -119,22 +123,28 @@ def _beyond(light: Light, extensions: Iterable[Extension]) -> Light:
     return light
 
 
-def _lights(scene: EditedScene, objects: Mapping[int, SceneObject]) -> tuple[Light, ...]:
-    """Return the lights of the first scene where their lamps are now; one whose lamp is gone is out."""
-    lights, first = [], scene.first
-    for light in first.lights:
+def _find_lamps(scene: Scene) -> tuple[int | None, ...]:
+    lamps: list[int | None] = []
+    for light in scene.lights:
         near = [
-            item
-            for item in first.objects
+            (float(item.box.size.prod()), item.id)
+            for item in scene.objects
             if (np.abs(item.box.to_local(light.position)) <= item.box.size / 2.0 + LIT_M).all()
         ]
-        if not near:
+        lamps.append(min(near)[1] if near else None)
+    return tuple(lamps)
+
+
+def _lights(scene: EditedScene, objects: Mapping[int, SceneObject]) -> tuple[Light, ...]:
+    """Return the lights of the first scene where their lamps are now; one whose lamp is gone is out."""
+    lights = []
+    for light, lamp in zip(scene.first.lights, scene.lamps, strict=True):
+        if lamp is None:
             lights.append(_beyond(light, scene.extended))
             continue
-        lamp = min(near, key=lambda item: (float(item.box.size.prod()), item.id))
-        now = objects.get(lamp.id)
-        if now is lamp:
+        then, now = scene.first.object(lamp), objects.get(lamp)
+        if now is then:
             lights.append(light)
-        elif now is not None and now.label == lamp.label:
+        elif now is not None and now.label == then.label:
             lights.append(replace(light, position=place_now(now, light.position)))
     return tuple(lights)
