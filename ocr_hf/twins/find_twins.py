@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, islice
+from itertools import combinations, islice, permutations
 
 import numpy as np
 
@@ -27,6 +27,8 @@ from ocr_hf.vsi_bench.tasks import TASKS
 
 TASK_LEVELS = {task.name: task.levels for task in TASKS}
 ROOM_SIZE = "room_size_estimation"
+OWN_EDITS = ("object_counting", "object_size_estimation", ROOM_SIZE)
+"""Tasks with edits of their own; those of the others change places."""
 MOST_FILMS = 4
 """Edited scenes that are filmed for one clip at most."""
 MOST_PROPOSALS = 24
@@ -138,13 +140,15 @@ def find_twins(
 
 @dataclass(frozen=True, eq=False)
 class _Draft:
-    """A copy that is being put together. shot : a guess until `filmed`"""
+    """A copy that is being put together.
+
+    shot : a guess until `filmed`; touched : labels of what is not as in the vanilla scene
+    """
 
     edits: tuple[SceneEdit, ...]
     shot: Shot
-    touched: frozenset[int] = frozenset()
+    touched: frozenset[str] = frozenset()
     filmed: bool = False
-    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,10 @@ class _Plan:
     asked: Asked
     changed: int
     kept: int
+
+
+_Idea = tuple[Proposal, Shot, frozenset[str]]
+"""Edits, the guess of what they show, and the labels of what they touch."""
 
 
 class _Search:
@@ -173,28 +181,33 @@ class _Search:
         self.films = 0
         self.filmed: list[_Draft] = []
         self._asked: dict[str, list[Asked]] = {}
-        self._tried: dict[str, list[tuple[Proposal, Shot, frozenset[int]]]] = {}
+        self._ideas: dict[str, tuple[list[_Idea], Iterator[Proposal]]] = {}
 
     def run(self) -> None:
         """Plan, film, and where the film shows otherwise plan what is missing once more."""
-        start = _Draft((), self.vanilla, filmed=True)
-        drafts = [start, start]
+        drafts = [_Draft((), self.vanilla, filmed=True)] * self.copies
         failed: set[tuple[Asked, tuple[SceneEdit, ...]]] = set()
         while self.films < MOST_FILMS:
-            achieved = [self._task(plan.asked) for plan in self._best(drafts)]
-            missing = [task for task in self.tasks if task not in achieved][: self.questions * 2]
+            done = self._best(drafts)
+            achieved = [self._task(plan.asked) for plan in done]
+            missing = [task for task in self.tasks if task not in achieved]
             if len(achieved) >= self.questions or not missing:
                 break
-            drafts, planned = self._plan(drafts, self._best(drafts), missing, failed)
+            drafts, planned = self._plan(drafts, done, missing, failed)
             drafts = self._with_control(drafts, planned)
-            fresh = [draft for draft in drafts if not draft.filmed]
-            if not fresh or not planned or self.films + len(fresh) > MOST_FILMS:
+            fresh = sum(not draft.filmed for draft in drafts)
+            if not fresh or self.films + fresh > MOST_FILMS:
                 break
             drafts = [draft if draft.filmed else self._film(draft) for draft in drafts]
             for plan in planned:
                 if not self._holds(plan, drafts):
                     failed.add((plan.asked, drafts[plan.changed].edits))
                     self.skipped[f"{self._task(plan.asked)}: the film of an edit shows otherwise"] += 1
+
+    @property
+    def copies(self) -> int:
+        """How many edited videos the clip may have: one more where another size of the room is aimed at."""
+        return 3 if ROOM_SIZE in self.tasks[: self.questions] else 2
 
     def _film(self, draft: _Draft) -> _Draft:
         self.films += 1
@@ -226,31 +239,39 @@ class _Search:
             self._asked[task] = [found[i] for i in rng.permutation(len(found))]
         return self._asked[task]
 
-    def _named(self, asked: Asked) -> frozenset[int]:
-        """Return the ids of all instances of what a question names."""
-        categories = self.vanilla.inventory.categories
-        return frozenset(item.id for label in asked[1] for item in categories[label])
-
     def _holds(self, plan: _Plan, drafts: Sequence[_Draft]) -> bool:
         changed, kept = drafts[plan.changed], drafts[plan.kept]
         return relation(plan.asked, self.vanilla, changed.shot) == CHANGES and self._keeps(plan.asked, kept)
 
     def _keeps(self, asked: Asked, draft: _Draft) -> bool:
-        return relation(asked, self.vanilla, draft.shot) == KEEPS and not draft.touched & self._named(asked)
+        return relation(asked, self.vanilla, draft.shot) == KEEPS and not draft.touched.intersection(asked[1])
 
-    def _proposals(self, task: str) -> Iterable[tuple[Proposal, Shot, frozenset[int]]]:
-        """Return edits for a task with guesses of what they show; made once."""
-        kind = task if task in ("object_counting", "object_size_estimation", ROOM_SIZE) else "places"
-        if kind not in self._tried:
+    def _proposals(self, task: str) -> Iterator[_Idea]:
+        """Yield edits for a task with guesses of what they show and the labels that they touch."""
+        if task in ("object_abs_distance", "object_rel_distance"):
+            yield from self._of_kind("places")
+            yield from self._of_kind("object_size_estimation")
+        else:
+            yield from self._of_kind(task if task in OWN_EDITS else "places")
+
+    def _of_kind(self, kind: str) -> Iterator[_Idea]:
+        """Yield what was proposed before, then more: proposals are dear, and several tasks try the same ones."""
+        if kind not in self._ideas:
             rng = generator(self.seed, "twin edits", self.vanilla.scene.name, kind)
-            self._tried[kind] = [
-                (found, self.vanilla.with_edits(found.scene), self._touched(found.scene))
-                for found in islice(self.proposer.for_task(kind, rng), MOST_PROPOSALS)
-            ]
-        return self._tried[kind]
+            self._ideas[kind] = ([], islice(self.proposer.for_task(kind, rng), MOST_PROPOSALS))
+        known, more = self._ideas[kind]
+        for number in range(MOST_PROPOSALS):
+            if number == len(known):
+                found = next(more, None)
+                if found is None:
+                    return
+                known.append((found, self.vanilla.with_edits(found.scene), self._touched(found.scene)))
+            yield known[number]
 
-    def _touched(self, scene: Scene) -> frozenset[int]:
-        return frozenset(changed_objects(self.vanilla.scene, scene))
+    def _touched(self, scene: Scene) -> frozenset[str]:
+        before, after = self.vanilla.scene, scene
+        changed = set(changed_objects(before, after))
+        return frozenset(item.label for each in (before, after) for item in each.objects if item.id in changed)
 
     def _plan(
         self, drafts: list[_Draft], kept: list[_Plan], tasks: list[str], failed: set
@@ -281,13 +302,21 @@ class _Search:
         self, task: str, drafts: list[_Draft], order: list[int], failed: set
     ) -> tuple[list[_Draft], _Plan] | None:
         for i in order:
-            if not drafts[i].edits:
-                continue
-            for asked in self._questions(task):
-                plan = _Plan(asked, i, 1 - i)
-                if (asked, drafts[i].edits) not in failed and self._holds(plan, drafts):
-                    return drafts, plan
+            if drafts[i].edits:
+                for asked in self._questions(task):
+                    plan = self._kept_plan(asked, i, drafts, failed)
+                    if plan is not None:
+                        return drafts, plan
         return None
+
+    def _kept_plan(self, asked: Asked, changed: int, drafts: list[_Draft], failed: set) -> _Plan | None:
+        """Return the plan of a question whose answer this copy changes, with a copy that keeps it, if there is one."""
+        if (asked, drafts[changed].edits) in failed:
+            return None
+        # First a copy that is another for some reason already
+        others = sorted((k for k in range(len(drafts)) if k != changed), key=lambda k: not drafts[k].edits)
+        plans = (_Plan(asked, changed, k) for k in others)
+        return next((plan for plan in plans if self._holds(plan, drafts)), None)
 
     def _by_new_edits(
         self, task: str, drafts: list[_Draft], order: list[int], plans: list[_Plan], failed: set
@@ -297,11 +326,10 @@ class _Search:
             changed = [
                 asked
                 for asked in self._questions(task)
-                if self._named(asked) & touched and relation(asked, self.vanilla, shot) == CHANGES
+                if (task == ROOM_SIZE or touched.intersection(asked[1]))
+                and relation(asked, self.vanilla, shot) == CHANGES
             ]
-            if not changed:
-                continue
-            for i in order:
+            for i in order if changed else ():
                 merged = self._merged(drafts[i], proposal, shot, touched)
                 if merged is None:
                     continue
@@ -309,12 +337,12 @@ class _Search:
                 if not all(self._holds(plan, tried) for plan in plans):
                     continue
                 for asked in changed:
-                    plan = _Plan(asked, i, 1 - i)
-                    if (asked, merged.edits) not in failed and self._holds(plan, tried):
+                    plan = self._kept_plan(asked, i, tried, failed)
+                    if plan is not None:
                         return tried, plan
         return None
 
-    def _merged(self, draft: _Draft, proposal: Proposal, shot: Shot, touched: frozenset[int]) -> _Draft | None:
+    def _merged(self, draft: _Draft, proposal: Proposal, shot: Shot, touched: frozenset[str]) -> _Draft | None:
         """Return a copy with further edits, None where they don't go together."""
         if not draft.edits:
             return _Draft(proposal.edits, shot, touched)
@@ -329,13 +357,13 @@ class _Search:
         return _Draft((*draft.edits, *proposal.edits), draft.shot.with_edits(scene), self._touched(scene))
 
     def _with_control(self, drafts: list[_Draft], plans: list[_Plan]) -> list[_Draft]:
-        """Give a copy that changes nothing an edit of the same kind elsewhere."""
-        if not plans:
-            return drafts
-        empty = [i for i, draft in enumerate(drafts) if not draft.edits]
-        for i in empty:
-            for proposal, shot, touched in self._proposals(self._task(plans[0].asked)):
-                tried = [_Draft(proposal.edits, shot, touched) if k == i else draft for k, draft in enumerate(drafts)]
+        """Give each copy that is to keep an answer, and changes none, an edit of the same kind elsewhere."""
+        for keeper in sorted({plan.kept for plan in plans if not drafts[plan.kept].edits}):
+            task = next(self._task(plan.asked) for plan in plans if plan.kept == keeper)
+            # Only an extension is like an extension, and it would keep no room's size.
+            for proposal, shot, touched in self._proposals("places" if task == ROOM_SIZE else task):
+                tried = list(drafts)
+                tried[keeper] = _Draft(proposal.edits, shot, touched)
                 if all(self._holds(plan, tried) for plan in plans):
                     drafts = tried
                     break
@@ -344,24 +372,19 @@ class _Search:
     def _best(self, drafts: Sequence[_Draft]) -> list[_Plan]:
         """Return for these copies as many questions as are wanted, of different tasks, the most wanted first."""
         found: list[_Plan] = []
-        if any(not draft.edits for draft in drafts):
-            return found
         for task in self.tasks:
-            plan = self._find(task, drafts, found)
-            if plan is not None and len(found) < self.questions:
+            plan = self._find(task, drafts, found) if len(found) < self.questions else None
+            if plan is not None:
                 found.append(plan)
         return found
 
     def _find(self, task: str, drafts: Sequence[_Draft], before: list[_Plan]) -> _Plan | None:
         load = Counter(plan.changed for plan in before)
-        order = sorted(range(len(drafts)), key=lambda i: (load[i], i))
-        for i in order:
-            for k in order:
-                if i == k:
-                    continue
-                for asked in self._questions(task):
-                    if self._holds(_Plan(asked, i, k), drafts) and self._worded(asked, drafts[i], drafts[k]):
-                        return _Plan(asked, i, k)
+        order = sorted((i for i in range(len(drafts)) if drafts[i].edits), key=lambda i: (load[i], i))
+        for i, k in permutations(order, 2):
+            for asked in self._questions(task):
+                if self._holds(_Plan(asked, i, k), drafts) and self._worded(asked, drafts[i], drafts[k]):
+                    return _Plan(asked, i, k)
         return None
 
     def _worded(self, asked: Asked, changed: _Draft, kept: _Draft) -> list[Question]:
@@ -369,12 +392,13 @@ class _Search:
         return word_pair(asked, self.vanilla, changed.shot, kept.shot, dealer, self.seed)
 
     def result(self) -> Twins:
-        """Return the twins of the two copies that serve the most questions, of equally many the most wanted."""
+        """Return the twins of the copies that serve the most questions; of equally many the fewest copies."""
         best: tuple[list[_Plan], list[_Draft]] = ([], [])
-        for pair in combinations(self.filmed, 2):
-            plans = self._best(pair)
-            if len(plans) > len(best[0]):
-                best = (plans, list(pair))
+        for count in range(2, self.copies + 1):
+            for some in combinations(self.filmed, count):
+                plans = self._best(some)
+                if len(plans) > len(best[0]):
+                    best = (plans, list(some))
         plans, drafts = best
         dealer = LetterDealer(self.seed, self.vanilla.scene.name)
         twins = []

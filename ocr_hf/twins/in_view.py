@@ -8,8 +8,8 @@ import numpy as np
 
 from ocr_hf.geometry.boxes import OrientedBox
 
-CONE_DEG = 21.0
-"""Half of about the least vertical field of view among the planned cameras: whatever the lens, this is in the picture."""
+CONE_DEG = 28.0
+"""Half of a common vertical field of view: what is this near to the middle of the picture is probably in it."""
 NEAR_M, FAR_M = 0.6, 5.0
 
 

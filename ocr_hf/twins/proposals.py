@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+import shapely
 
+from ocr_hf.geometry.box_overlap import penetration_m
+from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.questions.inventory import Inventory
-from ocr_hf.scenes.edits.carriers import base_center, floor_below, low_high
+from ocr_hf.scenes.edits.carriers import base_center, chain, floor_below, low_high
 from ocr_hf.scenes.edits.edited_scene import EditedScene, edited_scene
-from ocr_hf.scenes.edits.replacements import make_model
+from ocr_hf.scenes.edits.extended_plan import free_strips
+from ocr_hf.scenes.edits.replacements import MAKERS, make_model
 from ocr_hf.scenes.edits.sample_edit import STANDING, add_edit
 from ocr_hf.scenes.edits.scene_edit import SceneEdit
 from ocr_hf.scenes.randomness import pick
@@ -25,13 +29,18 @@ from ocr_hf.video.read import uniform_indices
 
 SHRINK, STRETCH = (0.36, 0.47), (2.1, 2.6)
 """Factors of the longest edge that leave neither answer within half of the other."""
+LARGER_AREA = (2.1, 2.5)
+"""Factors of the floor's area, of which neither leaves one answer within half of the other."""
+ROOM_TRIES = 16
+MOST_LONGER_M = 8.0
 MOST_ADDED = 5
-ADD_TRIES = 60
-"""Places tried for each thing that is added."""
-PLACES = 40
+PLACES = 150
 """Places on the floor and on tops that are looked at for what is moved or added."""
-SWAPS, MOVES = 8, 8
+WALL_GAP_M = 0.02
+SWAPS, EXCHANGES, MOVES = 10, 5, 10
 """Partners and places tried for each thing that may change places."""
+MODELS = 3
+"""Models tried for each exchange of categories."""
 MOST_PLACED = 3
 """Plausible changes of place of one thing that are kept."""
 
@@ -69,6 +78,8 @@ class Proposer:
             return self._counts(rng)
         if task == "object_size_estimation":
             return self._sizes(rng)
+        if task == "room_size_estimation":
+            return self._rooms(rng)
         return self._places(rng)
 
     def _counts(self, rng: np.random.Generator) -> Iterator[Proposal]:
@@ -98,20 +109,22 @@ class Proposer:
     def _added(
         self, label: str, items: tuple[SceneObject, ...], number: int, rng: np.random.Generator
     ) -> Proposal | None:
+        """Return a proposal with more of a category: added where there is room, else in the place of something else."""
         seed = int(rng.integers(2**31))
-        size = make_model(label, seed).size
+        model = make_model(label, seed)
+        size = np.round(model.size + 1e-3, 3)
         tops = [other for other in map(self._carrier, items) if other is not None]
-        scene, edits = self.scene, []
-        places = self._spots(size, tops if tops else None, ADD_TRIES * 2, rng)
-        for place in islice(places, ADD_TRIES * 2):
-            edit = add_edit(scene, label, seed, place, float(rng.uniform(0.0, 360.0)))
-            try:
-                scene = edited_scene(edit.apply(scene, camera_path=self.poses))
-            except ValueError:
-                continue
-            edits.append(edit)
-            if len(edits) == number:
-                return Proposal(tuple(edits), scene)
+        found = Proposal((), self.scene)
+        for place, yaw in self._spots(size, tops, rng):
+            found = self._also(found, add_edit(found.scene, label, seed, place, float(np.degrees(yaw)))) or found
+            if len(found.edits) == number:
+                return found
+        others = [item for item in self.inventory.objects if item.label != label]
+        for i in rng.permutation(len(others)):
+            edit = SceneEdit("replace", (others[i].id,), {"label": label, "seed": seed})
+            found = self._also(found, edit) or found
+            if len(found.edits) == number:
+                return found
         return None
 
     def _sizes(self, rng: np.random.Generator) -> Iterator[Proposal]:
@@ -127,6 +140,44 @@ class Proposer:
                     yield found
                     break
 
+    def _rooms(self, rng: np.random.Generator) -> Iterator[Proposal]:
+        """Yield longer homes, in both directions where that works: rooms stay less like corridors."""
+        # Not all tries one way, then the other: half of them of each give both a chance early.
+        for number in range(ROOM_TRIES):
+            parts = 2 if number % 2 == 0 else 1
+            wanted = float(rng.uniform(*LARGER_AREA)) ** (1.0 / parts)
+            found: Proposal | None = Proposal((), self.scene)
+            turn = float(np.degrees(self._wall_yaw(rng)))
+            for part in range(parts):
+                found = None if found is None else self._longer(found, turn + 90.0 * part, wanted, rng)
+            if found is not None:
+                yield found
+
+    def _wall_yaw(self, rng: np.random.Generator) -> float:
+        if not self.scene.rooms:
+            return 0.0
+        polygon = pick(rng, self.scene.rooms).polygon
+        edge = pick(rng, np.roll(polygon, -1, axis=0) - polygon)
+        return float(np.arctan2(edge[1], edge[0]))
+
+    def _longer(self, before: Proposal, degrees: float, factor: float, rng: np.random.Generator) -> Proposal | None:
+        """Return a proposal with one extension more, by which the floor becomes `factor` times as large."""
+        strips = free_strips(before.scene, degrees, empty=False)
+        if not strips:
+            return None
+        at = float(rng.uniform(*pick(rng, strips)))
+        outwards = np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
+        across = np.array([-outwards[1], outwards[0]])
+        plane = shapely.LineString([at * outwards - 1e3 * across, at * outwards + 1e3 * across])
+        floors = [shapely.Polygon(room.polygon) for room in before.scene.rooms]
+        width = sum(floor.intersection(plane).length for floor in floors)
+        if width <= 0.0:
+            return None
+        by = round((factor - 1.0) * sum(floor.area for floor in floors) / width, 3)
+        if by > MOST_LONGER_M:
+            return None
+        return self._also(before, SceneEdit("extend", (), {"degrees": degrees, "at": at, "by": by}))
+
     def _places(self, rng: np.random.Generator) -> Iterator[Proposal]:
         """Yield swaps and moves of things whose category has one instance, no two in a row of the same thing."""
         labels = [self.inventory.unique[i] for i in rng.permutation(len(self.inventory.unique))]
@@ -141,61 +192,111 @@ class Proposer:
             ways = left
 
     def _new_places(self, item: SceneObject, rng: np.random.Generator) -> Iterator[Proposal]:
-        partners = [other for other in self.inventory.objects if other.id != item.id]
-        swaps = [SceneEdit("swap", (item.id, partners[i].id)) for i in rng.permutation(len(partners))[:SWAPS]]
-        tops = (
-            None if self._carrier(item) is None else [other for other in self.inventory.objects if other.id != item.id]
-        )
-        moves = []
-        for place in islice(self._spots(item.box.size, tops, PLACES, rng), MOVES):
+        others = [other for other in self.inventory.objects if other.id != item.id]
+        ways: list[list[SceneEdit]] = [
+            [SceneEdit("swap", (item.id, others[i].id))] for i in rng.permutation(len(others))
+        ]
+        ways = ways[:SWAPS]
+        ways += [
+            self._exchanged(item, others[i], rng)
+            for i in rng.permutation(len(others))[:EXCHANGES]
+            for _ in range(MODELS)
+        ]
+        tops = others if self._carrier(item) is not None else []
+        for place, yaw in islice(self._spots(item.box.size, tops, rng, item.id), MOVES):
             offset = place - base_center(item.box)
-            # Not the height: rounded, it could sink by a hair into what it is to stand on.
-            offset[:2] = offset[:2].round(3)
-            moves.append(SceneEdit("move", (item.id,), {"offset": tuple(offset.tolist())}))
-        edits = swaps + moves
+            turn = float(np.degrees(yaw - np.arctan2(item.box.rotation[1, 0], item.box.rotation[0, 0])))
+            ways.append([SceneEdit("move", (item.id,), {"offset": tuple(offset.tolist()), "degrees": turn})])
         kept = 0
-        for i in rng.permutation(len(edits)):
-            found = self._apply([edits[i]])
+        for i in rng.permutation(len(ways)):
+            found = self._apply(ways[i]) if ways[i] else None
             if found is not None:
                 yield found
                 kept += 1
                 if kept == MOST_PLACED:
                     return
 
+    def _exchanged(self, one: SceneObject, other: SceneObject, rng: np.random.Generator) -> list[SceneEdit]:
+        """Return the edits by which two things take each other's category: in crowded rooms nothing else fits."""
+        stand_alike = (self._carrier(one) is None) == (self._carrier(other) is None)
+        if one.label == other.label or not {one.label, other.label} <= MAKERS.keys() or not stand_alike:
+            return []
+        seed = int(rng.integers(2**31))
+        return [
+            SceneEdit("replace", (item.id,), {"label": label, "seed": seed})
+            for item, label in ((one, other.label), (other, one.label))
+        ]
+
     def _spots(
-        self, size: np.ndarray, tops: list[SceneObject] | None, number: int, rng: np.random.Generator
-    ) -> Iterator[np.ndarray]:
-        """Yield places (3,) for the base of a thing of this size that the camera sees, on tops or on the floor."""
-        spots = []
-        for _ in range(number):
-            if tops is not None:
+        self, size: np.ndarray, tops: list[SceneObject], rng: np.random.Generator, own_id: int | None = None
+    ) -> Iterator[tuple[np.ndarray, float]]:
+        """Yield where a thing of this size (3,) has room and is seen: its base's middle (3,) and its yaw, radians.
+
+        tops : what it is to stand on, [] for the floor; own_id : of the thing, which is in nobody's way itself
+        """
+        spots, yaws = [], []
+        for _ in range(PLACES):
+            if tops:
                 below = pick(rng, tops).box
-                local = rng.uniform(-0.5, 0.5, 2) * np.maximum(below.size[:2] - size[:2].min(), 0.0)
-                spot = np.append(below.center[:2] + below.rotation[:2, :2] @ local, 0.0)
+                yaw = float(np.arctan2(below.rotation[1, 0], below.rotation[0, 0])) + np.pi / 2 * int(rng.integers(4))
+                room = np.maximum(below.size[:2] - size[:2].min(), 0.0)
+                spot = np.append(below.center[:2] + below.rotation[:2, :2] @ (rng.uniform(-0.5, 0.5, 2) * room), 0.0)
                 # Not rounded down: it would sink into what carries it.
                 spot[2] = np.ceil(low_high(below)[1] * 1e4) / 1e4
             elif self.scene.rooms:
-                polygon = pick(rng, self.scene.rooms).polygon
-                spot = np.append(rng.uniform(polygon.min(axis=0), polygon.max(axis=0)), 0.0)
-                spot[2] = floor_below(self.scene, spot)
+                spot, yaw = self._floor_spot(size, rng)
             else:
+                return
+            spots.append(np.append(spot[:2].round(3), spot[2]))
+            yaws.append(yaw)
+        others = [other for other in self.scene.objects if other.id != own_id]
+        seen = in_view(np.array(spots) + [0.0, 0.0, float(size[2]) / 2.0], self.seen_poses, [o.box for o in others])
+        standing = [
+            other.box for other in others if own_id is None or own_id not in chain(other.id, self.scene.carriers)
+        ]
+        floors = [shapely.Polygon(room.polygon).buffer(1e-6) for room in self.scene.rooms]
+        for spot, yaw, frames in zip(spots, yaws, seen.sum(axis=1), strict=True):
+            if frames < self.least_frames:
                 continue
-            spots.append(spot)
-        if not spots:
-            return
-        middles = np.array(spots) + [0.0, 0.0, float(size[2]) / 2.0]
-        seen = in_view(middles, self.seen_poses, [other.box for other in self.scene.objects])
-        yield from (spot for spot, frames in zip(spots, seen.sum(axis=1), strict=True) if frames >= self.least_frames)
+            box = OrientedBox.upright(spot + [0.0, 0.0, float(size[2]) / 2.0], size, yaw)
+            # What `apply` would refuse anyway, faster
+            if not any(floor.covers(shapely.Polygon(box.floor_polygon())) for floor in floors):
+                continue
+            if not (penetration_m(box, standing) > 1e-6).any():
+                yield spot, yaw
+
+    def _floor_spot(self, size: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+        """Return a place on the floor and a yaw: anywhere in a room, or with its back (+y) to a wall."""
+        polygon = pick(rng, self.scene.rooms).polygon
+        if rng.random() < 0.5:
+            spot = np.append(rng.uniform(polygon.min(axis=0), polygon.max(axis=0)), 0.0)
+            yaw = np.pi / 2 * int(rng.integers(4))
+        else:
+            i = int(rng.integers(len(polygon)))
+            start, along = polygon[i], np.roll(polygon, -1, axis=0)[i] - polygon[i]
+            length = float(np.linalg.norm(along))
+            along = along / length
+            # Counter-clockwise outlines have the room to their left.
+            inwards = np.array([-along[1], along[0]])
+            spot = np.append(start + along * rng.uniform(0.0, length) + inwards * (size[1] / 2.0 + WALL_GAP_M), 0.0)
+            yaw = float(np.arctan2(-along[1], -along[0]))
+        spot[2] = floor_below(self.scene, spot)
+        return spot, yaw
 
     def _carrier(self, item: SceneObject) -> SceneObject | None:
         carrier = self.scene.carriers.get(item.id)
         return None if carrier is None else self.scene.object(carrier)
 
     def _apply(self, edits: list[SceneEdit]) -> Proposal | None:
-        scene = self.scene
+        found: Proposal | None = Proposal((), self.scene)
+        for edit in edits:
+            found = None if found is None else self._also(found, edit)
+        return found
+
+    def _also(self, before: Proposal, edit: SceneEdit) -> Proposal | None:
+        """Return a proposal with one edit more, None where that isn't plausible."""
         try:
-            for edit in edits:
-                scene = edited_scene(edit.apply(scene, camera_path=self.poses))
+            scene = edit.apply(before.scene, camera_path=self.poses)
         except ValueError:
             return None
-        return Proposal(tuple(edits), scene)
+        return Proposal((*before.edits, edit), edited_scene(scene))

@@ -10,6 +10,7 @@ import numpy as np
 from ocr_hf.scenes.edits.carriers import base_center, carried_by, chain, find_carrier, is_hanging, low_high
 from ocr_hf.scenes.edits.edited_object import AddedObject, moved, remade, restored, was_added
 from ocr_hf.scenes.edits.edited_scene import EditedScene, with_objects
+from ocr_hf.scenes.edits.extended_plan import extended
 from ocr_hf.scenes.edits.replacements import MAKERS, make_model, replaced
 from ocr_hf.scenes.edits.surface_edits import recolored, warped
 from ocr_hf.scenes.scene import MAX_OBJECT_ID, Scene, SceneObject
@@ -35,7 +36,7 @@ def edit_scene(scene: EditedScene, kind: str, ids: tuple[int, ...], parameters: 
     Args:
         scene: the scene before.
         kind: one of KINDS.
-        ids: of the object, or of the two to swap; for add an id that no object has.
+        ids: of the object, or of the two to swap; for add an id that no object has; none for extend.
         parameters: as `checked_parameters` returns them.
 
     Returns:
@@ -45,6 +46,8 @@ def edit_scene(scene: EditedScene, kind: str, ids: tuple[int, ...], parameters: 
         ValueError: an object isn't there or has no meshes where they are needed, two to be swapped stand on each other,
             an id to be added is taken, or nothing can be restored.
     """
+    if kind == "extend":
+        return extended(scene, parameters["degrees"], parameters["at"], parameters["by"])
     if kind == "restore":
         return _restore(scene, ids[0])
     if kind == "add":
@@ -66,7 +69,7 @@ def edit_scene(scene: EditedScene, kind: str, ids: tuple[int, ...], parameters: 
         return _scale(scene, item, np.array(parameters["factors"]))
     center, turn = item.box.center, np.eye(3)
     if kind == "move":
-        target = center + parameters["offset"]
+        target, turn = center + parameters["offset"], turn_about_z(np.deg2rad(parameters.get("degrees", 0.0)))
     else:
         target, turn = center, turn_about_z(np.deg2rad(parameters["degrees"]))
     return _carry(scene, {item.id: (center, target, turn)})

@@ -19,10 +19,13 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "warp": ("amplitude", "seed"),
     "recolor": ("color",),
     "add": ("label", "seed", "position", "degrees"),
+    "extend": ("degrees", "at", "by"),
     "restore": (),
 }
 """Kind of edit -> the parameters that it must have."""
-OPTIONAL: dict[str, tuple[str, ...]] = {"replace": ("label",)}
+OBJECTS = {"swap": 2, "extend": 0}
+"""How many objects an edit names, where it isn't one."""
+OPTIONAL: dict[str, tuple[str, ...]] = {"replace": ("label",), "move": ("degrees",)}
 KINDS = tuple(REQUIRED)
 """Every kind of edit; `restore` takes back a remove, replace, warp, recolor or add."""
 
@@ -32,7 +35,7 @@ def checked_objects(kind: str, objects: Any) -> tuple[int, ...]:
     ids: tuple[Any, ...] = (objects,) if isinstance(objects, str) or not isinstance(objects, Sequence) else (*objects,)
     if not all(isinstance(item, (int, np.integer)) and not isinstance(item, bool) for item in ids):
         raise ValueError(f"{kind} has objects {objects!r}; give ids, whole numbers as in scene.objects")
-    count = 2 if kind == "swap" else 1
+    count = OBJECTS.get(kind, 1)
     if len(ids) != count:
         raise ValueError(f"{kind} has {len(ids)} objects; give {count}, and one edit for each further change")
     if kind == "swap" and ids[0] == ids[1]:
@@ -71,6 +74,17 @@ def _numbers(name: str, value: Any, lengths: tuple[int, ...], wanted: str) -> tu
 def _offset(name: str, value: Any) -> tuple[float, ...]:
     numbers = _numbers(name, value, (2, 3), "two or three finite numbers, metres along world x, y and z")
     return (*numbers, 0.0)[:3]
+
+
+def _at(name: str, value: Any) -> float:
+    return _numbers(name, value, (1,), "one finite number of metres")[0]
+
+
+def _by(name: str, value: Any) -> float:
+    (number,) = _numbers(name, value, (1,), "metres other than 0, at most 100")
+    if not 0.0 < abs(number) <= 100.0:
+        raise ValueError(f"{name} is {value!r}; give metres other than 0, at most 100")
+    return number
 
 
 def _position(name: str, value: Any) -> tuple[float, ...]:
@@ -119,6 +133,8 @@ def _color(name: str, value: Any) -> tuple[float, ...]:
 _CHECKS = {
     "offset": _offset,
     "position": _position,
+    "at": _at,
+    "by": _by,
     "degrees": _degrees,
     "factors": _factors,
     "amplitude": _amplitude,

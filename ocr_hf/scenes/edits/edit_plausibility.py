@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import shapely
 from shapely import Point, Polygon
 
 from ocr_hf.geometry.box_overlap import penetration_m
@@ -39,6 +40,14 @@ class ImplausibleEditError(ValueError):
         self.reason = reason
 
 
+class ImplausibleExtensionError(ImplausibleEditError):
+    """An extension that the camera's path doesn't allow."""
+
+    def __init__(self, reason: str) -> None:
+        ValueError.__init__(self, f"the extended home {reason}; {WAY_OUT}")
+        self.reason = reason
+
+
 def check_plausible(
     before: EditedScene,
     after: EditedScene,
@@ -65,9 +74,12 @@ def check_plausible(
     was = {item.id: item for item in before.objects}
     if kind == "recolor":
         return
-    if kind not in ("restore", "add"):
+    if kind not in ("restore", "add", "extend"):
         for object_id in ids:
             _check_kind(before, after, was[object_id], kind, parameters)
+    if kind == "extend":
+        _check_extension(before, after, eyes)
+        return
     changed = [item for item in after.objects if was.get(item.id) is not item]
     for item in changed:
         known: tuple[Scene, ...] = (before, before.first)
@@ -78,6 +90,32 @@ def check_plausible(
         _check_doorways(after, item, earlier, {other.id for other in changed})
         _check_overlaps(before, after, item, earlier)
         _check_eyes(item, [scene.object(item.id).box for scene in earlier], eyes)
+
+
+def _check_extension(before: EditedScene, after: EditedScene, eyes: np.ndarray) -> None:
+    """Refuse what gets in the way of the camera, of a door, or of what stays. Each side in itself stays as it is."""
+    was = {item.id: item for item in before.objects}
+    moved = [item for item in after.objects if was[item.id] is not item]
+    for item in moved:
+        # Its own walls have moved with it: where it was counts in the rooms as they were.
+        if after.rooms and _beyond(after, item.box)[0] > _beyond(before, was[item.id].box)[0] + SLACK_M:
+            raise ImplausibleEditError(item, "would reach outside its room")
+        _check_doorways(after, item, [before], {other.id for other in moved})
+        _check_overlaps(before, after, item, [before])
+        _check_eyes(item, [was[item.id].box], eyes)
+    if len(eyes) == 0 or not after.rooms:
+        return
+    points = shapely.points(eyes[:, :2])
+    for old, new in zip(before.rooms, after.rooms, strict=True):
+        one, other = (Polygon(room.polygon) for room in (old, new))
+        inside = shapely.contains(one, points)
+        # A wall that comes nearer, or another room around the camera
+        near = (
+            shapely.distance(other.exterior, points)
+            < np.minimum(shapely.distance(one.exterior, points), RADII_M[0]) - SLACK_M
+        )
+        if (inside & (near | ~shapely.contains(other, points))).any():
+            raise ImplausibleExtensionError("would put a wall in the camera's way")
 
 
 def _check_kind(

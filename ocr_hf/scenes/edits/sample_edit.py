@@ -12,6 +12,7 @@ from ocr_hf.scenes.edits.edit_kinds import NEED_MESHES, named
 from ocr_hf.scenes.edits.edit_parameters import KINDS
 from ocr_hf.scenes.edits.edit_plausibility import ImplausibleEditError
 from ocr_hf.scenes.edits.edited_scene import EditedScene, edited_scene
+from ocr_hf.scenes.edits.extended_plan import free_strips
 from ocr_hf.scenes.edits.replacements import MAKERS, WALL_OR_CEILING, make_model
 from ocr_hf.scenes.edits.scene_edit import SceneEdit
 from ocr_hf.scenes.randomness import generator, pick
@@ -30,6 +31,9 @@ STANDING = tuple(label for label in sorted(MAKERS) if label not in WALL_OR_CEILI
 """What can be added: things that stand."""
 ON_TOP_M = 0.6
 """Smaller things are mostly added on top of another."""
+LONGER_M = (0.5, 2.5)
+LEAST_TAKEN_M = 0.2
+"""By how much a home becomes longer, and the narrowest free strip that is taken out."""
 LEAST_REPAINT = 0.35
 """A new colour differs by at least this from the old ones in one of red, green and blue."""
 
@@ -101,6 +105,8 @@ def _propose(scene: EditedScene, item: SceneObject, kind: str, rng: np.random.Ge
         return SceneEdit("swap", (item.id, other.id))
     if kind == "add":
         return _addition(scene, item, rng)
+    if kind == "extend":
+        return _extension(scene, rng)
     parameters: dict[str, Any] = {}
     if kind == "move":
         parameters["offset"] = tuple(round(float(value), 3) for value in _offset(scene, item, rng))
@@ -141,6 +147,21 @@ def add_edit(scene: EditedScene, label: str, seed: int, place: np.ndarray, degre
     position = (round(float(place[0]), 3), round(float(place[1]), 3), float(place[2]))
     parameters = {"label": label, "seed": seed, "position": position, "degrees": round(degrees, 1)}
     return SceneEdit("add", (max((item.id for item in known), default=0) + 1,), parameters)
+
+
+def _extension(scene: EditedScene, rng: np.random.Generator) -> SceneEdit:
+    room = pick(rng, scene.rooms).polygon if scene.rooms else np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    edge = pick(rng, np.roll(room, -1, axis=0) - room)
+    degrees = float(np.degrees(np.arctan2(edge[1], edge[0])))
+    strips = free_strips(scene, degrees, empty=False)
+    # Where there is none, any plane: the error says what it would cut.
+    low, high = pick(rng, strips) if strips else (0.0, 1.0)
+    wide = [strip for strip in free_strips(scene, degrees, empty=True) if strip[1] - strip[0] > LEAST_TAKEN_M]
+    if wide and rng.random() < 0.5:
+        low, high = pick(rng, wide)
+        return SceneEdit("extend", (), {"degrees": degrees, "at": low, "by": low - high})
+    by = round(float(rng.uniform(*LONGER_M)), 3)
+    return SceneEdit("extend", (), {"degrees": degrees, "at": float(rng.uniform(low, high)), "by": by})
 
 
 def _offset(scene: EditedScene, item: SceneObject, rng: np.random.Generator) -> np.ndarray:
