@@ -17,9 +17,9 @@ from ocr_hf.data.build_folder import build_folder
 from ocr_hf.vsi_bench.tasks import TASK_OF
 
 CONFIG = BuildConfig(
-    source="procedural", scenes=3, frames=64, seconds=12.0, width=392, height=280, max_objects=3, seed=7
+    source="procedural", scenes=3, frames=64, seconds=12.0, width=392, height=280, max_objects=3, seed=7, twins=1
 )
-"""Three homes, a 12 s walk through each; noise on up to three visible objects."""
+"""Three homes, a 12 s walk through each; noise on up to three visible objects; one question with twins."""
 
 CHECKPOINT = Path(__file__).parents[1] / "model_cards" / "ocr-vsi-tiny"
 """The released checkpoint, in a checkout."""
@@ -59,11 +59,46 @@ def load(folder: Path) -> list[dict]:
     return list(pairs)
 
 
-def write_page(rows: list[dict], page: Path) -> None:
-    """Write an HTML page that plays each vanilla video beside its noisy one, with the clip's questions."""
+def load_twins(folder: Path) -> list[dict]:
+    """Return the rows of config `twins` in which an edit changes the answer; none where no clip allowed one."""
+    from ocr_hf.data.load import load as load_rows
+    from ocr_hf.data.schema import configs_of, read_manifest
+
+    if "twins" not in configs_of(read_manifest(folder)):
+        return []
+    return [row for row in load_rows(folder, "twins", split="train") if row["relation"] == "changes"]
+
+
+def what_was_edited(twin: dict) -> str:
+    """Return in words what was done between the two videos of a twin."""
+    from ocr_hf.twins.edit_words import edit_words
+    from ocr_hf.twins.find_twins import edits_from_json
+
+    return edit_words(edits_from_json(twin["edit"]), {item["id"]: item["label"] for item in twin["objects"]})
+
+
+def write_page(rows: list[dict], twins: list[dict], page: Path) -> None:
+    """Write an HTML page that plays each vanilla video beside its noisy one, with the clip's questions.
+
+    rows : of config `pairs`; twins : of config `twins`, shown first: vanilla and edited video with both answers
+    """
     from ocr_hf.data.atomic import replacing
 
     parts = [_HEAD]
+    for twin in twins:
+        shown = {"vanilla": twin["ground_truth"], "edited": twin["edited_ground_truth"]}
+        captions = {"vanilla": "as it is", "edited": html.escape(what_was_edited(twin))}
+        videos = "".join(
+            f"<figure><video src='{html.escape(os.path.relpath(twin[name]['path'], page.parent))}' muted loop "
+            f"autoplay playsinline controls></video><figcaption>{captions[name]}: <b>{html.escape(answer)}</b>"
+            "</figcaption></figure>"
+            for name, answer in shown.items()
+        )
+        parts.append(
+            f"<section><h2>One edit, another answer: {html.escape(twin['clip_id'])}</h2>"
+            f"<p>{html.escape(twin['question'])} {html.escape(' '.join(twin['options'] or []))}</p>"
+            f"<div class=pair>{videos}</div></section>"
+        )
     for clip in dict.fromkeys(row["clip_id"] for row in rows):
         mine = [row for row in rows if row["clip_id"] == clip]
         first = mine[0]
@@ -106,17 +141,29 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     sheet = write_sheet(options.data, options.out / "contact_sheet.png", num_clips=2)
     page = options.out / "index.html"
-    write_page(rows, page)
+    twins = load_twins(options.data)
+    write_page(rows, twins, page)
     print(f"\nvideos and pictures after {time.monotonic() - start:.0f} s:")
     print(f"  videos side by side: {page}   (open it in a browser)")
     print(f"  contact sheet:       {sheet}")
     print(f'  in Python:           from datasets import load_dataset; load_dataset("{options.data}")', flush=True)
+    show_twin(twins[:1])
     answer(rows)
     if not options.no_training:
         train(options.data, options.out / "training")
     print(
         f"\ndone in {time.monotonic() - start:.0f} s; next: ocr-hf --help, python spaces/ocr_demo/app.py, or the README"
     )
+
+
+def show_twin(twins: list[dict]) -> None:
+    """Print a question with its answers before and after an edit, and the released checkpoint's, where it is there."""
+    for twin in twins:
+        print(f"\na twin: {' '.join(twin['question'].split())} {' '.join(twin['options'] or [])}")
+        print(f"  as it is: {twin['ground_truth']}; {what_was_edited(twin)}: {twin['edited_ground_truth']}", flush=True)
+        if (CHECKPOINT / "model.safetensors").is_file():
+            ((_, vanilla, edited),) = checkpoint_answers([twin], ("vanilla", "edited"))
+            print(f"  the released checkpoint answers {vanilla} and {edited}", flush=True)
 
 
 def answer(rows: list[dict]) -> None:
@@ -129,10 +176,10 @@ def answer(rows: list[dict]) -> None:
         print(f"  {TASK_OF[row['question_type']]:<24} {vanilla:>6} -> {noisy:<6} ({row['ground_truth']})", flush=True)
 
 
-def checkpoint_answers(rows: list[dict]) -> list[tuple[dict, str, str]]:
-    """Return (row, answer about the vanilla video, about the noisy one) for the first question of each task.
+def checkpoint_answers(rows: list[dict], videos: tuple[str, str] = ("vanilla", "noisy")) -> list[tuple[dict, str, str]]:
+    """Return (row, answer about the first video, about the second) for the first question of each task.
 
-    rows : questions about one clip, of the config `pairs`, videos undecoded
+    rows : questions about one clip, undecoded; videos : the columns of the two videos
     """
     from ocr_hf.data.video import probe, read_frames, uniform_indices
     from ocr_hf.models.answer import AnsweringModel, Prompt
@@ -148,7 +195,7 @@ def checkpoint_answers(rows: list[dict]) -> list[tuple[dict, str, str]]:
         first.setdefault(TASK_OF[row["question_type"]], row)
     chosen = list(first.values())
     answers = []
-    for column in ("vanilla", "noisy"):
+    for column in videos:
         source = chosen[0][column]
         frames, times = read_frames(source, uniform_indices(probe(source).num_frames, usage.frames))
         video = model.encode(frames, sampled_fps(times))
