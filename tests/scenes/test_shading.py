@@ -26,7 +26,7 @@ def bounced(scene: Scene, lamp_light_per_point: float, rays: int = 48) -> tuple[
     seen, _ = shading.look_around(caster, points.place, points.normal, visible, rays)
     lamps = np.full((len(points.place), 3), lamp_light_per_point, dtype=np.float32)
     albedo = shading.mean_albedo(surfaces, atlas)
-    light = shading._with_bounces(lamps, seen, points, albedo, np.zeros(len(points.place), dtype=np.float32))
+    light, _, _ = shading.with_bounces(lamps, seen, points, albedo, np.zeros(len(points.place), dtype=np.float32))
     return light, points.place + surfaces.origin
 
 

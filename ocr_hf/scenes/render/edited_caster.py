@@ -50,7 +50,7 @@ class EditedCaster:
             near = self._new.cast(rays)
             first = np.flatnonzero(near.distance < hits.distance)
             if len(first):
-                hits = _with(hits, first, _chosen(near, first), np.uint32(count))
+                hits = _with(hits, first, _chosen(near, first), count)
         return hits
 
     def _behind(self, rays: np.ndarray) -> Hits:
@@ -63,6 +63,12 @@ class EditedCaster:
         hits = self._others.cast(rays)
         missed = hits.face == NOTHING
         return replace(hits, face=np.where(missed, NOTHING, self._kept[np.where(missed, 0, hits.face)]))
+
+    def meets_new(self, rays: np.ndarray) -> bool:
+        """Return whether any of the rays (N, 6) float32 meets something new before all that was there."""
+        near = self._new.cast(rays)
+        hit = np.flatnonzero(near.face != NOTHING)
+        return bool((near.distance[hit] < self._base.cast(rays[hit]).distance).any())
 
     def blocked(self, rays: np.ndarray) -> np.ndarray:
         """Return (N,) bool: whether anything lies between origin and origin + direction of rays (N, 6) float32."""
@@ -109,11 +115,11 @@ def _chosen(hits: Hits, index: np.ndarray) -> Hits:
     return Hits(hits.distance[index], hits.face[index], hits.barycentric[index], hits.normal[index])
 
 
-def _with(hits: Hits, index: np.ndarray, others: Hits, first: np.uint32 = np.uint32(0)) -> Hits:
+def _with(hits: Hits, index: np.ndarray, others: Hits, first: int = 0) -> Hits:
     """Return `hits` with those at `index` (n,) replaced by `others`, their triangles numbered from `first` on."""
     distance, face, barycentric, normal = (
         array.copy() for array in (hits.distance, hits.face, hits.barycentric, hits.normal)
     )
     distance[index], barycentric[index], normal[index] = others.distance, others.barycentric, others.normal
-    face[index] = others.face + first
+    face[index] = others.face + np.uint32(first)
     return Hits(distance, face, barycentric, normal)

@@ -1,9 +1,9 @@
 """Light of an edited scene: computed anew where the edit reaches, kept to the bit elsewhere.
 
-A kept place takes over the light that it had, plus the difference that the edit makes there: what its rays, the same as
-in the bake, meet now and met before. So light that is lit anew goes over into kept light without a seam. The difference
-fades out with the distance from the changed objects, and is left out where no screen would show it. Lamp light has no
-such limit: wherever a shadow of a changed object fell or falls, the lamps are tested anew.
+Each place gathers light as in the bake, by the same rays, from what the bake says leaves the kept surfaces. Where the
+edit changes nothing, that gives the light that was there; so light goes over from what is lit anew into what is kept
+without a seam. The difference fades out with the distance from the changed objects, and is left out where no screen
+would show it. Lamp light has no such limit: wherever a shadow of a changed object fell or falls, it is computed anew.
 """
 
 from __future__ import annotations
@@ -36,8 +36,6 @@ from ocr_hf.scenes.render.textures import TextureAtlas
 
 SEEN_CHANGE = 0.5 / 255.0
 """A gain that changes by less keeps its bits: on white it is half a step of a stored colour."""
-BOUNCES = 3
-"""Passes in which what is new and what is near it exchange light."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +77,7 @@ class _Asked:
 
     number : (n,) of the points; places : they
     touched : (t,) int, those that see it, others are only shaded by it; seen, hidden : as `look_around` has them
-    lamp : (n, 3), now; before : (t, 3), what was gathered; fade : (t,)
+    lamp : (n, 3), now; fade : (t,), how much of the change of bounced light counts
     """
 
     number: np.ndarray
@@ -88,21 +86,16 @@ class _Asked:
     seen: np.ndarray
     hidden: np.ndarray
     lamp: np.ndarray
-    before: np.ndarray
     fade: np.ndarray
 
     def light(self, leaving: np.ndarray) -> np.ndarray:
-        """Return the light (n, 3) now. leaving : (2 F + 2 N, 3), as it was, and from what is new"""
+        """Return the light (n, 3) now. leaving : (2 F + 2 N, 3), from what is kept and from what is new"""
         old, at = self.places, self.touched
-        light = old.light + (self.lamp - old.lamp)
-        arriving = gathered(np.zeros((len(at), 3), dtype=np.float32), self.seen, leaving)
-        light[at] += self.fade[:, None] * (arriving - self.before)
-        # Under a thing that is gone, light was borrowed from the neighbours: there is nothing to add a difference to.
-        was_hidden = old.hidden[at] > 0.0
-        closed = at[was_hidden]
-        whole = self.lamp[closed] + arriving[was_hidden]
-        light[closed] = old.light[closed] + self.fade[was_hidden, None] * (whole - old.light[closed])
-        return np.maximum(light, 0.0)
+        # Hidden places borrowed all their light from their neighbours.
+        kept = old.light + np.where(old.hidden[:, None] > 0.0, np.float32(0.0), self.lamp - old.lamp)
+        now = gathered(self.lamp[at], self.seen, leaving)
+        kept[at] += self.fade[:, None] * (now - kept[at])
+        return np.maximum(kept, 0.0)
 
 
 def relight(
@@ -145,38 +138,26 @@ def _asked(reach: Reach, kept: np.ndarray, visible: np.ndarray) -> tuple[_Asked,
     shaded, touched = _changes(reach, places)
     pieces = _cut(reach, kept, number[shaded], number[touched])
     of_piece = np.zeros((2, 0, 3), dtype=np.int64)
-    before = np.zeros((count, 3), dtype=np.float32)
-    known = np.zeros(count, dtype=bool)
-    known[number[touched]] = True
-    if pieces is not None:
-        known[baked.points.of_corner[:, pieces.parent]] = True
-    known = np.flatnonzero(known)
-    before[known] = _gathered_before(lit, known)
     if pieces is not None:
         points, corner = pieces.points(baked.points)
         of_piece = points.of_corner
-        light, lamp, hidden, more = (
-            pieces.between(values, baked.points.of_corner, corner)
-            for values in (baked.light, baked.lamp, baked.hidden, before)
+        light, lamp, hidden = (
+            pieces.between(values, baked.points.of_corner, corner) for values in (baked.light, baked.lamp, baked.hidden)
         )
         middles = Places(points.place, points.normal, light, lamp, hidden)
         more_shaded, more_touched = _changes(reach, middles)
-        places, before = places.joined(middles), np.concatenate([before, more])
+        places = places.joined(middles)
         number = np.append(number, np.arange(count, count + len(middles.place)))
         shaded, touched = np.append(shaded, more_shaded), np.append(touched, more_touched)
     reached = shaded | touched
-    number, places, shaded, touched = (
-        number[reached],
-        places[reached],
-        shaded[reached],
-        np.flatnonzero(touched[reached]),
-    )
+    number, places, shaded = number[reached], places[reached], shaded[reached]
+    touched = np.flatnonzero(touched[reached])
     lamp = places.lamp.copy()
     again = LightPoints(places.place[shaded], places.normal[shaded], np.zeros((2, 0, 3), dtype=np.int32))
     lamp[shaded] = lamp_light(reach.shadow, again, lit.lamps, EDGE_SAMPLES)
     seen, hidden = _look(reach, places.place[touched], places.normal[touched], visible)
     fade = reach.fade(places.place[touched])
-    return _Asked(number, places, touched, seen, hidden, lamp, before[number[touched]], fade), pieces, of_piece
+    return _Asked(number, places, touched, seen, hidden, lamp, fade), pieces, of_piece
 
 
 def _changes(reach: Reach, places: Places) -> tuple[np.ndarray, np.ndarray]:
@@ -201,13 +182,6 @@ def _look(reach: Reach, place: np.ndarray, normal: np.ndarray, visible: np.ndarr
     return look_around(reach.caster, place, normal, visible, reach.lit.rays, inside_out)
 
 
-def _gathered_before(lit: Lit, number: np.ndarray) -> np.ndarray:
-    """Return the light (n, 3) that points of the scene before, by their number (n,), gathered."""
-    points, ignored = lit.baked.points, np.zeros(len(lit.baked.leaving), dtype=np.int64)
-    seen, _ = look_around(lit.caster, points.place[number], points.normal[number], ignored, lit.rays, True)
-    return gathered(np.zeros((len(number), 3), dtype=np.float32), seen, lit.baked.leaving)
-
-
 def _look_from_new(reach: Reach, atlas: TextureAtlas, new: Surfaces, visible: np.ndarray) -> _New:
     """Return what the points of new surfaces see; visible : (2 F + 2 N,) what others saw."""
     points = light_points(new)
@@ -227,24 +201,46 @@ def _exchanged(lit: Lit, asked: _Asked, fresh: _New | None, near: np.ndarray) ->
 
     near : (C,) triangles of the scene before with an asked corner
     """
-    none = np.zeros((0, 3), dtype=np.float32)
+    baked, count = lit.baked, len(lit.baked.light)
     if fresh is None:
-        return asked.light(lit.baked.leaving), none
-    count = len(lit.baked.light)
-    light, leaving = lit.baked.light.copy(), lit.baked.leaving.copy()
+        return asked.light(_series(baked.leaving, baked.further)), np.zeros((0, 3), dtype=np.float32)
+    _, own_leaving = _bounced(fresh, baked.leaving, baked.further)
+    # Kept surfaces see each other as they were: else those that the edit reaches would differ from their neighbours
+    # that it doesn't reach, by light that is none of its own.
+    leaving = [np.concatenate(both) for both in zip(baked.leaving, own_leaving, strict=True)]
+    relit = asked.light(_series(leaving, baked.further))
+    # What is new sees them as they are now.
     own = asked.number < count
-    of_corner, albedo = lit.baked.points.of_corner[:, near], mean_albedo(lit.surfaces.chosen(near), lit.atlas)
-    new_light = filled(fresh.lamp, fresh.points, fresh.hidden)
-    for _ in range(BOUNCES):
-        new_leaving = leaving_light(new_light, fresh.points.of_corner, fresh.albedo)
-        # Kept surfaces see each other as they were: else those that the edit reaches would differ from their
-        # neighbours that it doesn't reach by light that has nothing to do with it.
-        relit = asked.light(np.concatenate([lit.baked.leaving, new_leaving]))
-        light[asked.number[own]] = relit[own]
-        leaving[2 * near[:, None] + [0, 1]] = leaving_light(light, of_corner, albedo).reshape(-1, 2, 3)
-        arriving = gathered(fresh.lamp, fresh.seen, np.concatenate([leaving, new_leaving]))
-        new_light = filled(arriving, fresh.points, fresh.hidden)
-    return relit, new_light
+    change = np.zeros((2, count, 3), dtype=np.float32)
+    change[0, asked.number[own]] = (asked.lamp - asked.places.lamp)[own]
+    change[1, asked.number[own]] = (relit - asked.places.light)[own]
+    of_corner, albedo = baked.points.of_corner[:, near], mean_albedo(lit.surfaces.chosen(near), lit.atlas)
+    rows = (2 * near[:, None] + [0, 1]).reshape(-1)
+    now = []
+    for bounce, passed in enumerate(baked.leaving):
+        now.append(passed.copy())
+        now[-1][rows] += leaving_light(change[min(bounce, 1)], of_corner, albedo)
+    light, _ = _bounced(fresh, now, baked.further)
+    return relit, light
+
+
+def _bounced(fresh: _New, kept: Sequence[np.ndarray], further: float) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return the light (n, 3) of new points, as `with_bounces` has it, and what left their triangles each time.
+
+    kept : what leaves the kept triangles before each bounce
+    """
+    before = light = filled(fresh.lamp, fresh.points, fresh.hidden)
+    passed = []
+    for leaving in kept:
+        passed.append(leaving_light(light, fresh.points.of_corner, fresh.albedo))
+        arriving = gathered(fresh.lamp, fresh.seen, np.concatenate([leaving, passed[-1]]))
+        before, light = light, filled(arriving, fresh.points, fresh.hidden)
+    return light + (light - before) * np.float32(further), passed
+
+
+def _series(leaving: Sequence[np.ndarray], further: float) -> np.ndarray:
+    """Return what must leave surfaces for one bounce to bring the light of all: what is gathered is linear in it."""
+    return leaving[-1] + (leaving[-1] - leaving[-2]) * np.float32(further)
 
 
 def _result(

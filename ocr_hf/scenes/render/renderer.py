@@ -82,6 +82,19 @@ class _Camera:
         rays[..., 3:] = image @ (rotation @ self._inverse).T
         return rays.reshape(-1, 6)
 
+    def around(self, points: np.ndarray) -> tuple[slice, slice]:
+        """Return rows and columns of the pixels that can show anything between points (N, 3), camera axes."""
+        if (points[:, 2] <= 1e-3).all():
+            return slice(0, 0), slice(0, 0)
+        if (points[:, 2] <= 1e-3).any():
+            return slice(0, self.height), slice(0, self.width)
+        image = points @ np.linalg.inv(self._inverse).T
+        image = image[:, :2] / image[:, 2:]
+        # A pixel more on every side: rounding must not lose one.
+        low, high = np.floor(image.min(axis=0)) - 1, np.ceil(image.max(axis=0)) + 1
+        (left, top), (right, bottom) = (np.clip(end, 0, (self.width, self.height)).astype(int) for end in (low, high))
+        return slice(top, bottom), slice(left, right)
+
 
 class Renderer:
     """Renders one scene; building it bakes the light (a few seconds for a furnished flat).
@@ -262,16 +275,100 @@ class Renderer:
         Raises:
             ValueError: poses or intrinsics are not usable, the frame size is empty, or the exposure isn't above 0.
         """
+        for frame, depth, instances, _ in self._frames(camera_to_world, intrinsics, width, height, exposure, False):
+            yield frame, depth, instances
+
+    def stream_seen(
+        self, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int, exposure: float = 1.0
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+        """Render as `stream` does, and tell which triangles each frame shows, for `changed_frames`.
+
+        Args:
+            camera_to_world: (T, 4, 4) float64, OpenCV axes, metres.
+            intrinsics: (3, 3), pixels of a width x height frame.
+            width: of a frame, pixels.
+            height: of a frame, pixels.
+            exposure: as for `render`.
+
+        Yields:
+            What `stream` yields, and (B,) uint8, a bit for each of this renderer's triangles.
+
+        Raises:
+            ValueError: as `stream`.
+        """
+        yield from self._frames(camera_to_world, intrinsics, width, height, exposure, True)
+
+    def changed_frames(
+        self, seen: np.ndarray, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int
+    ) -> np.ndarray:
+        """Find the frames that this renderer can show otherwise than `base` does: all others have the same bytes.
+
+        Args:
+            seen: (T, B) uint8, what `base.stream_seen` told of the frames.
+            camera_to_world: (T, 4, 4) float64, OpenCV axes, metres, of these frames.
+            intrinsics: (3, 3), pixels of a width x height frame.
+            width: of a frame, pixels.
+            height: of a frame, pixels.
+
+        Returns:
+            (T,) bool. True where a frame shows something that is gone, new or lit anew.
+
+        Raises:
+            ValueError: `seen` is not of `base` or not of these frames, or the camera is not usable.
+        """
+        poses, base = check_poses(camera_to_world), self._base
+        expected = (len(poses), (len(base._texture) + 7) // 8)
+        if np.shape(seen) != expected:
+            raise ValueError(f"seen has shape {np.shape(seen)}, not {expected}; record these frames with the base")
+        if self is base or self._lit_anew:
+            return np.full(len(poses), self._lit_anew)
+        edit = self._edit
+        differs = edit.gone.copy()
+        differs[edit.faces] = True
+        changed = (seen & np.packbits(differs)).any(axis=1)
+        if edit.new is not None:
+            camera = _Camera(check_intrinsics(intrinsics), width, height, 1.0)
+            for frame in np.flatnonzero(~changed):
+                rays = self._rays_at_new(camera, poses[frame])
+                changed[frame] = edit.caster.meets_new(rays)
+        return changed
+
+    def _rays_at_new(self, camera: _Camera, pose: np.ndarray) -> np.ndarray:
+        """Return all rays (N, 6) that a frame can cast at what is new, those against jagged edges too."""
+        origin = pose[:3, 3] - self._origin
+        rows, columns = camera.around((self._edit.new.vertices - origin) @ pose[:3, :3])
+        rays = camera.rays(pose[:3, :3], origin).reshape(camera.height, camera.width, 6)[rows, columns].reshape(-1, 6)
+        if self._edge_samples == 1 or not len(rays):
+            return rays
+        rows, columns = (grid.reshape(-1) for grid in np.mgrid[rows, columns])
+        more = camera.rays_within(pose[:3, :3], origin, rows, columns, self._edge_samples - 1)
+        return np.concatenate([rays, more])
+
+    def _frames(
+        self,
+        camera_to_world: np.ndarray,
+        intrinsics: np.ndarray,
+        width: int,
+        height: int,
+        exposure: float,
+        with_seen: bool,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
         if width < 1 or height < 1:
             raise ValueError(f"frame size is {width} x {height}; give at least 1 x 1 pixels")
         if not 0.0 < exposure < float("inf"):
             raise ValueError(f"exposure is {exposure}; give a factor above 0, 1 for a well exposed picture")
         camera = _Camera(check_intrinsics(intrinsics), width, height, exposure)
         for pose in check_poses(camera_to_world):
-            yield self._frame(camera, pose)
+            seen = np.zeros(len(self._part) if with_seen else 0, dtype=bool)
+            frame, depth, instances = self._frame(camera, pose, seen)
+            # The last entry stands for the sky.
+            yield frame, depth, instances, np.packbits(seen[:-1])
 
-    def _frame(self, camera: _Camera, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return colour (H, W, 3) uint8, depth (H, W) float32 and instances (H, W) uint16 from one pose."""
+    def _frame(self, camera: _Camera, pose: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return colour (H, W, 3) uint8, depth (H, W) float32 and instances (H, W) uint16 from one pose.
+
+        seen : (F + 1,) bool, set True for the triangles that are met, or empty where nobody asks
+        """
         origin, shape = pose[:3, 3] - self._origin, (camera.height, camera.width)
         rays = camera.rays(pose[:3, :3], origin)
         hits = self._caster.cast(rays)
@@ -280,6 +377,8 @@ class Renderer:
         # for it.
         face = np.minimum(hits.face, np.uint32(len(self._texture)))
         part = np.take(self._part, face)
+        if len(seen):
+            seen[face] = True
         depth = np.where(part < 0, np.float32(0.0), hits.distance).reshape(shape)
         if self._edge_samples > 1:
             # Adaptive antialiasing: supersampling all pixels would cost as many times more, and edges are a few per
@@ -287,7 +386,10 @@ class Renderer:
             rows, columns = np.nonzero(_edges(frame, depth, part.reshape(shape), hits.normal.reshape(*shape, 3)))
             if len(rows):
                 rays = camera.rays_within(pose[:3, :3], origin, rows, columns, self._edge_samples - 1)
-                colors = self._shaded(rays, self._caster.cast(rays), camera)
+                hits = self._caster.cast(rays)
+                if len(seen):
+                    seen[np.minimum(hits.face, np.uint32(len(self._texture)))] = True
+                colors = self._shaded(rays, hits, camera)
                 colors = np.concatenate([frame[rows, columns][None], colors.reshape(-1, len(rows), 3)])
                 # Light adds up, sRGB values don't: their squares are near enough.
                 squares = np.square(colors, dtype=np.float32).mean(axis=0)

@@ -46,7 +46,9 @@ class Baked:
     points : where light was computed
     lamp, light : (P, 3) float32, linear: the lamps' direct light, and all that arrives
     hidden : (P,) float32, 1 inside solids, ENCLOSED in the narrowest gaps, else 0
-    leaving : (2 F, 3) float32, linear, what leaves triangle f's front (row 2 f) and back (row 2 f + 1)
+    leaving : BOUNCES times (2 F, 3) float32, linear: what left triangle f's front (row 2 f) and back (row 2 f + 1)
+        before each bounce
+    further : what the bounces after the last one add, as a multiple of what the last one added
     typical : the light that is shown well exposed
     """
 
@@ -55,7 +57,8 @@ class Baked:
     lamp: np.ndarray
     light: np.ndarray
     hidden: np.ndarray
-    leaving: np.ndarray
+    leaving: tuple[np.ndarray, ...]
+    further: float
     typical: float
 
 
@@ -85,10 +88,10 @@ def bake(
         seen, hidden = np.concatenate([seen, more], axis=1), np.append(hidden, more_hidden)
     lamp = lamp_light(without_emitters(surfaces, caster), points, lamps, EDGE_SAMPLES)
     albedo = mean_albedo(surfaces, atlas)
-    light = _with_bounces(lamp, seen, points, albedo, hidden)
+    light, leaving, further = with_bounces(lamp, seen, points, albedo, hidden)
     typical = _typical(light, visible, points, albedo) if typical is None else typical
     gain = gains_of(shown_light(light, typical)[points.of_corner], surfaces.emission[surfaces.part])
-    return Baked(gain, points, lamp, light, hidden, leaving_light(light, points.of_corner, albedo), typical)
+    return Baked(gain, points, lamp, light, hidden, leaving, further, typical)
 
 
 def look_around(
@@ -154,19 +157,24 @@ def mean_albedo(surfaces: Surfaces, atlas: TextureAtlas) -> np.ndarray:
     return np.minimum((surfaces.color.mean(axis=1) * texture / 255.0) ** GAMMA, 0.85).astype(np.float32)
 
 
-def _with_bounces(
+def with_bounces(
     lamp_light: np.ndarray, seen: np.ndarray, points: LightPoints, albedo: np.ndarray, hidden: np.ndarray
-) -> np.ndarray:
-    """Return lamp light, sky light and what surfaces pass on to each other, (P, 3) float32."""
-    light, steps = filled(lamp_light, points, hidden), []
+) -> tuple[np.ndarray, tuple[np.ndarray, ...], float]:
+    """Return lamp light, sky light and what surfaces pass on to each other, (P, 3) float32.
+
+    Returns (light, what left the surfaces before each bounce, `Baked.further`).
+    """
+    light, steps, passed = filled(lamp_light, points, hidden), [], []
     for _ in range(BOUNCES):
-        arriving = gathered(lamp_light, seen, leaving_light(light, points.of_corner, albedo))
+        passed.append(leaving_light(light, points.of_corner, albedo))
+        arriving = gathered(lamp_light, seen, passed[-1])
         arriving = filled(arriving, points, hidden)
         steps.append(arriving - light)
         light = arriving
     # Further bounces are taken to shrink as the last one did: a geometric series.
     ratio = min(float(steps[-1].mean() / max(steps[-2].mean(), 1e-9)), 0.7)
-    return light + steps[-1] * np.float32(ratio / (1.0 - ratio))
+    further = ratio / (1.0 - ratio)
+    return light + steps[-1] * np.float32(further), tuple(passed), further
 
 
 def leaving_light(light: np.ndarray, of_corner: np.ndarray, albedo: np.ndarray) -> np.ndarray:
