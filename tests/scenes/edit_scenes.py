@@ -29,7 +29,7 @@ def sampled(kind: str, home_seed: int, seed: int) -> tuple[Scene, SceneEdit, Sce
 
 
 def contents(scene: Scene) -> list[tuple]:
-    """Return everything that a scene's objects and lights hold, as bytes and strings that can be compared."""
+    """Return everything that a scene's objects, lights, walls and rooms hold, as bytes and strings to compare."""
     found: list[tuple] = []
     for item in scene.objects:
         box = item.box.center.tobytes() + item.box.size.tobytes() + item.box.rotation.tobytes()
@@ -38,6 +38,9 @@ def contents(scene: Scene) -> list[tuple]:
             held = tuple(b"" if array is None else array.tobytes() for array in arrays)
             found.append((item.id, *held, repr(mesh.material.color), mesh.material.emission))
         found.append((item.id, item.label, box))
+    for mesh in scene.structure:
+        found.append((mesh.vertices.tobytes(), mesh.faces.tobytes(), b"" if mesh.uv is None else mesh.uv.tobytes()))
+    found += [(room.name, room.polygon.tobytes()) for room in scene.rooms] + [(scene.floor_area_m2,)]
     return found + [(light.position.tobytes(), light.power.tobytes()) for light in scene.lights]
 
 

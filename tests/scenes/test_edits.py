@@ -23,6 +23,7 @@ kinds = st.sampled_from(SAMPLED)
 homes = st.sampled_from(HOMES)
 few = st.integers(0, 3)
 numbers = st.floats(-50.0, 50.0)
+ADDED = {"label": "chair", "seed": 0, "position": (3.0, 3.2, 0.0), "degrees": 0}
 WILD = {
     "move": st.fixed_dictionaries({"offset": st.tuples(numbers, numbers, numbers)}),
     "rotate": st.fixed_dictionaries({"degrees": st.floats(-1e4, 1e4)}),
@@ -32,6 +33,21 @@ WILD = {
     "replace": st.fixed_dictionaries({"label": st.sampled_from(["chair", "lamp"]), "seed": st.integers(0, 9)}),
     "warp": st.fixed_dictionaries({"amplitude": st.floats(0.0, 0.5), "seed": st.integers(0, 9)}),
     "recolor": st.fixed_dictionaries({"color": st.tuples(*[st.floats(0.0, 1.0)] * 3)}),
+    "add": st.fixed_dictionaries(
+        {
+            "label": st.sampled_from(["chair", "table"]),
+            "seed": st.integers(0, 9),
+            "position": st.tuples(numbers, numbers, numbers),
+            "degrees": st.floats(-1e4, 1e4),
+        }
+    ),
+    "extend": st.fixed_dictionaries(
+        {
+            "degrees": st.sampled_from([0.0, 90.0, 180.0, 270.0, 30.0]),
+            "at": st.floats(-6.0, 6.0),
+            "by": st.floats(-0.5, 3.0).filter(lambda by: abs(by) > 0.01),
+        }
+    ),
 }
 
 
@@ -40,7 +56,8 @@ def wild_edits() -> st.SearchStrategy[SceneEdit]:
     pairs = st.sampled_from([(1, 5), (7, 1), (3, 6), (4, 7), (2, 4)])
 
     def of(kind: str) -> st.SearchStrategy[SceneEdit]:
-        ids = pairs if kind == "swap" else st.integers(1, 9).map(lambda i: (i,))
+        one = st.integers(20, 22) if kind == "add" else st.integers(1, 9)
+        ids = pairs if kind == "swap" else st.just(()) if kind == "extend" else one.map(lambda i: (i,))
         return st.builds(SceneEdit, st.just(kind), ids, WILD[kind])
 
     return st.sampled_from(sorted(WILD)).flatmap(of)
@@ -51,7 +68,7 @@ def wild_edits() -> st.SearchStrategy[SceneEdit]:
 def test_an_edit_and_its_inverse_give_the_same_bytes(kind: str, home_seed: int, seed: int) -> None:
     scene, edit, after = sampled(kind, home_seed, seed)
     bytes_before = contents(scene)
-    assert changed_objects(scene, after) and contents(after) != bytes_before
+    assert (changed_objects(scene, after) or kind == "extend") and contents(after) != bytes_before
     back = edit.inverse().apply(after)
     assert contents(back) == bytes_before and changed_objects(scene, back) == ()
 
@@ -65,8 +82,10 @@ def test_any_chain_of_edits_is_taken_back_step_by_step(edits: list[SceneEdit]) -
         try:
             states.append(edit.apply(states[-1], plausible=False))
         except ValueError as error:
-            # Only what an earlier edit removed or set on the other can't be edited any more.
-            assert "has no object" in str(error) or "stands on" in str(error)
+            # Only what an earlier edit removed or set on the other can't be edited any more, no id given twice, and
+            # nothing cut through.
+            known = ("has no object", "stands on", "is taken", "extend would")
+            assert any(part in str(error) for part in known)
         else:
             done.append(edit)
     expected = [contents(state) for state in states]
@@ -213,6 +232,38 @@ def test_what_was_changed_by_hand_between_edits_stays() -> None:
     assert back.name == "other" and back.lights == (light,) and changed_objects(back, small_room()) == ()
 
 
+def test_add_puts_a_model_there_and_taking_it_back_forgets_it() -> None:
+    scene = small_room()
+    parameters = {"label": "chair", "seed": 4, "position": (3.0, 3.2, 0.0), "degrees": 90.0}
+    after = SceneEdit("add", (12,), parameters).apply(scene)
+    new = after.object(12)
+    assert changed_objects(scene, after) == (12,) and new.label == "chair" and new.meshes
+    np.testing.assert_allclose(base_center(new.box), [3.0, 3.2, 0.0], atol=1e-12)
+    np.testing.assert_allclose(new.box.size, make_model("chair", 4).size)
+    np.testing.assert_allclose(new.box.rotation[:, 0], [0.0, 1.0, 0.0], atol=1e-12)
+    # It is an object as any other: it moves, is removed and comes back.
+    moved = SceneEdit("move", (12,), {"offset": (0.3, 0.0)}).apply(after)
+    gone = SceneEdit("remove", (12,)).apply(moved)
+    assert SceneEdit("restore", (12,)).apply(gone) is moved
+    assert contents(SceneEdit("restore", (12,)).apply(moved)) == contents(scene)
+    # What was added is never said to have been there: the first scene has no such light, carrier or object.
+    on_top = SceneEdit("add", (13,), {**parameters, "label": "table", "position": (4.6, 1.0, 0.0)})
+    table = on_top.apply(scene, plausible=False)
+    cup = SceneEdit(
+        "add", (14,), {"label": "cup", "seed": 0, "position": (4.6, 1.0, table.object(13).box.size[2]), "degrees": 0}
+    )
+    with pytest.raises(ValueError, match=r"table \(object 13\) carries cup \(object 14\); move what stands on it"):
+        SceneEdit("restore", (13,)).apply(cup.apply(table, plausible=False), plausible=False)
+
+
+def test_move_can_turn_as_well() -> None:
+    scene, edit = small_room(), SceneEdit("move", (7,), {"offset": (0.4, 0.1), "degrees": 30.0})
+    steps = [SceneEdit("move", (7,), {"offset": (0.4, 0.1)}), SceneEdit("rotate", (7,), {"degrees": 30.0})]
+    one, other = edit.apply(scene).object(7).box, apply_edits(scene, steps).object(7).box
+    np.testing.assert_allclose(one.corners(), other.corners(), atol=1e-12)
+    assert edit.inverse().apply(edit.apply(scene)) is scene
+
+
 def boxes_alone() -> Scene:
     return replace(small_room(), objects=tuple(replace(item, meshes=()) for item in small_room().objects))
 
@@ -263,6 +314,22 @@ def replace_meshes(scene: Scene) -> list:
         ("replace", (9,), {"seed": 1}, "no maker makes a door; give replace a label"),
         ("warp", (7,), {"amplitude": 2, "seed": 0}, "warp's amplitude is 2; give one share"),
         ("recolor", (7,), {"color": (2, 0, 0)}, "recolor's color is .*; give three sRGB numbers from 0 to 1"),
+        ("add", (7,), ADDED, "add has object id 7, which is taken in scene 'small'; give a free id, as 10"),
+        ("add", (0,), ADDED, "add has object id 0, which is no id of an object"),
+        ("add", (12,), {**ADDED, "label": "throne"}, "add's label is 'throne'; choose one of"),
+        ("add", (12,), {**ADDED, "position": (1, 2)}, "add's position is .*; give three finite numbers"),
+        ("add", (12,), {"label": "chair", "seed": 0}, "add lacks position, degrees; add takes"),
+        ("extend", (7,), {"degrees": 0, "at": 1, "by": 1}, "extend has 1 objects; give 0"),
+        ("extend", (), {"degrees": 0, "at": 1, "by": 0}, "extend's by is 0; give metres other than 0, at most 100"),
+        (
+            "extend",
+            (),
+            {"degrees": 0, "at": float("nan"), "by": 1},
+            "extend's at is nan; give one finite number of metres",
+        ),
+        ("extend", (), {"degrees": 0, "at": 5.0, "by": 1}, r"extend would cut through door \(object 9\)"),
+        ("extend", (), {"degrees": 0, "at": 3.0, "by": -0.5}, r"extend would cut through chair \(object 7\)"),
+        ("extend", (), {"degrees": 0, "at": 6.0, "by": 1}, "extend would meet a corner of the kitchen"),
         ("restore", (7,), {}, r"chair \(object 7\) has nothing to restore"),
     ],
 )
