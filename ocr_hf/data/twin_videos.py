@@ -8,7 +8,7 @@ from typing import Any
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_plan import ClipPlan
 from ocr_hf.data.clip_cameras import CameraPath
-from ocr_hf.data.recording import Recording, record
+from ocr_hf.data.recording import Recording, record_edited
 from ocr_hf.data.row_columns import object_rows, question_columns
 from ocr_hf.data.schema import MAX_QUESTIONS
 from ocr_hf.data.video import write_mp4
@@ -56,7 +56,7 @@ class TwinVideos:
 
     def _film(self, scene: Scene) -> Footprints:
         """Film an edited scene along the clip's path; what was filmed is kept until the rows are made."""
-        filmed = record(Renderer(scene), self._path, self._config)
+        filmed = record_edited(self._recording, self._renderer.edited(scene), self._path, self._config)
         self._filmed[id(scene)] = (scene, filmed)
         return filmed.footprints
 
