@@ -1,16 +1,19 @@
 """Scoring completions under the video that each rollout's media id names.
 
 TRL 1.16 has one method that computes log-probs, for old, reference and current policy alike, and it calls the model
-without the videos. It is kept as it is and given a model that adds them.
+without the videos. It is kept as it is and given a model that adds them, and that lays out rows with one prompt and
+one video as branches behind it (`models/branches.py`): the prompt then runs once for all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ocr_hf.models.branches import Branches
 from ocr_hf.train.video_store import MediaId, VideoStore
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ class VideoConditionedModel:
 
     model : what TRL would have called, with its wrappers; unwrapped : the transformers model inside, for its tower
     context : entered while the vision tower runs, for the same mixed precision as the model's own forward
+    share_prefix : columns of the completions at the end of each row, where prompts are to be shared; None where not
     """
 
     def __init__(
@@ -34,9 +38,11 @@ class VideoConditionedModel:
         videos: VideoStore,
         media_ids: Sequence[MediaId],
         context: Callable[[], Any],
+        share_prefix: int | None = None,
     ) -> None:
         self.model, self.unwrapped, self.videos, self.context = model, unwrapped, videos, context
         self.waiting = list(media_ids)
+        self.share_prefix = share_prefix
 
     def __call__(self, *, input_ids: torch.Tensor, **arguments: Any) -> Any:
         rows, self.waiting = self.waiting[: len(input_ids)], self.waiting[len(input_ids) :]
@@ -45,9 +51,36 @@ class VideoConditionedModel:
                 f"the model was called with {len(input_ids)} rows, but videos of only {len(rows)} are left; this TRL "
                 "splits its batches in another way than 1.16 does"
             )
+        if self.share_prefix is not None:
+            branches = Branches.of(
+                input_ids,
+                arguments["attention_mask"],
+                self.share_prefix,
+                rows,
+                self.videos.processor.tokenizer.pad_token_id,
+            )
+            if len(branches.first) < len(rows):
+                return self._shared(branches, rows, arguments)
         with self.context():
             video = self.videos.arguments(self.unwrapped, rows, input_ids)
         return self.model(input_ids=input_ids, **(arguments | video))
+
+    def _shared(self, branches: Branches, rows: Sequence[MediaId], arguments: dict[str, Any]) -> SimpleNamespace:
+        """Return `log_probs` and `entropy` (B, C) of rows that run as branches behind their prompts."""
+        media_ids = [rows[row] for row in branches.first.tolist()]
+        with self.context():
+            video = self.videos.arguments(self.unwrapped, media_ids, branches.input_ids)
+        positions = branches.positions(self.videos.positions(self.unwrapped, media_ids, branches))
+        rest = {name: value for name, value in arguments.items() if name not in ("attention_mask", "labels")}
+        output = self.model(
+            input_ids=branches.input_ids,
+            attention_mask=attention_mask(self.unwrapped, branches),
+            position_ids=positions,
+            shift_labels=branches.labels,
+            **(rest | video),
+        )
+        entropy = None if output.entropy is None else branches.per_row(output.entropy)
+        return SimpleNamespace(log_probs=branches.per_row(output.log_probs), entropy=entropy)
 
     def check_all_used(self) -> None:
         """Raise RuntimeError where the model was called for fewer rows than have a video."""
@@ -56,6 +89,30 @@ class VideoConditionedModel:
                 f"{len(self.waiting)} rollouts were scored without their video; this TRL splits its batches in another "
                 "way than 1.16 does"
             )
+
+
+ATTENTION = ("sdpa", "eager")
+"""Implementations that take a mask of any shape; transformers has no flex attention for Qwen's models."""
+
+
+def why_not_branches(model: PreTrainedModel) -> str | None:
+    """Return why a model can't run completions as branches behind their prompt, or None if it can."""
+    text = model.config.get_text_config()
+    if text._attn_implementation not in ATTENTION:
+        return f"its attention is {text._attn_implementation}, which takes no such mask; use {' or '.join(ATTENTION)}"
+    other = set(getattr(text, "layer_types", None) or ["full_attention"]) - {"full_attention"}
+    if other:
+        return f"it has layers with {min(other)}, for which a token's distance counts"
+    return None
+
+
+def attention_mask(model: PreTrainedModel, branches: Branches) -> torch.Tensor:
+    """Return which token sees which, (S, 1, T, T), as the model's attention takes it."""
+    allowed = branches.allowed()
+    if model.config.get_text_config()._attn_implementation == "sdpa":
+        return allowed
+    mask = torch.zeros(allowed.shape, dtype=model.dtype, device=allowed.device)
+    return mask.masked_fill(~allowed, torch.finfo(model.dtype).min)
 
 
 def k3_divergence(sampled_under: torch.Tensor, other: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

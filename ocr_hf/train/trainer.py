@@ -8,6 +8,7 @@ rollout's media id. A batch without video takes TRL's own path throughout.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -26,7 +27,7 @@ from ocr_hf.train.checkpoints import WholeCheckpoints
 from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, ClipLoader, row_name
 from ocr_hf.train.config import OCRGRPOConfig
 from ocr_hf.train.generation import sample_completions, suppress_media_tokens
-from ocr_hf.train.log_probs import VideoConditionedModel, k3_divergence
+from ocr_hf.train.log_probs import VideoConditionedModel, k3_divergence, why_not_branches
 from ocr_hf.train.metrics import RolloutMetrics, completion_columns, noise_totals
 from ocr_hf.train.rewards import ACCURACY, with_bonus
 from ocr_hf.train.rollout_plan import ClipEncoder, Rollout, RolloutPlanner, plan_recorded
@@ -119,12 +120,20 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
             encode_once = self.has_video and family.tower.features_last and not checks.is_sharded(self.accelerator)
         # Evaluation may run between sampling and the last update on what was sampled, so it has videos of its own
         self.videos = {mode: VideoStore(self.processing_class, encode_once, frozen) for mode in ("train", "eval")}
+        self._share_prefix = args.share_prefix and self.has_video and self._can_share_prefix()
         self._planner = RolloutPlanner(self.strategy, args.score_under, args.on_bad_video == "skip")
         self.rollout_metrics = RolloutMetrics(self.strategy.roles)
         # After TRL's __init__, which sets a collator of its own and takes no other
         self.data_collator = ClipLoader(args.video_column, args.frames, args.frame_cache_mb * 2**20, args.on_bad_video)
         if self.has_video:
             suppress_media_tokens(self._model_config, self.generation_kwargs, self.generation_config)
+
+    def _can_share_prefix(self) -> bool:
+        """Return whether the model can run completions as branches behind their prompt; say why not, once."""
+        reason = why_not_branches(self.base_of(self.model))
+        if reason is not None:
+            warnings.warn(f"share_prefix is off for this model: {reason}", stacklevel=3)
+        return reason is None
 
     @property
     def mode(self) -> str:
@@ -259,8 +268,15 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         score = super()._get_per_token_logps_and_entropies
         if self._scored is None:
             return score(model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, **kwargs)
+        # A mixture of experts balances over rows, which sharing would count otherwise
+        share = self._share_prefix and not kwargs.get("compute_aux_loss")
         conditioned = VideoConditionedModel(
-            model, self.base_of(model), self.videos[self.mode], self._scored, self.accelerator.autocast
+            model,
+            self.base_of(model),
+            self.videos[self.mode],
+            self._scored,
+            self.accelerator.autocast,
+            logits_to_keep if share else None,
         )
         logps, entropies, aux_loss = score(
             conditioned, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, **kwargs

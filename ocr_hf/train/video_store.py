@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from ocr_hf.models.branches import Branches
 from ocr_hf.models.families import family_of
 from ocr_hf.models.media import VideoInputs, token_types, video_arguments
 
@@ -71,6 +72,19 @@ class VideoStore:
         else:
             arguments["pixel_values_videos"] = torch.cat([video.pixel_values_videos for video in videos]).to(device)
         return arguments
+
+    def positions(self, model: PreTrainedModel, media_ids: Sequence[MediaId], branches: Branches) -> torch.Tensor:
+        """Return the positions of the prompts of branches, (3, S, P), along time, height and width.
+
+        model : the unwrapped model; media_ids : (S,) the videos of the sequences
+        """
+        mask = branches.prompt_mask
+        videos = [self.videos[media_id] for media_id in media_ids if media_id is not None]
+        if not videos:
+            return (mask.cumsum(-1) - 1).clamp(min=0).expand(3, -1, -1)
+        given = {"mm_token_type_ids": token_types(branches.prompts, self.processor)}
+        given |= {k: v.to(mask.device) for k, v in video_arguments(self.processor, videos).items()}
+        return family_of(model.config).positions(model, branches.prompts, mask, given)
 
     def _features_of(
         self, model: PreTrainedModel, media_ids: list[str], device: torch.device

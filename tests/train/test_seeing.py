@@ -170,7 +170,8 @@ def test_model_is_told_rate_and_token_types(make_trainer):
     assert len(with_video) >= 2  # while sampling and while scoring
     for kw in with_video:
         # 4 of 8 frames at 4 fps are 7/3 frames apart: two frames, one step of the grid, last 14/12 s
-        assert kw["second_per_grid_ts"].tolist() == pytest.approx([14 / 12] * 4)
+        rates = kw["second_per_grid_ts"].tolist()
+        assert rates and rates == pytest.approx([14 / 12] * len(rates))
         assert (kw["mm_token_type_ids"] == 2).sum(1).tolist() == [12] * 4
 
 

@@ -1,0 +1,231 @@
+"""Prompts that run once for all their completions: log-probs and gradients are those of separate rows."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import transformers
+from peft import LoraConfig
+from torch import nn
+
+from ocr_hf.models.branches import Branches
+from ocr_hf.models.tiny import build_tiny
+from ocr_hf.train.log_probs import VideoConditionedModel, why_not_branches
+from tests.train.test_seeing import batch_of
+
+
+@pytest.fixture(scope="module")
+def qwen3(tmp_path_factory):
+    return build_tiny(tmp_path_factory.mktemp("models") / "qwen3", "0.2M", "qwen3_vl")
+
+
+class Counted(nn.Module):
+    """Counts the tokens that the language model runs."""
+
+    def __init__(self, trainer) -> None:
+        super().__init__()
+        self.tokens = 0
+        language = trainer.base_of(trainer.model).model.language_model
+        self.hook = language.register_forward_pre_hook(self._count, with_kwargs=True)
+
+    def _count(self, module, args, kwargs) -> None:
+        self.tokens += kwargs["inputs_embeds"].shape[0] * kwargs["inputs_embeds"].shape[1]
+
+
+def make_double(make_trainer, tiny_folder, attention="sdpa", folder=None, **changes):
+    """A trainer whose model computes in float64."""
+    model = transformers.AutoModelForImageTextToText.from_pretrained(
+        folder or tiny_folder, dtype=torch.float64, attn_implementation=attention
+    )
+    trainer = make_trainer(model=model, **changes)
+    if folder is not None:
+        trainer.processing_class = transformers.AutoProcessor.from_pretrained(folder, padding_side="left")
+        for table in trainer.videos.values():
+            table.processor = trainer.processing_class
+    return trainer
+
+
+def scored(trainer, output, share: bool, weights: torch.Tensor):
+    """Return log-probs and entropies (B, C), gradients by name, and the tokens that ran."""
+    trainer._share_prefix = share
+    ids = torch.cat([output["prompt_ids"], output["completion_ids"]], 1)
+    mask = torch.cat([output["prompt_mask"], output["completion_mask"]], 1)
+    trainer.model.zero_grad(set_to_none=True)
+    counted = Counted(trainer)
+    with trainer._scoring(output["scored_media"], output["role"]):
+        logps, entropies, _ = trainer._get_per_token_logps_and_entropies(
+            trainer.model, ids, mask, output["completion_ids"].shape[1], compute_entropy=True
+        )
+    counted.hook.remove()
+    (logps * weights).sum().backward()
+    grads = {n: p.grad.clone() for n, p in trainer.model.named_parameters() if p.grad is not None}
+    return logps.detach(), entropies.detach(), grads, counted.tokens
+
+
+def assert_shared_equals_separate(trainer, output) -> None:
+    tokens = output["completion_mask"].bool()
+    weights = torch.randn(tokens.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * tokens
+    separate = scored(trainer, output, False, weights)
+    shared = scored(trainer, output, True, weights)
+    assert (shared[0] - separate[0])[tokens].abs().max() < 1e-9
+    assert (shared[1] - separate[1])[tokens].abs().max() < 1e-9
+    assert not shared[0][~tokens].any()
+    assert set(shared[2]) == set(separate[2]) and shared[2]
+    for name, expected in separate[2].items():
+        # A bias of keys moves all attention alike: its gradient is rounding, whatever computes it
+        size = max(float(expected.norm()), 1e-6 * max(float(grad.norm()) for grad in separate[2].values()))
+        # transformers' towers turn queries and keys in float32, whatever the model's type
+        limit = 1e-6 if ".visual." in name else 1e-7
+        assert float((shared[2][name] - expected).norm()) <= limit * size, name
+    assert shared[3] < 0.6 * separate[3]
+
+
+SETTINGS = [
+    {},
+    {"score_under": "own"},
+    {"freeze_vision": False},
+    {"freeze_vision": False, "encode_once": False},
+    {"activation_checkpointing": True},
+    {"activation_checkpointing": True, "freeze_vision": False},
+    {"strategy": "grpo"},
+]
+
+
+@pytest.mark.parametrize("changes", SETTINGS, ids=str)
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
+def test_equal_to_separate_rows(make_trainer, tiny_folder, qwen3, family, changes):
+    trainer = make_double(make_trainer, tiny_folder, folder=qwen3 if family == "qwen3_vl" else None, **changes)
+    trainer.model.train()
+    output = trainer._generate_and_score_completions(batch_of(trainer, 2))
+    output["completion_mask"] = ragged(output["completion_mask"])
+    assert_shared_equals_separate(trainer, output)
+
+
+def ragged(mask: torch.Tensor) -> torch.Tensor:
+    """Completions of unlike length, one of them empty."""
+    mask = mask.clone()
+    for row in range(len(mask)):
+        mask[row, (3 * row) % (mask.shape[1] + 1) :] = 0
+    return mask
+
+
+def test_eager_attention(make_trainer, tiny_folder):
+    """Which computes its softmax in float32, so that it is equal up to that."""
+    trainer = make_double(make_trainer, tiny_folder, attention="eager")
+    trainer.model.train()
+    output = trainer._generate_and_score_completions(batch_of(trainer, 2))
+    tokens = output["completion_mask"].bool()
+    separate, shared = (scored(trainer, output, share, tokens.double()) for share in (False, True))
+    assert (shared[0] - separate[0])[tokens].abs().max() < 1e-5 and shared[3] < 0.6 * separate[3]
+
+
+def test_attention_that_takes_no_mask_is_not_shared(make_trainer, tiny_folder):
+    model = make_double(make_trainer, tiny_folder).model
+    assert why_not_branches(model) is None
+    model.config.text_config._attn_implementation = "flash_attention_2"
+    assert "its attention is flash_attention_2, which takes no such mask" in why_not_branches(model)
+    model.config.text_config._attn_implementation = "sdpa"
+    model.config.text_config.layer_types = ["sliding_attention", "full_attention"]
+    assert "it has layers with sliding_attention" in why_not_branches(model)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_lora(make_trainer, tiny_folder, checkpointing):
+    lora = LoraConfig(r=4, target_modules=r".*language_model.*\.(q|v|up)_proj$", lora_dropout=0.0)
+    trainer = make_double(make_trainer, tiny_folder, peft_config=lora, activation_checkpointing=checkpointing)
+    for name, parameter in trainer.model.named_parameters():
+        if "lora_B" in name:
+            nn.init.normal_(parameter, std=0.1)
+    trainer.model.double().train()
+    output = trainer._generate_and_score_completions(batch_of(trainer, 2))
+    assert_shared_equals_separate(trainer, output)
+
+
+def test_rows_without_video_in_between(make_trainer, tiny_folder, rows):
+    from datasets import Dataset
+
+    mixed = [rows[0], {**rows[1], "vanilla": None}]
+    trainer = make_double(make_trainer, tiny_folder, data=Dataset.from_list(mixed))
+    trainer.model.train()
+    output = trainer._generate_and_score_completions(batch_of(trainer, 2))
+    assert None in output["scored_media"] and any(output["scored_media"])
+    assert_shared_equals_separate(trainer, output)
+
+
+def test_equal_tokens_under_two_videos_are_not_shared(make_trainer, tiny_folder):
+    trainer = make_double(make_trainer, tiny_folder, score_under="own", max_objects=2)
+    trainer.model.train()
+    output = trainer._generate_and_score_completions(batch_of(trainer, 1))
+    ids = torch.cat([output["prompt_ids"], output["completion_ids"]], 1)
+    mask = torch.cat([output["prompt_mask"], output["completion_mask"]], 1)
+    assert len(set(output["scored_media"])) == 2 and (output["prompt_ids"] == output["prompt_ids"][:1]).all()
+    branches = Branches.of(ids, mask, output["completion_ids"].shape[1], output["scored_media"], 0)
+    assert len(branches.first) == 2
+
+
+def test_training_is_the_same(make_trainer, tiny_folder):
+    """Whole steps with old and reference log-probs, several updates on one generation, and entropy."""
+    losses = []
+    for share in (False, True):
+        trainer = make_double(
+            make_trainer,
+            tiny_folder,
+            share_prefix=share,
+            beta=0.04,
+            num_iterations=2,
+            max_steps=4,
+            per_device_train_batch_size=8,
+        )
+        trainer.train()
+        logs = [entry for entry in trainer.state.log_history if "loss" in entry]
+        losses.append([[entry[name] for name in ("loss", "grad_norm", "kl", "entropy")] for entry in logs])
+    torch.testing.assert_close(torch.tensor(losses[1]), torch.tensor(losses[0]), rtol=1e-6, atol=1e-9)
+
+
+class TestLayout:
+    def test_what_sees_what(self) -> None:
+        ids = torch.tensor([[0, 5, 6, 7, 1, 2, 0], [0, 5, 6, 7, 3, 0, 0], [4, 5, 6, 7, 1, 2, 3]])
+        mask = (ids > 0).long()
+        branches = Branches.of(ids, mask, 3, ["a", "a", "a"], 0)
+        assert branches.first.tolist() == [0, 2]
+        assert branches.input_ids.tolist() == [[0, 5, 6, 7, 1, 7], [4, 5, 6, 7, 1, 2]]
+        assert branches.labels.tolist() == [[-100, -100, -100, 1, 2, 3], [-100, -100, -100, 1, 2, 3]]
+        positions = branches.positions(torch.tensor([[[9, 0, 1, 2], [0, 1, 2, 3]]]))
+        assert positions.tolist() == [[[9, 0, 1, 2, 3, 2], [0, 1, 2, 3, 4, 5]]]
+        sees = branches.allowed()[0, 0].int().tolist()
+        assert sees == [
+            [1, 0, 0, 0, 0, 0],
+            [0, 1, 0, 0, 0, 0],
+            [0, 1, 1, 0, 0, 0],
+            [0, 1, 1, 1, 0, 0],
+            [0, 1, 1, 1, 1, 0],
+            [0, 1, 1, 0, 0, 1],
+        ]
+        rows = branches.per_row(torch.arange(12.0).reshape(2, 6))
+        assert rows.tolist() == [[3, 4, 0], [5, 0, 0], [9, 10, 11]]
+
+    def test_a_key_keeps_rows_apart(self) -> None:
+        ids = torch.tensor([[5, 6, 1], [5, 6, 2]])
+        assert len(Branches.of(ids, torch.ones_like(ids), 1, ["a", "b"], 0).first) == 2
+        assert len(Branches.of(ids, torch.ones_like(ids), 1, ["a", "a"], 0).first) == 1
+
+    def test_a_row_without_a_prompt_is_refused(self) -> None:
+        ids = torch.tensor([[0, 0, 1]])
+        with pytest.raises(ValueError, match="row 0 of the batch has no prompt"):
+            Branches.of(ids, (ids > 0).long(), 1, ["a"], 0)
+
+
+def test_the_model_is_called_as_often_as_before(make_trainer, tiny_folder, monkeypatch):
+    """Under FSDP a forward is a collective: sharing must not change how many there are."""
+    calls = []
+    original = VideoConditionedModel.__call__
+
+    def counted(self, **arguments):
+        calls.append(len(arguments["input_ids"]))
+        return original(self, **arguments)
+
+    monkeypatch.setattr(VideoConditionedModel, "__call__", counted)
+    for share in (False, True):
+        trainer = make_double(make_trainer, tiny_folder, share_prefix=share, max_steps=2, beta=0.04)
+        trainer.train()
+    assert calls[: len(calls) // 2] == calls[len(calls) // 2 :]
