@@ -19,8 +19,6 @@ from ocr_hf.scenes.scene import Light
 
 REACH_M = 1.0
 """Bounced light changes up to this distance from the boxes of what changed, fully up to half of it."""
-FAR_M = 100.0
-"""Longer than any ray through a home."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +124,8 @@ class Reach:
         rays[:, :3] = place + normal * np.float32(LIFT_M)
         seen = np.zeros(len(place), dtype=bool)
         for direction in hemisphere(normal, self.lit.rays):
-            rays[:, 3:] = direction * np.float32(FAR_M)
-            seen |= self.moving.blocked(rays)
+            rays[:, 3:] = direction
+            seen |= self.moving.meets(rays)
         return seen
 
     def shadow_changes(self, place: np.ndarray, normal: np.ndarray) -> np.ndarray:
