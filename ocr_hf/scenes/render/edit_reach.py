@@ -19,8 +19,6 @@ from ocr_hf.scenes.scene import Light
 
 REACH_M = 1.0
 """Bounced light changes up to this distance from the boxes of what changed, fully up to half of it."""
-FAR_M = 100.0
-"""Longer than any ray through a home."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,14 +70,16 @@ class Places:
 class Reach:
     """What an edit does to a place: nothing is asked but rays at what moved, which is little.
 
-    caster : casts at the edited scene; shadow : at what of it blocks lamps; moving : at what is gone and what is new
+    caster : casts at the edited scene; shadow : at what of it blocks lamps
+    was, now : cast at what is gone and at what is new, None: nothing
     boxes : of what is gone and what is new; placed : of what is new; all relative to the surfaces' origin
     """
 
     lit: Lit
     caster: EditedCaster
     shadow: EditedCaster
-    moving: RayCaster
+    was: RayCaster | None
+    now: RayCaster | None
     boxes: list[OrientedBox]
     placed: list[OrientedBox]
 
@@ -98,18 +98,15 @@ class Reach:
         old_boxes, new_boxes : around what is gone and what is new, world
         """
         surfaces = lit.surfaces
-        vertices, faces = [surfaces.vertices], [surfaces.faces[gone]]
-        if new is not None:
-            vertices.append(new.vertices)
-            faces.append(new.faces + np.uint32(len(surfaces.vertices)))
-        moving = RayCaster(np.concatenate(vertices), np.concatenate(faces), lit.threads)
+        was = RayCaster(surfaces.vertices, surfaces.faces[gone], lit.threads) if gone.any() else None
+        now = None if new is None else RayCaster(new.vertices, new.faces, lit.threads)
         caster = EditedCaster(lit.caster, surfaces, gone, new, lit.threads)
         # A glowing shade doesn't block the lamp inside it (see `without_emitters`).
         glows = surfaces.emission[surfaces.part] > 0.0
         dark = None if new is None else new.chosen(new.emission[new.part] <= 0.0)
         shadow = EditedCaster(lit.caster, surfaces, gone | glows, dark, lit.threads)
         old, placed = ([replace(b, center=b.center - surfaces.origin) for b in some] for some in (old_boxes, new_boxes))
-        return cls(lit, caster, shadow, moving, old + placed, placed)
+        return cls(lit, caster, shadow, was, now, old + placed, placed)
 
     def with_new(self, new: Surfaces) -> Reach:
         """Return the same reach with the new surfaces cut into smaller triangles."""
@@ -126,12 +123,14 @@ class Reach:
         rays[:, :3] = place + normal * np.float32(LIFT_M)
         seen = np.zeros(len(place), dtype=bool)
         for direction in hemisphere(normal, self.lit.rays):
-            rays[:, 3:] = direction * np.float32(FAR_M)
-            seen |= self.moving.blocked(rays)
+            rays[:, 3:] = direction
+            for moved in (self.was, self.now):
+                if moved is not None:
+                    seen |= moved.meets(rays)
         return seen
 
     def shadow_changes(self, place: np.ndarray, normal: np.ndarray) -> np.ndarray:
-        """Return (n,) bool: whether what moved stands or stood between a lamp and places (n, 3)."""
+        """Return (n,) bool: whether what is gone hid another share of a lamp from places (n, 3) than what is new."""
         changes = np.zeros(len(place), dtype=bool)
         start = place + normal * np.float32(LIFT_M)
         for lamp in self.lit.lamps:
@@ -148,7 +147,10 @@ class Reach:
             asked = np.flatnonzero(near & facing & ~changes)
             rays = np.concatenate([start[asked], toward[asked]], axis=1)
             for samples in (4, EDGE_SAMPLES):
-                changes[asked] |= open_share(self.moving, rays, samples) < 1.0
+                before, after = (
+                    1.0 if moved is None else open_share(moved, rays, samples) for moved in (self.was, self.now)
+                )
+                changes[asked] |= before != after
         return changes
 
 

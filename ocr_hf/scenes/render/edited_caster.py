@@ -47,10 +47,11 @@ class EditedCaster:
         if len(through):
             hits = _with(hits, through, self._behind(rays[through]))
         if self._new is not None:
-            near = self._new.cast(rays)
-            first = np.flatnonzero(near.distance < hits.distance)
+            met = np.flatnonzero(self._new.meets(rays))
+            near = self._new.cast(rays[met])
+            first = np.flatnonzero(near.distance < hits.distance[met])
             if len(first):
-                hits = _with(hits, first, _chosen(near, first), count)
+                hits = _with(hits, met[first], _chosen(near, first), count)
         return hits
 
     def _behind(self, rays: np.ndarray) -> Hits:
@@ -66,9 +67,8 @@ class EditedCaster:
 
     def meets_new(self, rays: np.ndarray) -> bool:
         """Return whether any of the rays (N, 6) float32 meets something new before all that was there."""
-        near = self._new.cast(rays)
-        hit = np.flatnonzero(near.face != NOTHING)
-        return bool((near.distance[hit] < self._base.cast(rays[hit]).distance).any())
+        rays = rays[self._new.meets(rays)]
+        return bool((self._new.cast(rays).distance < self._base.cast(rays).distance).any())
 
     def blocked(self, rays: np.ndarray) -> np.ndarray:
         """Return (N,) bool: whether anything lies between origin and origin + direction of rays (N, 6) float32."""

@@ -34,6 +34,8 @@ from ocr_hf.scenes.render.shading import (
 from ocr_hf.scenes.render.surfaces import Surfaces
 from ocr_hf.scenes.render.textures import TextureAtlas
 
+EXCHANGES = 2
+"""Times that what is new and what is near it pass light to each other."""
 SEEN_CHANGE = 0.5 / 255.0
 """A gain that changes by less keeps its bits: on white it is half a step of a stored colour."""
 
@@ -201,27 +203,26 @@ def _exchanged(lit: Lit, asked: _Asked, fresh: _New | None, near: np.ndarray) ->
 
     near : (C,) triangles of the scene before with an asked corner
     """
-    baked, count = lit.baked, len(lit.baked.light)
-    if fresh is None:
-        return asked.light(_series(baked.leaving, baked.further)), np.zeros((0, 3), dtype=np.float32)
-    _, own_leaving = _bounced(fresh, baked.leaving, baked.further)
-    # Kept surfaces see each other as they were: else those that the edit reaches would differ from their neighbours
-    # that it doesn't reach, by light that is none of its own.
-    leaving = [np.concatenate(both) for both in zip(baked.leaving, own_leaving, strict=True)]
-    relit = asked.light(_series(leaving, baked.further))
-    # What is new sees them as they are now.
-    own = asked.number < count
-    change = np.zeros((2, count, 3), dtype=np.float32)
-    change[0, asked.number[own]] = (asked.lamp - asked.places.lamp)[own]
-    change[1, asked.number[own]] = (relit - asked.places.light)[own]
+    baked, own = lit.baked, asked.number < len(lit.baked.light)
     of_corner, albedo = baked.points.of_corner[:, near], mean_albedo(lit.surfaces.chosen(near), lit.atlas)
     rows = (2 * near[:, None] + [0, 1]).reshape(-1)
-    now = []
-    for bounce, passed in enumerate(baked.leaving):
-        now.append(passed.copy())
-        now[-1][rows] += leaving_light(change[min(bounce, 1)], of_corner, albedo)
-    light, _ = _bounced(fresh, now, baked.further)
-    return relit, light
+    change = np.zeros((2, *baked.light.shape), dtype=np.float32)
+    change[0, asked.number[own]] = (asked.lamp - asked.places.lamp)[own]
+    kept = baked.leaving
+    for _ in range(EXCHANGES):
+        leaving = kept
+        if fresh is not None:
+            _, from_new = _bounced(fresh, kept, baked.further)
+            leaving = [np.concatenate(both) for both in zip(kept, from_new, strict=True)]
+        relit = asked.light(_series(leaving, baked.further))
+        change[1, asked.number[own]] = (relit - asked.places.light)[own]
+        kept = [passed.copy() for passed in baked.leaving]
+        for bounce, passed in enumerate(kept):
+            # Before the first bounce there was lamp light alone.
+            passed[rows] += leaving_light(change[min(bounce, 1)], of_corner, albedo)
+    if fresh is None:
+        return relit, np.zeros((0, 3), dtype=np.float32)
+    return relit, _bounced(fresh, kept, baked.further)[0]
 
 
 def _bounced(fresh: _New, kept: Sequence[np.ndarray], further: float) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ocr_hf.geometry.boxes import CORNER_SIGNS, EDGES
 from ocr_hf.geometry.camera import check_intrinsics, check_poses
 from ocr_hf.scenes.edits.changed_objects import changed_objects, same_structure
 from ocr_hf.scenes.render.edit_reach import Lit
@@ -29,6 +30,8 @@ from ocr_hf.scenes.scene import Clip, Scene, SceneObject
 
 CHUNK = 16384
 """Pixels shaded at a time: their working set stays in the processor's cache."""
+NEAREST_M = 1e-3
+"""Nothing is nearer to a camera."""
 EDGE_CONTRAST = 12
 """Neighbouring pixels that differ by less (of 255) show no jagged edge."""
 
@@ -82,12 +85,20 @@ class _Camera:
         rays[..., 3:] = image @ (rotation @ self._inverse).T
         return rays.reshape(-1, 6)
 
-    def around(self, points: np.ndarray) -> tuple[slice, slice]:
-        """Return rows and columns of the pixels that can show anything between points (N, 3), camera axes."""
-        if (points[:, 2] <= 1e-3).all():
+    def around(self, low: np.ndarray, high: np.ndarray, rotation: np.ndarray) -> tuple[slice, slice]:
+        """Return rows and columns of the pixels that can show anything in a box.
+
+        low, high : (3,), of the box, from the camera along the world's axes; rotation : (3, 3), the camera's
+        """
+        corners = np.where(CORNER_SIGNS > 0, high, low) @ rotation
+        first, second = corners[EDGES[:, 0]], corners[EDGES[:, 1]]
+        # The box is cut off closely before the camera, where its edges pass through the plane.
+        passes = (first[:, 2] < NEAREST_M) != (second[:, 2] < NEAREST_M)
+        first, second = first[passes], second[passes]
+        share = (NEAREST_M - first[:, 2:]) / (second[:, 2:] - first[:, 2:])
+        points = np.concatenate([corners[corners[:, 2] >= NEAREST_M], first + share * (second - first)])
+        if not len(points):
             return slice(0, 0), slice(0, 0)
-        if (points[:, 2] <= 1e-3).any():
-            return slice(0, self.height), slice(0, self.width)
         image = points @ np.linalg.inv(self._inverse).T
         image = image[:, :2] / image[:, 2:]
         # A pixel more on every side: rounding must not lose one.
@@ -336,7 +347,8 @@ class Renderer:
     def _rays_at_new(self, camera: _Camera, pose: np.ndarray) -> np.ndarray:
         """Return all rays (N, 6) that a frame can cast at what is new, those against jagged edges too."""
         origin = pose[:3, 3] - self._origin
-        rows, columns = camera.around((self._edit.new.vertices - origin) @ pose[:3, :3])
+        vertices = self._edit.new.vertices
+        rows, columns = camera.around(vertices.min(axis=0) - origin, vertices.max(axis=0) - origin, pose[:3, :3])
         rays = camera.rays(pose[:3, :3], origin).reshape(camera.height, camera.width, 6)[rows, columns].reshape(-1, 6)
         if self._edge_samples == 1 or not len(rays):
             return rays
