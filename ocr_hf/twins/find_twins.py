@@ -33,6 +33,7 @@ MOST_FILMS = 4
 """Edited scenes that are filmed for one clip at most."""
 MOST_PROPOSALS = 24
 """Edits that are tried for one task in one round."""
+ROUTE_ROUNDS = 3
 MOST_CANDIDATES = 300
 """Candidate questions of a type that are looked at."""
 
@@ -231,10 +232,11 @@ class _Search:
                 if level not in self.config.question_types:
                     continue
                 rng = generator(self.seed, "twin questions", self.vanilla.scene.name, level)
-                candidates = QUESTION_TYPES[level].candidates(self.vanilla.inventory, rng)
-                for arguments in islice(candidates, MOST_CANDIDATES):
-                    if self.vanilla.answer((level, arguments)) is not None:
-                        found.append((level, arguments))
+                # Routes are sampled, the others listed: of routes each round finds some more.
+                for _ in range(ROUTE_ROUNDS if level == "route_planning" else 1):
+                    candidates = QUESTION_TYPES[level].candidates(self.vanilla.inventory, rng)
+                    new = dict.fromkeys((level, arguments) for arguments in islice(candidates, MOST_CANDIDATES))
+                    found += [asked for asked in new if asked not in found and self.vanilla.answer(asked) is not None]
             rng = generator(self.seed, "twin questions", self.vanilla.scene.name, task)
             self._asked[task] = [found[i] for i in rng.permutation(len(found))]
         return self._asked[task]

@@ -21,6 +21,7 @@ from ocr_hf.scenes.edits.extended_plan import free_strips
 from ocr_hf.scenes.edits.replacements import MAKERS, make_model
 from ocr_hf.scenes.edits.sample_edit import STANDING, add_edit
 from ocr_hf.scenes.edits.scene_edit import SceneEdit
+from ocr_hf.scenes.edits.support import has_flat_top
 from ocr_hf.scenes.randomness import pick
 from ocr_hf.scenes.scene import Scene, SceneObject
 from ocr_hf.twins.in_view import in_view
@@ -36,7 +37,9 @@ MOST_LONGER_M = 8.0
 MOST_ADDED = 5
 PLACES = 150
 """Places on the floor and on tops that are looked at for what is moved or added."""
-WALL_GAP_M = 0.02
+WALL_GAP_M, HANGING_GAP_M = 0.02, 0.005
+ON_WALLS = ("clock", "mirror", "picture", "towel")
+"""What can be hung up anew."""
 SWAPS, EXCHANGES, MOVES = 10, 5, 10
 """Partners and places tried for each thing that may change places."""
 MODELS = 3
@@ -66,6 +69,7 @@ class Proposer:
         frames = np.arange(len(poses)) if rule is None else np.unique(uniform_indices(len(poses), rule.num_frames))
         self.seen_poses = poses[frames]
         self.scene: EditedScene = edited_scene(shot.scene)
+        self._flat: dict[int, bool] = {}
 
     @property
     def inventory(self) -> Inventory:
@@ -94,7 +98,7 @@ class Proposer:
             # Fewer than half as many, and still the two that are the least to be asked about
             left = (count - 1) // 2
             ways = [("remove", count - left)] if left >= 2 else []
-            if label in STANDING and count + 1 <= MOST_ADDED:
+            if (label in STANDING or label in ON_WALLS) and count + 1 <= MOST_ADDED:
                 ways.append(("add", count + 1))
             for j in rng.permutation(len(ways)):
                 way, number = ways[j]
@@ -114,12 +118,13 @@ class Proposer:
         model = make_model(label, seed)
         size = np.round(model.size + 1e-3, 3)
         tops = [other for other in map(self._carrier, items) if other is not None]
+        hung_m = float(items[0].box.center[2]) if label in ON_WALLS else None
         found = Proposal((), self.scene)
-        for place, yaw in self._spots(size, tops, rng):
+        for place, yaw in self._spots(size, tops, rng, hung_m=hung_m):
             found = self._also(found, add_edit(found.scene, label, seed, place, float(np.degrees(yaw)))) or found
             if len(found.edits) == number:
                 return found
-        others = [item for item in self.inventory.objects if item.label != label]
+        others = [item for item in self.inventory.objects if item.label != label and label in STANDING]
         for i in rng.permutation(len(others)):
             edit = SceneEdit("replace", (others[i].id,), {"label": label, "seed": seed})
             found = self._also(found, edit) or found
@@ -228,13 +233,22 @@ class Proposer:
         ]
 
     def _spots(
-        self, size: np.ndarray, tops: list[SceneObject], rng: np.random.Generator, own_id: int | None = None
+        self,
+        size: np.ndarray,
+        tops: list[SceneObject],
+        rng: np.random.Generator,
+        own_id: int | None = None,
+        hung_m: float | None = None,
     ) -> Iterator[tuple[np.ndarray, float]]:
         """Yield where a thing of this size (3,) has room and is seen: its base's middle (3,) and its yaw, radians.
 
-        tops : what it is to stand on, [] for the floor; own_id : of the thing, which is in nobody's way itself
+        tops : what it is to stand on, if that is flat; [] for the floor
+        own_id : of the thing, which is in nobody's way itself; hung_m : how high its middle hangs on a wall
         """
-        spots, yaws = [], []
+        spots, yaws, wants_top = [], [], bool(tops)
+        tops = [other for other in tops if self._is_flat(other)]
+        if wants_top and not tops:
+            return
         for _ in range(PLACES):
             if tops:
                 below = pick(rng, tops).box
@@ -244,7 +258,7 @@ class Proposer:
                 # Not rounded down: it would sink into what carries it.
                 spot[2] = np.ceil(low_high(below)[1] * 1e4) / 1e4
             elif self.scene.rooms:
-                spot, yaw = self._floor_spot(size, rng)
+                spot, yaw = self._floor_spot(size, rng, hung_m)
             else:
                 return
             spots.append(np.append(spot[:2].round(3), spot[2]))
@@ -265,22 +279,28 @@ class Proposer:
             if not (penetration_m(box, standing) > 1e-6).any():
                 yield spot, yaw
 
-    def _floor_spot(self, size: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-        """Return a place on the floor and a yaw: anywhere in a room, or with its back (+y) to a wall."""
+    def _is_flat(self, item: SceneObject) -> bool:
+        if item.id not in self._flat:
+            self._flat[item.id] = has_flat_top(item)
+        return self._flat[item.id]
+
+    def _floor_spot(self, size: np.ndarray, rng: np.random.Generator, hung_m: float | None) -> tuple[np.ndarray, float]:
+        """Return a place and a yaw: anywhere on the floor, or with its back (+y) to a wall, where it may also hang."""
         polygon = pick(rng, self.scene.rooms).polygon
-        if rng.random() < 0.5:
+        if hung_m is None and rng.random() < 0.5:
             spot = np.append(rng.uniform(polygon.min(axis=0), polygon.max(axis=0)), 0.0)
             yaw = np.pi / 2 * int(rng.integers(4))
         else:
+            gap = WALL_GAP_M if hung_m is None else HANGING_GAP_M
             i = int(rng.integers(len(polygon)))
             start, along = polygon[i], np.roll(polygon, -1, axis=0)[i] - polygon[i]
             length = float(np.linalg.norm(along))
             along = along / length
             # Counter-clockwise outlines have the room to their left.
             inwards = np.array([-along[1], along[0]])
-            spot = np.append(start + along * rng.uniform(0.0, length) + inwards * (size[1] / 2.0 + WALL_GAP_M), 0.0)
+            spot = np.append(start + along * rng.uniform(0.0, length) + inwards * (size[1] / 2.0 + gap), 0.0)
             yaw = float(np.arctan2(-along[1], -along[0]))
-        spot[2] = floor_below(self.scene, spot)
+        spot[2] = floor_below(self.scene, spot) if hung_m is None else hung_m - float(size[2]) / 2.0
         return spot, yaw
 
     def _carrier(self, item: SceneObject) -> SceneObject | None:
