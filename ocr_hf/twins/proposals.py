@@ -33,7 +33,7 @@ SHRINK, STRETCH = (0.36, 0.47), (2.1, 2.6)
 LARGER_AREA = (2.1, 2.5)
 """Factors of the floor's area, of which neither leaves one answer within half of the other."""
 ROOM_TRIES = 16
-MOST_LONGER_M = 8.0
+MOST_LONGER_M = 6.0
 MOST_ADDED = 5
 PLACES = 150
 """Places on the floor and on tops that are looked at for what is moved or added."""
@@ -124,7 +124,8 @@ class Proposer:
             found = self._also(found, add_edit(found.scene, label, seed, place, float(np.degrees(yaw)))) or found
             if len(found.edits) == number:
                 return found
-        others = [item for item in self.inventory.objects if item.label != label and label in STANDING]
+        others = [item for item in self.inventory.objects if item.label != label]
+        others = [item for item in others if label in STANDING and (self._carrier(item) is None) == (not tops)]
         for i in rng.permutation(len(others)):
             edit = SceneEdit("replace", (others[i].id,), {"label": label, "seed": seed})
             found = self._also(found, edit) or found
@@ -170,7 +171,7 @@ class Proposer:
         strips = free_strips(before.scene, degrees, empty=False)
         if not strips:
             return None
-        at = float(rng.uniform(*pick(rng, strips)))
+        at = round(float(rng.uniform(*pick(rng, strips))), 3)
         outwards = np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
         across = np.array([-outwards[1], outwards[0]])
         plane = shapely.LineString([at * outwards - 1e3 * across, at * outwards + 1e3 * across])
@@ -197,7 +198,12 @@ class Proposer:
             ways = left
 
     def _new_places(self, item: SceneObject, rng: np.random.Generator) -> Iterator[Proposal]:
-        others = [other for other in self.inventory.objects if other.id != item.id]
+        # Both on the floor, or both on something: shoes don't belong on a desk.
+        others = [
+            other
+            for other in self.inventory.objects
+            if other.id != item.id and (self._carrier(other) is None) == (self._carrier(item) is None)
+        ]
         ways: list[list[SceneEdit]] = [
             [SceneEdit("swap", (item.id, others[i].id))] for i in rng.permutation(len(others))
         ]
@@ -207,11 +213,18 @@ class Proposer:
             for i in rng.permutation(len(others))[:EXCHANGES]
             for _ in range(MODELS)
         ]
-        tops = others if self._carrier(item) is not None else []
+        tops = [other for other in self.inventory.objects if other.id != item.id] if self._carrier(item) else []
         for place, yaw in islice(self._spots(item.box.size, tops, rng, item.id), MOVES):
             offset = place - base_center(item.box)
             turn = float(np.degrees(yaw - np.arctan2(item.box.rotation[1, 0], item.box.rotation[0, 0])))
-            ways.append([SceneEdit("move", (item.id,), {"offset": tuple(offset.tolist()), "degrees": turn})])
+            turn = round((turn + 180.0) % 360.0 - 180.0, 6)
+            ways.append(
+                [
+                    SceneEdit(
+                        "move", (item.id,), {"offset": tuple(offset.tolist())} | ({"degrees": turn} if turn else {})
+                    )
+                ]
+            )
         kept = 0
         for i in rng.permutation(len(ways)):
             found = self._apply(ways[i]) if ways[i] else None
@@ -223,8 +236,7 @@ class Proposer:
 
     def _exchanged(self, one: SceneObject, other: SceneObject, rng: np.random.Generator) -> list[SceneEdit]:
         """Return the edits by which two things take each other's category: in crowded rooms nothing else fits."""
-        stand_alike = (self._carrier(one) is None) == (self._carrier(other) is None)
-        if one.label == other.label or not {one.label, other.label} <= MAKERS.keys() or not stand_alike:
+        if one.label == other.label or not {one.label, other.label} <= MAKERS.keys():
             return []
         seed = int(rng.integers(2**31))
         return [
