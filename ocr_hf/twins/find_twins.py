@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, islice, permutations
+from itertools import chain, combinations, islice, permutations
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from ocr_hf.scenes.edits.edited_scene import edited_scene
 from ocr_hf.scenes.edits.scene_edit import SceneEdit
 from ocr_hf.scenes.randomness import generator
 from ocr_hf.scenes.scene import Scene
-from ocr_hf.twins.proposals import Proposal, Proposer
+from ocr_hf.twins.proposals import CONTROL, Proposal, Proposer
 from ocr_hf.twins.shot import CHANGES, KEEPS, Asked, Shot, relation
 from ocr_hf.twins.word_pair import word_pair
 from ocr_hf.vsi_bench.tasks import TASKS
@@ -363,7 +363,8 @@ class _Search:
         for keeper in sorted({plan.kept for plan in plans if not drafts[plan.kept].edits}):
             task = next(self._task(plan.asked) for plan in plans if plan.kept == keeper)
             # Only an extension is like an extension, and it would keep no room's size.
-            for proposal, shot, touched in self._proposals("places" if task == ROOM_SIZE else task):
+            own = () if task == ROOM_SIZE else self._proposals(task)
+            for proposal, shot, touched in chain(own, self._of_kind("places"), self._of_kind(CONTROL)):
                 tried = list(drafts)
                 tried[keeper] = _Draft(proposal.edits, shot, touched)
                 if all(self._holds(plan, tried) for plan in plans):

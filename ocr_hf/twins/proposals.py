@@ -33,6 +33,10 @@ SHRINK, STRETCH = (0.36, 0.47), (2.1, 2.6)
 LARGER_AREA = (2.1, 2.5)
 """Factors of the floor's area, of which neither leaves one answer within half of the other."""
 ROOM_TRIES = 16
+CONTROL = "control"
+"""Stands for no task: edits that are to leave an answer as it is."""
+STILL_SEEN = 1.3
+"""Reserve in the share of the frame of what is made smaller: its outline is no square."""
 MOST_LONGER_M = 6.0
 MOST_ADDED = 5
 PLACES = 150
@@ -59,15 +63,18 @@ class Proposal:
 class Proposer:
     """Proposes edits of one clip's scene.
 
-    shot : the clip before all edits; poses : (T, 4, 4) camera_to_world; seen_poses : those of the sampled frames
+    shot : the clip before all edits; poses : (T, 4, 4) camera_to_world
+    frames : indices of the frames that a model samples; seen_poses : the poses of these
+    least_share, least_frames : what part of how many of them must show a thing
     """
 
     def __init__(self, shot: Shot, poses: np.ndarray) -> None:
         self.shot, self.poses = shot, poses
         rule = shot.inventory.config.visibility
         self.least_frames = 1 if rule is None else rule.min_frames
-        frames = np.arange(len(poses)) if rule is None else np.unique(uniform_indices(len(poses), rule.num_frames))
-        self.seen_poses = poses[frames]
+        self.least_share = 0.0 if rule is None else rule.min_pixels
+        self.frames = np.arange(len(poses)) if rule is None else np.unique(uniform_indices(len(poses), rule.num_frames))
+        self.seen_poses = poses[self.frames]
         self.scene: EditedScene = edited_scene(shot.scene)
         self._flat: dict[int, bool] = {}
 
@@ -84,6 +91,8 @@ class Proposer:
             return self._sizes(rng)
         if task == "room_size_estimation":
             return self._rooms(rng)
+        if task == CONTROL:
+            return self._controls(rng)
         return self._places(rng)
 
     def _counts(self, rng: np.random.Generator) -> Iterator[Proposal]:
@@ -139,7 +148,11 @@ class Proposer:
             item = self.inventory.only(unique[i])
             longest = np.arange(3) == int(item.box.size.round(6).argmax())
             shrink, stretch = (round(float(rng.uniform(*limits)), 3) for limits in (SHRINK, STRETCH))
-            ways = [np.full(3, shrink), np.full(3, stretch), np.where(longest, stretch, 1.0)]
+            ways = [np.full(3, stretch), np.where(longest, stretch, 1.0)]
+            # Of what gets smaller the camera has to show enough all the same.
+            share = np.sort(self.inventory.share(unique[i])[self.frames])[-self.least_frames]
+            if share * shrink**2 >= STILL_SEEN * self.least_share:
+                ways.append(np.full(3, shrink))
             for j in rng.permutation(len(ways)):
                 found = self._apply([SceneEdit("scale", (item.id,), {"factors": tuple(ways[j].tolist())})])
                 if found is not None:
@@ -243,6 +256,19 @@ class Proposer:
             SceneEdit("replace", (item.id,), {"label": label, "seed": seed})
             for item, label in ((one, other.label), (other, one.label))
         ]
+
+    def _controls(self, rng: np.random.Generator) -> Iterator[Proposal]:
+        """Yield changes of single things that are seen, whatever their category."""
+        items = self.inventory.objects
+        for i in rng.permutation(len(items)):
+            factor = round(float(rng.uniform(*SHRINK)), 3)
+            for edit in (
+                SceneEdit("remove", (items[i].id,)),
+                SceneEdit("scale", (items[i].id,), {"factors": factor}),
+            ):
+                found = self._apply([edit])
+                if found is not None:
+                    yield found
 
     def _spots(
         self,
