@@ -12,19 +12,16 @@ from itertools import islice
 import numpy as np
 import shapely
 
-from ocr_hf.geometry.box_overlap import penetration_m
-from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.questions.inventory import Inventory
-from ocr_hf.scenes.edits.carriers import base_center, chain, floor_below, low_high
+from ocr_hf.scenes.edits.carriers import base_center
 from ocr_hf.scenes.edits.edited_scene import EditedScene, edited_scene
 from ocr_hf.scenes.edits.extended_plan import free_strips
 from ocr_hf.scenes.edits.replacements import MAKERS, make_model
 from ocr_hf.scenes.edits.sample_edit import STANDING, add_edit
 from ocr_hf.scenes.edits.scene_edit import SceneEdit
-from ocr_hf.scenes.edits.support import has_flat_top
 from ocr_hf.scenes.randomness import pick
 from ocr_hf.scenes.scene import Scene, SceneObject
-from ocr_hf.twins.in_view import in_view
+from ocr_hf.twins.free_spots import FreeSpots
 from ocr_hf.twins.shot import Shot
 from ocr_hf.video.read import uniform_indices
 
@@ -39,9 +36,6 @@ STILL_SEEN = 1.3
 """Reserve in the share of the frame of what is made smaller: its outline is no square."""
 MOST_LONGER_M = 6.0
 MOST_ADDED = 5
-PLACES = 150
-"""Places on the floor and on tops that are looked at for what is moved or added."""
-WALL_GAP_M, HANGING_GAP_M = 0.02, 0.005
 ON_WALLS = ("clock", "mirror", "picture", "towel")
 """What can be hung up anew."""
 SWAPS, EXCHANGES, MOVES = 10, 5, 10
@@ -76,7 +70,7 @@ class Proposer:
         self.frames = np.arange(len(poses)) if rule is None else np.unique(uniform_indices(len(poses), rule.num_frames))
         self.seen_poses = poses[self.frames]
         self.scene: EditedScene = edited_scene(shot.scene)
-        self._flat: dict[int, bool] = {}
+        self.spots = FreeSpots(self.scene, self.seen_poses, self.least_frames)
 
     @property
     def inventory(self) -> Inventory:
@@ -129,7 +123,7 @@ class Proposer:
         tops = [other for other in map(self._carrier, items) if other is not None]
         hung_m = float(items[0].box.center[2]) if label in ON_WALLS else None
         found = Proposal((), self.scene)
-        for place, yaw in self._spots(size, tops, rng, hung_m=hung_m):
+        for place, yaw in self.spots.find(size, tops, rng, hung_m=hung_m):
             found = self._also(found, add_edit(found.scene, label, seed, place, float(np.degrees(yaw)))) or found
             if len(found.edits) == number:
                 return found
@@ -227,7 +221,7 @@ class Proposer:
             for _ in range(MODELS)
         ]
         tops = [other for other in self.inventory.objects if other.id != item.id] if self._carrier(item) else []
-        for place, yaw in islice(self._spots(item.box.size, tops, rng, item.id), MOVES):
+        for place, yaw in islice(self.spots.find(item.box.size, tops, rng, item.id), MOVES):
             offset = place - base_center(item.box)
             turn = float(np.degrees(yaw - np.arctan2(item.box.rotation[1, 0], item.box.rotation[0, 0])))
             turn = round((turn + 180.0) % 360.0 - 180.0, 6)
@@ -269,77 +263,6 @@ class Proposer:
                 found = self._apply([edit])
                 if found is not None:
                     yield found
-
-    def _spots(
-        self,
-        size: np.ndarray,
-        tops: list[SceneObject],
-        rng: np.random.Generator,
-        own_id: int | None = None,
-        hung_m: float | None = None,
-    ) -> Iterator[tuple[np.ndarray, float]]:
-        """Yield where a thing of this size (3,) has room and is seen: its base's middle (3,) and its yaw, radians.
-
-        tops : what it is to stand on, if that is flat; [] for the floor
-        own_id : of the thing, which is in nobody's way itself; hung_m : how high its middle hangs on a wall
-        """
-        spots, yaws, wants_top = [], [], bool(tops)
-        tops = [other for other in tops if self._is_flat(other)]
-        if wants_top and not tops:
-            return
-        for _ in range(PLACES):
-            if tops:
-                below = pick(rng, tops).box
-                yaw = float(np.arctan2(below.rotation[1, 0], below.rotation[0, 0])) + np.pi / 2 * int(rng.integers(4))
-                room = np.maximum(below.size[:2] - size[:2].min(), 0.0)
-                spot = np.append(below.center[:2] + below.rotation[:2, :2] @ (rng.uniform(-0.5, 0.5, 2) * room), 0.0)
-                # Not rounded down: it would sink into what carries it.
-                spot[2] = np.ceil(low_high(below)[1] * 1e4) / 1e4
-            elif self.scene.rooms:
-                spot, yaw = self._floor_spot(size, rng, hung_m)
-            else:
-                return
-            spots.append(np.append(spot[:2].round(3), spot[2]))
-            yaws.append(yaw)
-        others = [other for other in self.scene.objects if other.id != own_id]
-        seen = in_view(np.array(spots) + [0.0, 0.0, float(size[2]) / 2.0], self.seen_poses, [o.box for o in others])
-        standing = [
-            other.box for other in others if own_id is None or own_id not in chain(other.id, self.scene.carriers)
-        ]
-        floors = [shapely.Polygon(room.polygon).buffer(1e-6) for room in self.scene.rooms]
-        for spot, yaw, frames in zip(spots, yaws, seen.sum(axis=1), strict=True):
-            if frames < self.least_frames:
-                continue
-            box = OrientedBox.upright(spot + [0.0, 0.0, float(size[2]) / 2.0], size, yaw)
-            # What `apply` would refuse anyway, faster
-            if not any(floor.covers(shapely.Polygon(box.floor_polygon())) for floor in floors):
-                continue
-            if not (penetration_m(box, standing) > 1e-6).any():
-                yield spot, yaw
-
-    def _is_flat(self, item: SceneObject) -> bool:
-        if item.id not in self._flat:
-            self._flat[item.id] = has_flat_top(item)
-        return self._flat[item.id]
-
-    def _floor_spot(self, size: np.ndarray, rng: np.random.Generator, hung_m: float | None) -> tuple[np.ndarray, float]:
-        """Return a place and a yaw: anywhere on the floor, or with its back (+y) to a wall, where it may also hang."""
-        polygon = pick(rng, self.scene.rooms).polygon
-        if hung_m is None and rng.random() < 0.5:
-            spot = np.append(rng.uniform(polygon.min(axis=0), polygon.max(axis=0)), 0.0)
-            yaw = np.pi / 2 * int(rng.integers(4))
-        else:
-            gap = WALL_GAP_M if hung_m is None else HANGING_GAP_M
-            i = int(rng.integers(len(polygon)))
-            start, along = polygon[i], np.roll(polygon, -1, axis=0)[i] - polygon[i]
-            length = float(np.linalg.norm(along))
-            along = along / length
-            # Counter-clockwise outlines have the room to their left.
-            inwards = np.array([-along[1], along[0]])
-            spot = np.append(start + along * rng.uniform(0.0, length) + inwards * (size[1] / 2.0 + gap), 0.0)
-            yaw = float(np.arctan2(-along[1], -along[0]))
-        spot[2] = floor_below(self.scene, spot) if hung_m is None else hung_m - float(size[2]) / 2.0
-        return spot, yaw
 
     def _carrier(self, item: SceneObject) -> SceneObject | None:
         carrier = self.scene.carriers.get(item.id)
