@@ -12,10 +12,8 @@ from itertools import islice
 import numpy as np
 import shapely
 
-from ocr_hf.geometry.box_overlap import penetration_m
-from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.questions.inventory import Inventory
-from ocr_hf.scenes.edits.carriers import base_center, chain, floor_below, low_high
+from ocr_hf.scenes.edits.carriers import base_center
 from ocr_hf.scenes.edits.edited_scene import EditedScene, edited_scene
 from ocr_hf.scenes.edits.extended_plan import free_strips
 from ocr_hf.scenes.edits.replacements import MAKERS, make_model
@@ -23,7 +21,7 @@ from ocr_hf.scenes.edits.sample_edit import STANDING, add_edit
 from ocr_hf.scenes.edits.scene_edit import SceneEdit
 from ocr_hf.scenes.randomness import pick
 from ocr_hf.scenes.scene import Scene, SceneObject
-from ocr_hf.twins.in_view import in_view
+from ocr_hf.twins.free_spots import FreeSpots
 from ocr_hf.twins.shot import Shot
 from ocr_hf.video.read import uniform_indices
 
@@ -32,11 +30,14 @@ SHRINK, STRETCH = (0.36, 0.47), (2.1, 2.6)
 LARGER_AREA = (2.1, 2.5)
 """Factors of the floor's area, of which neither leaves one answer within half of the other."""
 ROOM_TRIES = 16
-MOST_LONGER_M = 8.0
+CONTROL = "control"
+"""Stands for no task: edits that are to leave an answer as it is."""
+STILL_SEEN = 1.3
+"""Reserve in the share of the frame of what is made smaller: its outline is no square."""
+MOST_LONGER_M = 6.0
 MOST_ADDED = 5
-PLACES = 150
-"""Places on the floor and on tops that are looked at for what is moved or added."""
-WALL_GAP_M = 0.02
+ON_WALLS = ("clock", "mirror", "picture", "towel")
+"""What can be hung up anew."""
 SWAPS, EXCHANGES, MOVES = 10, 5, 10
 """Partners and places tried for each thing that may change places."""
 MODELS = 3
@@ -56,16 +57,20 @@ class Proposal:
 class Proposer:
     """Proposes edits of one clip's scene.
 
-    shot : the clip before all edits; poses : (T, 4, 4) camera_to_world; seen_poses : those of the sampled frames
+    shot : the clip before all edits; poses : (T, 4, 4) camera_to_world
+    frames : indices of the frames that a model samples; seen_poses : the poses of these
+    least_share, least_frames : what part of how many of them must show a thing
     """
 
     def __init__(self, shot: Shot, poses: np.ndarray) -> None:
         self.shot, self.poses = shot, poses
         rule = shot.inventory.config.visibility
         self.least_frames = 1 if rule is None else rule.min_frames
-        frames = np.arange(len(poses)) if rule is None else np.unique(uniform_indices(len(poses), rule.num_frames))
-        self.seen_poses = poses[frames]
+        self.least_share = 0.0 if rule is None else rule.min_pixels
+        self.frames = np.arange(len(poses)) if rule is None else np.unique(uniform_indices(len(poses), rule.num_frames))
+        self.seen_poses = poses[self.frames]
         self.scene: EditedScene = edited_scene(shot.scene)
+        self.spots = FreeSpots(self.scene, self.seen_poses, self.least_frames)
 
     @property
     def inventory(self) -> Inventory:
@@ -80,6 +85,8 @@ class Proposer:
             return self._sizes(rng)
         if task == "room_size_estimation":
             return self._rooms(rng)
+        if task == CONTROL:
+            return self._controls(rng)
         return self._places(rng)
 
     def _counts(self, rng: np.random.Generator) -> Iterator[Proposal]:
@@ -94,7 +101,7 @@ class Proposer:
             # Fewer than half as many, and still the two that are the least to be asked about
             left = (count - 1) // 2
             ways = [("remove", count - left)] if left >= 2 else []
-            if label in STANDING and count + 1 <= MOST_ADDED:
+            if (label in STANDING or label in ON_WALLS) and count + 1 <= MOST_ADDED:
                 ways.append(("add", count + 1))
             for j in rng.permutation(len(ways)):
                 way, number = ways[j]
@@ -114,12 +121,14 @@ class Proposer:
         model = make_model(label, seed)
         size = np.round(model.size + 1e-3, 3)
         tops = [other for other in map(self._carrier, items) if other is not None]
+        hung_m = float(items[0].box.center[2]) if label in ON_WALLS else None
         found = Proposal((), self.scene)
-        for place, yaw in self._spots(size, tops, rng):
+        for place, yaw in self.spots.find(size, tops, rng, hung_m=hung_m):
             found = self._also(found, add_edit(found.scene, label, seed, place, float(np.degrees(yaw)))) or found
             if len(found.edits) == number:
                 return found
         others = [item for item in self.inventory.objects if item.label != label]
+        others = [item for item in others if label in STANDING and (self._carrier(item) is None) == (not tops)]
         for i in rng.permutation(len(others)):
             edit = SceneEdit("replace", (others[i].id,), {"label": label, "seed": seed})
             found = self._also(found, edit) or found
@@ -133,7 +142,11 @@ class Proposer:
             item = self.inventory.only(unique[i])
             longest = np.arange(3) == int(item.box.size.round(6).argmax())
             shrink, stretch = (round(float(rng.uniform(*limits)), 3) for limits in (SHRINK, STRETCH))
-            ways = [np.full(3, shrink), np.full(3, stretch), np.where(longest, stretch, 1.0)]
+            ways = [np.full(3, stretch), np.where(longest, stretch, 1.0)]
+            # Of what gets smaller the camera has to show enough all the same.
+            share = np.sort(self.inventory.share(unique[i])[self.frames])[-self.least_frames]
+            if share * shrink**2 >= STILL_SEEN * self.least_share:
+                ways.append(np.full(3, shrink))
             for j in rng.permutation(len(ways)):
                 found = self._apply([SceneEdit("scale", (item.id,), {"factors": tuple(ways[j].tolist())})])
                 if found is not None:
@@ -165,7 +178,7 @@ class Proposer:
         strips = free_strips(before.scene, degrees, empty=False)
         if not strips:
             return None
-        at = float(rng.uniform(*pick(rng, strips)))
+        at = round(float(rng.uniform(*pick(rng, strips))), 3)
         outwards = np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
         across = np.array([-outwards[1], outwards[0]])
         plane = shapely.LineString([at * outwards - 1e3 * across, at * outwards + 1e3 * across])
@@ -192,7 +205,12 @@ class Proposer:
             ways = left
 
     def _new_places(self, item: SceneObject, rng: np.random.Generator) -> Iterator[Proposal]:
-        others = [other for other in self.inventory.objects if other.id != item.id]
+        # Both on the floor, or both on something: shoes don't belong on a desk.
+        others = [
+            other
+            for other in self.inventory.objects
+            if other.id != item.id and (self._carrier(other) is None) == (self._carrier(item) is None)
+        ]
         ways: list[list[SceneEdit]] = [
             [SceneEdit("swap", (item.id, others[i].id))] for i in rng.permutation(len(others))
         ]
@@ -202,11 +220,18 @@ class Proposer:
             for i in rng.permutation(len(others))[:EXCHANGES]
             for _ in range(MODELS)
         ]
-        tops = others if self._carrier(item) is not None else []
-        for place, yaw in islice(self._spots(item.box.size, tops, rng, item.id), MOVES):
+        tops = [other for other in self.inventory.objects if other.id != item.id] if self._carrier(item) else []
+        for place, yaw in islice(self.spots.find(item.box.size, tops, rng, item.id), MOVES):
             offset = place - base_center(item.box)
             turn = float(np.degrees(yaw - np.arctan2(item.box.rotation[1, 0], item.box.rotation[0, 0])))
-            ways.append([SceneEdit("move", (item.id,), {"offset": tuple(offset.tolist()), "degrees": turn})])
+            turn = round((turn + 180.0) % 360.0 - 180.0, 6)
+            ways.append(
+                [
+                    SceneEdit(
+                        "move", (item.id,), {"offset": tuple(offset.tolist())} | ({"degrees": turn} if turn else {})
+                    )
+                ]
+            )
         kept = 0
         for i in rng.permutation(len(ways)):
             found = self._apply(ways[i]) if ways[i] else None
@@ -218,8 +243,7 @@ class Proposer:
 
     def _exchanged(self, one: SceneObject, other: SceneObject, rng: np.random.Generator) -> list[SceneEdit]:
         """Return the edits by which two things take each other's category: in crowded rooms nothing else fits."""
-        stand_alike = (self._carrier(one) is None) == (self._carrier(other) is None)
-        if one.label == other.label or not {one.label, other.label} <= MAKERS.keys() or not stand_alike:
+        if one.label == other.label or not {one.label, other.label} <= MAKERS.keys():
             return []
         seed = int(rng.integers(2**31))
         return [
@@ -227,61 +251,18 @@ class Proposer:
             for item, label in ((one, other.label), (other, one.label))
         ]
 
-    def _spots(
-        self, size: np.ndarray, tops: list[SceneObject], rng: np.random.Generator, own_id: int | None = None
-    ) -> Iterator[tuple[np.ndarray, float]]:
-        """Yield where a thing of this size (3,) has room and is seen: its base's middle (3,) and its yaw, radians.
-
-        tops : what it is to stand on, [] for the floor; own_id : of the thing, which is in nobody's way itself
-        """
-        spots, yaws = [], []
-        for _ in range(PLACES):
-            if tops:
-                below = pick(rng, tops).box
-                yaw = float(np.arctan2(below.rotation[1, 0], below.rotation[0, 0])) + np.pi / 2 * int(rng.integers(4))
-                room = np.maximum(below.size[:2] - size[:2].min(), 0.0)
-                spot = np.append(below.center[:2] + below.rotation[:2, :2] @ (rng.uniform(-0.5, 0.5, 2) * room), 0.0)
-                # Not rounded down: it would sink into what carries it.
-                spot[2] = np.ceil(low_high(below)[1] * 1e4) / 1e4
-            elif self.scene.rooms:
-                spot, yaw = self._floor_spot(size, rng)
-            else:
-                return
-            spots.append(np.append(spot[:2].round(3), spot[2]))
-            yaws.append(yaw)
-        others = [other for other in self.scene.objects if other.id != own_id]
-        seen = in_view(np.array(spots) + [0.0, 0.0, float(size[2]) / 2.0], self.seen_poses, [o.box for o in others])
-        standing = [
-            other.box for other in others if own_id is None or own_id not in chain(other.id, self.scene.carriers)
-        ]
-        floors = [shapely.Polygon(room.polygon).buffer(1e-6) for room in self.scene.rooms]
-        for spot, yaw, frames in zip(spots, yaws, seen.sum(axis=1), strict=True):
-            if frames < self.least_frames:
-                continue
-            box = OrientedBox.upright(spot + [0.0, 0.0, float(size[2]) / 2.0], size, yaw)
-            # What `apply` would refuse anyway, faster
-            if not any(floor.covers(shapely.Polygon(box.floor_polygon())) for floor in floors):
-                continue
-            if not (penetration_m(box, standing) > 1e-6).any():
-                yield spot, yaw
-
-    def _floor_spot(self, size: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-        """Return a place on the floor and a yaw: anywhere in a room, or with its back (+y) to a wall."""
-        polygon = pick(rng, self.scene.rooms).polygon
-        if rng.random() < 0.5:
-            spot = np.append(rng.uniform(polygon.min(axis=0), polygon.max(axis=0)), 0.0)
-            yaw = np.pi / 2 * int(rng.integers(4))
-        else:
-            i = int(rng.integers(len(polygon)))
-            start, along = polygon[i], np.roll(polygon, -1, axis=0)[i] - polygon[i]
-            length = float(np.linalg.norm(along))
-            along = along / length
-            # Counter-clockwise outlines have the room to their left.
-            inwards = np.array([-along[1], along[0]])
-            spot = np.append(start + along * rng.uniform(0.0, length) + inwards * (size[1] / 2.0 + WALL_GAP_M), 0.0)
-            yaw = float(np.arctan2(-along[1], -along[0]))
-        spot[2] = floor_below(self.scene, spot)
-        return spot, yaw
+    def _controls(self, rng: np.random.Generator) -> Iterator[Proposal]:
+        """Yield changes of single things that are seen, whatever their category."""
+        items = self.inventory.objects
+        for i in rng.permutation(len(items)):
+            factor = round(float(rng.uniform(*SHRINK)), 3)
+            for edit in (
+                SceneEdit("remove", (items[i].id,)),
+                SceneEdit("scale", (items[i].id,), {"factors": factor}),
+            ):
+                found = self._apply([edit])
+                if found is not None:
+                    yield found
 
     def _carrier(self, item: SceneObject) -> SceneObject | None:
         carrier = self.scene.carriers.get(item.id)

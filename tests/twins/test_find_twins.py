@@ -22,7 +22,7 @@ SEEDS = (1, 2, 4, 7)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_stored_answers_are_those_of_a_fresh_derivation(seed: int) -> None:
     clip, found = small_clip(seed), twins_of(seed)
-    assert len(found.twins) >= 4
+    assert len(found.twins) >= 2
     for twin in found.twins:
         question, copy = twin.question, found.copies[twin.copy]
         scene = apply_edits(clip.scene, copy.edits, camera_path=clip.poses)

@@ -19,6 +19,9 @@ from ocr_hf.scenes.scene import Mesh, Room, Scene, SceneObject
 
 CLEAR_M = 1e-3
 """A corner of walls or outlines this near to the plane can't be told to be before or behind it."""
+FRAME_M = 0.12
+"""So far around doors and windows, and from where walls meet, there are frames, sills and skirting, which would become
+boards of several metres."""
 RUG_M = 0.05
 """What is built in and keeps this distance from all walls lies or hangs by itself: a rug, which must not be cut."""
 OTHER = "choose another plane"
@@ -49,11 +52,12 @@ def extended(scene: EditedScene, degrees: float, at: float, by: float) -> Edited
     beyond = []
     for item in scene.objects:
         span = item.box.corners()[:, :2] @ outwards - at
-        across = span.max() > CLEAR_M and span.min() < width - CLEAR_M or span.min() < -CLEAR_M < CLEAR_M < span.max()
+        built_in = _is_built_in(scene, item)
+        margin = FRAME_M if built_in else -CLEAR_M
+        across = span.max() > -margin and span.min() < width + margin
         # What stands on a thing goes with it.
         middle = float(_root(scene, item).box.center[:2] @ outwards) - at
-        strict = (width > 0.0 and not is_inverse) or _is_built_in(scene, item)
-        if (across and strict) or -CLEAR_M < middle < width + CLEAR_M:
+        if (across and not is_inverse and (width > 0.0 or built_in)) or -CLEAR_M < middle < width + CLEAR_M:
             raise ValueError(f"extend would cut through {item.label} (object {item.id}); {OTHER}")
         if middle > width:
             beyond.append(item)
@@ -96,7 +100,10 @@ def free_strips(scene: Scene, degrees: float, empty: bool) -> list[tuple[float, 
         (low, high) metres from the origin in that direction, ascending: anywhere in between a plane crosses a room.
     """
     outwards = np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
-    taken = [item.box.corners()[:, :2] @ outwards for item in scene.objects if empty or _is_built_in(scene, item)]
+    frames = [item.box.corners()[:, :2] @ outwards for item in scene.objects if _is_built_in(scene, item)]
+    frames += [np.array([along]) for room in scene.rooms for along in room.polygon @ outwards]
+    taken = [np.array([along.min() - FRAME_M, along.max() + FRAME_M]) for along in frames]
+    taken += [item.box.corners()[:, :2] @ outwards for item in scene.objects if empty]
     taken += [_flat(mesh) @ outwards for mesh in scene.structure if _is_rug(scene, mesh)]
     corners = [_flat(mesh) @ outwards for mesh in scene.structure] + [room.polygon @ outwards for room in scene.rooms]
     if not corners:
@@ -137,14 +144,14 @@ def _check_rugs(scene: Scene, outwards: np.ndarray, at: float, width: float) -> 
             raise ValueError(f"extend would cut a rug or something else that is built in; {OTHER}")
 
 
-def _check_corners(along: np.ndarray, width: float, what: str) -> None:
-    if ((along > -CLEAR_M) & (along < width + CLEAR_M)).any():
+def _check_corners(along: np.ndarray, width: float, margin: float, what: str) -> None:
+    if ((along > -margin) & (along < width + margin)).any():
         raise ValueError(f"extend would meet a corner of {what}; {OTHER}")
 
 
 def _longer_room(room: Room, outwards: np.ndarray, at: float, by: float) -> Room:
     along, width = room.polygon @ outwards - at, max(0.0, -by)
-    _check_corners(along, width, f"the {room.name}")
+    _check_corners(along, width, FRAME_M, f"the {room.name}")
     far = along > width
     if not far.any():
         return room
@@ -168,7 +175,7 @@ def _longer_room(room: Room, outwards: np.ndarray, at: float, by: float) -> Room
 
 def _longer_mesh(mesh: Mesh, outwards: np.ndarray, at: float, by: float) -> Mesh:
     along, width = mesh.vertices[:, :2] @ outwards - at, max(0.0, -by)
-    _check_corners(along[np.unique(mesh.faces)], width, "a wall")
+    _check_corners(along[np.unique(mesh.faces)], width, CLEAR_M, "a wall")
     far = (along > width)[mesh.faces]
     if not far.any():
         return mesh

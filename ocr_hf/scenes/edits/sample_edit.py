@@ -15,6 +15,7 @@ from ocr_hf.scenes.edits.edited_scene import EditedScene, edited_scene
 from ocr_hf.scenes.edits.extended_plan import free_strips
 from ocr_hf.scenes.edits.replacements import MAKERS, WALL_OR_CEILING, make_model
 from ocr_hf.scenes.edits.scene_edit import SceneEdit
+from ocr_hf.scenes.edits.support import has_flat_top
 from ocr_hf.scenes.randomness import generator, pick
 from ocr_hf.scenes.scene import Scene, SceneObject
 
@@ -30,7 +31,7 @@ AMPLITUDES = (0.03, 0.1)
 STANDING = tuple(label for label in sorted(MAKERS) if label not in WALL_OR_CEILING)
 """What can be added: things that stand."""
 ON_TOP_M = 0.6
-"""Smaller things are mostly added on top of another."""
+"""Smaller things are added on top of another where that is flat."""
 LONGER_M = (0.5, 2.5)
 LEAST_TAKEN_M = 0.2
 """By how much a home becomes longer, and the narrowest free strip that is taken out."""
@@ -130,7 +131,7 @@ def _propose(scene: EditedScene, item: SceneObject, kind: str, rng: np.random.Ge
 def _addition(scene: EditedScene, below: SceneObject, rng: np.random.Generator) -> SceneEdit:
     label, seed = pick(rng, STANDING), int(rng.integers(2**31))
     size = make_model(label, seed).size
-    if size.max() < ON_TOP_M and rng.random() < 0.75:
+    if size.max() < ON_TOP_M and has_flat_top(below):
         place = below.box.center[:2] + below.box.rotation[:2, :2] @ (rng.uniform(-0.5, 0.5, 2) * below.box.size[:2])
         # Not rounded down: it would sink into what carries it.
         place = np.append(place, np.ceil(low_high(below.box)[1] * 1e4) / 1e4)

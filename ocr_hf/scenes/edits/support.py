@@ -5,20 +5,45 @@ from __future__ import annotations
 import numpy as np
 from shapely import MultiLineString, Point, Polygon
 
-from ocr_hf.geometry.boxes import OrientedBox
+from ocr_hf.geometry.box_overlap import penetration_m
+from ocr_hf.geometry.boxes import CORNER_SIGNS, OrientedBox
 from ocr_hf.scenes.edits.carriers import REST_M, base_center, floor_below, is_hanging, low_high
 from ocr_hf.scenes.edits.edited_scene import EditedScene
+from ocr_hf.scenes.edits.replacements import WALL_OR_CEILING
 from ocr_hf.scenes.scene import Scene, SceneObject
 
 SLACK_M = 1e-6
 """Depths and gaps up to this are touching; far above rounding, far below what can be seen."""
 
 
+FLAT = 0.6
+"""Share of a box's outline that is level at its top, from which things can be put there: tables, not sofas."""
+
+
+def has_flat_top(item: SceneObject) -> bool:
+    """Return True if most of an object's top is level, as its meshes show; boxes alone don't say."""
+    if not item.meshes:
+        return False
+    top, level = low_high(item.box)[1], 0.0
+    for mesh in item.meshes:
+        corners = mesh.vertices[mesh.faces]
+        corners = corners[(corners[:, :, 2] > top - REST_M).all(axis=1)]
+        normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        # The side that is seen from above alone, or a thin board would count twice
+        level += float(np.maximum(normal[:, 2], 0.0).sum()) / 2.0
+    return level >= FLAT * float(item.box.size[:2].prod())
+
+
+BEFORE_M = 0.15
+"""So near before a door or window nothing new hangs."""
+
+
 def support_problem(before: EditedScene, after: EditedScene, item: SceneObject) -> str | None:
     """Say what is wrong with the support of an edited object.
 
     It may stand on the floor; on or in what carried it, at the same level and reaching no farther over its edge; on the
-    top of something else, within its edge; or hang as near to its wall or ceiling as before.
+    top of something else, within its edge; or hang as near to its wall or ceiling as before. What is new and hangs has
+    its back at a wall or its top at the ceiling.
 
     Args:
         before: the scene before the edit.
@@ -40,6 +65,8 @@ def support_problem(before: EditedScene, after: EditedScene, item: SceneObject) 
         if under is None:
             return "would float, since what carried it is gone"
         return _problem_on(before, item, old, under)
+    if old is None and item.label in WALL_OR_CEILING:
+        return _problem_hung(after, item.box)
     if old is None or not is_hanging(before, old, before.carriers):
         return "would float"
     return _problem_hanging(after, item.box, old.box)
@@ -81,6 +108,29 @@ def _problem_hanging(scene: Scene, box: OrientedBox, old: OrientedBox) -> str | 
     return None
 
 
+def _problem_hung(scene: Scene, box: OrientedBox) -> str | None:
+    if not scene.rooms:
+        return "would hang in the air"
+    if _below_ceiling(scene, box) <= REST_M:
+        return None
+    walls = _wall_lines(scene)
+    back = box.corners()[CORNER_SIGNS[:, 1] > 0.0]
+    if max(walls.distance(Point(corner)) for corner in back[:, :2]) > REST_M:
+        return "would hang in the air off its wall"
+    for other in scene.objects:
+        # Doors and windows lie in the wall, so that their boxes don't touch what hangs before them.
+        thin = int(np.argmin(other.box.size[:2]))
+        deep = other.box.size + np.where(np.arange(3) == thin, 2.0 * BEFORE_M, 0.0)
+        inside = any(Polygon(room.polygon).covers(Point(other.box.center[:2])) for room in scene.rooms)
+        if not inside and penetration_m(box, [OrientedBox(other.box.center, deep, other.box.rotation)])[0] > SLACK_M:
+            return f"would hang before a {other.label}"
+    return None
+
+
+def _wall_lines(scene: Scene) -> MultiLineString:
+    return MultiLineString([np.vstack([room.polygon, room.polygon[:1]]) for room in scene.rooms])
+
+
 def _below_ceiling(scene: Scene, box: OrientedBox) -> float:
     at = Point(box.center[:2])
     room = min(scene.rooms, key=lambda room: Polygon(room.polygon).distance(at))
@@ -89,6 +139,6 @@ def _below_ceiling(scene: Scene, box: OrientedBox) -> float:
 
 def _from_walls(scene: Scene, box: OrientedBox) -> tuple[float, float]:
     """Return the distances (m) of a box's nearest and farthest corner from the walls' faces, seen from above."""
-    walls = MultiLineString([np.vstack([room.polygon, room.polygon[:1]]) for room in scene.rooms])
+    walls = _wall_lines(scene)
     distances = [walls.distance(Point(corner)) for corner in box.corners()[:, :2]]
     return min(distances), max(distances)
