@@ -70,8 +70,8 @@ class BuildConfig:
         seed: of scenes, camera paths, questions and noise.
         select: objects to perturb in `noisy`: visible, queried, context.
         max_objects: how many objects to perturb at most.
-        mode: noise: gaussian, geometry, or a mode that a plugin registers.
-        strength: of the noise: gaussian 0 to 1, geometry in box diagonals; default by mode.
+        mode: noise: gaussian, geometry, rigid, scale, warp, jitter, or a mode that a plugin registers.
+        strength: of the noise: gaussian 0 to 1, the others in box diagonals; default by mode.
         question_types: question type to ask; may be repeated; left out: VSI-Bench's ten.
         questions_per_task: most questions of a VSI-Bench task in a clip, of a direction's level a third; left out: as
             VSI-Bench has.

@@ -82,9 +82,9 @@ MEANING: dict[str, str] = {
     "intrinsics": "(3, 3) pinhole matrix in pixels of the stored frames",
     "footprints": "visible pixels per object and frame, as COCO run lengths; frames without the object are left out",
     "vanilla": "the video as rendered",
-    "noisy": "the same video with noise on the pixels of `noisy_objects` (config `pairs`)",
+    "noisy": "the same video with `noisy_objects` perturbed (config `pairs`)",
     "noisy_objects": "ids of the perturbed objects (config `pairs`)",
-    "mode": "gaussian or geometry (config `pairs`)",
+    "mode": "how: gaussian, geometry, rigid, scale, warp or jitter (config `pairs`)",
     "strength": "of the noise (config `pairs`)",
     "seed": "of the noise (config `pairs`)",
 }

@@ -33,7 +33,7 @@ class Statistics:
             self._dropped_clips += 1
             return
         self._splits[split]["clips"] += 1
-        for name in ("clip_seconds", "vanilla_psnr_db", "noisy_outside_psnr_db", "noise_share"):
+        for name in ("clip_seconds", "vanilla_psnr_db", "noisy_outside_psnr_db", "noise_share", "filled_share"):
             if name in record:
                 self._qualities[name].append(record[name])
 
