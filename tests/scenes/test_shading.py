@@ -23,10 +23,10 @@ def bounced(scene: Scene, lamp_light_per_point: float, rays: int = 48) -> tuple[
     caster, atlas = RayCaster(surfaces.vertices, surfaces.faces), TextureAtlas(surfaces.texture)
     points = light_points(surfaces)
     visible = np.zeros(2 * len(surfaces.faces), dtype=np.int64)
-    seen, _ = shading._look_around(caster, points.place, points.normal, visible, rays)
+    seen, _ = shading.look_around(caster, points.place, points.normal, visible, rays)
     lamps = np.full((len(points.place), 3), lamp_light_per_point, dtype=np.float32)
-    albedo = shading._albedo(surfaces, atlas)
-    light = shading._with_bounces(lamps, seen, points, albedo, np.zeros(len(points.place), dtype=np.float32))
+    albedo = shading.mean_albedo(surfaces, atlas)
+    light, _, _ = shading.with_bounces(lamps, seen, points, albedo, np.zeros(len(points.place), dtype=np.float32))
     return light, points.place + surfaces.origin
 
 
@@ -101,7 +101,7 @@ def test_points_inside_solids_take_their_neighbours_light():
     caster = RayCaster(surfaces.vertices, surfaces.faces)
     points = light_points(surfaces)
     visible = np.zeros(2 * len(surfaces.faces), dtype=np.int64)
-    _, hidden = shading._look_around(caster, points.place, points.normal, visible, 48)
+    _, hidden = shading.look_around(caster, points.place, points.normal, visible, 48)
     place = points.place + surfaces.origin
     top = (np.abs(place[:, 2]) < 0.02) & (points.normal[:, 2] > 0.9)
     inside = (np.abs(place[:, :2]) < 0.39).all(axis=1)
@@ -109,5 +109,5 @@ def test_points_inside_solids_take_their_neighbours_light():
     assert (hidden[top & inside] == 1.0).all()
     assert (hidden[top & ~(np.abs(place[:, :2]) < 0.41).all(axis=1)] == 0.0).all()
     light = np.where(hidden > 0.0, 0.0, 0.8).astype(np.float32)[:, None].repeat(3, axis=1)
-    filled = shading._filled(light, points, hidden)
+    filled = shading.filled(light, points, hidden)
     np.testing.assert_allclose(filled[top], 0.8, atol=1e-6)

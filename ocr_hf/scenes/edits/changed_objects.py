@@ -27,6 +27,25 @@ def changed_objects(before: Scene, after: Scene) -> tuple[int, ...]:
     )
 
 
+def same_structure(before: Scene, after: Scene) -> bool:
+    """Return whether two scenes are built alike and have the same lights; of scenes without lights, the same rooms."""
+    lights = len(before.lights) == len(after.lights) and all(
+        _equal(a.position, b.position) and _equal(a.power, b.power)
+        for a, b in zip(before.lights, after.lights, strict=True)
+    )
+    meshes = len(before.structure) == len(after.structure) and all(
+        a is b or _same_mesh(a, b) for a, b in zip(before.structure, after.structure, strict=True)
+    )
+    rooms = before.rooms is after.rooms or (
+        len(before.rooms) == len(after.rooms)
+        and all(
+            _equal(a.polygon, b.polygon) and (a.height_m, a.floor_z) == (b.height_m, b.floor_z)
+            for a, b in zip(before.rooms, after.rooms, strict=True)
+        )
+    )
+    return lights and meshes and (rooms or bool(before.lights))
+
+
 def _same(a: SceneObject, b: SceneObject) -> bool:
     if a is b:
         return True

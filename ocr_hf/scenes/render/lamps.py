@@ -71,15 +71,15 @@ def lamp_light(caster: RayCaster, points: LightPoints, lamps: list[Light], more:
         # Light this weak is invisible; leaving it out saves most of the shadow rays in a flat of several rooms.
         lit = np.flatnonzero(strength * lamp.power.max() > 0.005)
         rays = np.concatenate([start[lit], toward[lit]], axis=1)
-        share = _open_share(caster, rays, 4)
+        share = open_share(caster, rays, 4)
         edge = np.flatnonzero((share > 0.0) & (share < 1.0))
         if more and len(edge):
-            share[edge] = (4.0 * share[edge] + more * _open_share(caster, rays[edge], more)) / (4.0 + more)
+            share[edge] = (4.0 * share[edge] + more * open_share(caster, rays[edge], more)) / (4.0 + more)
         light[lit] += (share * strength[lit])[:, None] * lamp.power.astype(np.float32)
     return light
 
 
-def _open_share(caster: RayCaster, rays: np.ndarray, samples: int) -> np.ndarray:
+def open_share(caster: RayCaster, rays: np.ndarray, samples: int) -> np.ndarray:
     """Return the share (N,) float32 of `samples` points of a lamp that the starts of rays (N, 6) to its middle see."""
     turn, height = spiral(samples)
     height = 2.0 * height - 1.0

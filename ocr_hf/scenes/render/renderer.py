@@ -15,13 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from ocr_hf.geometry.camera import check_intrinsics, check_poses
+from ocr_hf.scenes.edits.changed_objects import changed_objects, same_structure
+from ocr_hf.scenes.render.edit_reach import Lit
+from ocr_hf.scenes.render.edited_caster import DetailedCaster, EditedCaster
 from ocr_hf.scenes.render.lamps import lamps_of
 from ocr_hf.scenes.render.ray_caster import Hits, RayCaster
 from ocr_hf.scenes.render.refine import refine
+from ocr_hf.scenes.render.relight import relight
 from ocr_hf.scenes.render.shading import GAMMA, bake
 from ocr_hf.scenes.render.surfaces import Surfaces, gather_surfaces
 from ocr_hf.scenes.render.textures import TextureAtlas
-from ocr_hf.scenes.scene import Clip, Scene
+from ocr_hf.scenes.scene import Clip, Scene, SceneObject
 
 CHUNK = 16384
 """Pixels shaded at a time: their working set stays in the processor's cache."""
@@ -78,6 +82,19 @@ class _Camera:
         rays[..., 3:] = image @ (rotation @ self._inverse).T
         return rays.reshape(-1, 6)
 
+    def around(self, points: np.ndarray) -> tuple[slice, slice]:
+        """Return rows and columns of the pixels that can show anything between points (N, 3), camera axes."""
+        if (points[:, 2] <= 1e-3).all():
+            return slice(0, 0), slice(0, 0)
+        if (points[:, 2] <= 1e-3).any():
+            return slice(0, self.height), slice(0, self.width)
+        image = points @ np.linalg.inv(self._inverse).T
+        image = image[:, :2] / image[:, 2:]
+        # A pixel more on every side: rounding must not lose one.
+        low, high = np.floor(image.min(axis=0)) - 1, np.ceil(image.max(axis=0)) + 1
+        (left, top), (right, bottom) = (np.clip(end, 0, (self.width, self.height)).astype(int) for end in (low, high))
+        return slice(top, bottom), slice(left, right)
+
 
 class Renderer:
     """Renders one scene; building it bakes the light (a few seconds for a furnished flat).
@@ -95,24 +112,122 @@ class Renderer:
     """
 
     def __init__(self, scene: Scene, threads: int = 1, edge_samples: int = 4, light_rays: int = 32) -> None:
-        self._edge_samples = edge_samples
-        surfaces = gather_surfaces(scene)
+        self._open(scene, threads, edge_samples, light_rays)
+
+    def _open(
+        self,
+        scene: Scene,
+        threads: int,
+        edge_samples: int,
+        light_rays: int,
+        origin: np.ndarray | None = None,
+        typical: float | None = None,
+    ) -> None:
+        """Gather and light a scene; `origin` and `typical` light are another renderer's, None: this scene's own."""
+        self._scene, self._threads, self._edge_samples, self._light_rays = scene, threads, edge_samples, light_rays
+        self._base, self._lit_anew, self._edit = self, False, None
+        surfaces = gather_surfaces(scene, origin)
         lamps = lamps_of(scene, surfaces.origin)
         if light_rays > 0:
             # Two casters: refinement cuts triangles, so face numbers change; cutting moves no surface, so the first
             # one's answers hold for it.
             surfaces = refine(surfaces, RayCaster(surfaces.vertices, surfaces.faces, threads), lamps)
-        self._origin = surfaces.origin
-        self._atlas = TextureAtlas(surfaces.texture)
-        self._caster = RayCaster(surfaces.vertices, surfaces.faces, threads)
-        self._texture = self._atlas.index[surfaces.part]
-        self._part = np.append(surfaces.part, np.int32(-1))
-        self._instance = np.append(surfaces.instance, np.uint16(0))
+        atlas, caster = TextureAtlas(surfaces.texture), RayCaster(surfaces.vertices, surfaces.faces, threads)
         if light_rays > 0:
-            gain = bake(surfaces, self._atlas, self._caster, lamps, light_rays)
+            baked = bake(surfaces, atlas, caster, lamps, light_rays, typical)
+            gain = baked.gain
+            self._lit = Lit(surfaces, atlas, caster, lamps, baked, light_rays, threads)
         else:
-            gain = np.zeros((2, len(surfaces.faces), 3, 3), dtype=np.float32)
-        self._corners = _corner_table(surfaces, gain, self._atlas)
+            gain, self._lit = np.zeros((2, len(surfaces.faces), 3, 3), dtype=np.float32), None
+        self._show(surfaces, atlas, caster, surfaces.part, _corner_table(surfaces, gain, atlas))
+
+    def _show(
+        self,
+        surfaces: Surfaces,
+        atlas: TextureAtlas,
+        caster: RayCaster | EditedCaster | DetailedCaster,
+        part: np.ndarray,
+        corners: np.ndarray,
+    ) -> None:
+        """Take in what frames are made from: the triangles' parts (F,), which `surfaces` names, and `_corner_table`."""
+        self._origin, self._atlas, self._caster = surfaces.origin, atlas, caster
+        self._texture = atlas.index[part]
+        self._part = np.append(part, np.int32(-1))
+        self._instance = np.append(surfaces.instance, np.uint16(0))
+        self._corners = corners
+
+    @property
+    def base(self) -> Renderer:
+        """The renderer whose light and exposure this one keeps: itself, unless `edited` made it."""
+        return self._base
+
+    @property
+    def lit_anew(self) -> bool:
+        """Whether `edited` had to light everything anew, so that any pixel can differ from `base`."""
+        return self._lit_anew
+
+    def edited(self, scene: Scene) -> Renderer:
+        """Return a renderer of an edited version of this one's scene, with the light kept where the edit doesn't reach.
+
+        What shows neither a changed object nor a place whose light it changes has the same bytes as before: see
+        `relight` for how far that is. The exposure stays, too. Everything is lit anew (`lit_anew`) where the structure
+        or a light has changed, and where this renderer has no light.
+
+        Args:
+            scene: the edited scene; objects are compared by their ids. Of edits of edits, always the last one: what
+                counts is how it differs from the scene of `base`.
+
+        Returns:
+            `base` itself where nothing differs.
+
+        Raises:
+            ValueError: the scene has nothing to render, or a mesh is malformed.
+        """
+        base = self._base
+        changed = set(changed_objects(base._scene, scene))
+        same_lights = same_structure(base._scene, scene)
+        if same_lights and not changed:
+            return base
+        before, after = (
+            tuple(item for item in each.objects if item.id in changed and item.meshes) for each in (base._scene, scene)
+        )
+        renderer = object.__new__(Renderer)
+        if same_lights and base._lit is not None:
+            renderer._open_edited(base, scene, before, after)
+            return renderer
+        typical = None if base._lit is None else base._lit.baked.typical
+        renderer._open(scene, base._threads, base._edge_samples, base._light_rays, base._origin, typical)
+        renderer._base, renderer._lit_anew = base, True
+        return renderer
+
+    def _open_edited(
+        self, base: Renderer, scene: Scene, before: tuple[SceneObject, ...], after: tuple[SceneObject, ...]
+    ) -> None:
+        """Light a scene in which the objects `before` became those `after`."""
+        self._scene, self._threads, self._edge_samples = scene, base._threads, base._edge_samples
+        self._light_rays, self._base, self._lit_anew, self._lit = base._light_rays, base, False, None
+        lit = base._lit
+        surfaces, atlas, new = lit.surfaces, lit.atlas, None
+        if after:
+            new = gather_surfaces(Scene(scene.name, scene.source, after), surfaces.origin).following(surfaces)
+            atlas = atlas.extended(new.texture[len(surfaces.texture) :])
+        gone = np.isin(surfaces.instance, [item.id for item in before])[surfaces.part]
+        edit = relight(lit, atlas, gone, new, [item.box for item in before], [item.box for item in after])
+        table = base._corners.reshape(2, -1, 16).copy()
+        table[:, edit.faces] = _corner_table(surfaces.chosen(edit.faces), edit.gain, atlas).reshape(2, -1, 16)
+        tables, parts, caster = [table], [surfaces.part], edit.caster
+        if edit.new is not None:
+            tables.append(_corner_table(edit.new, edit.new_gain, atlas).reshape(2, -1, 16))
+            parts.append(edit.new.part)
+        if edit.pieces is not None:
+            tables.append(_corner_table(edit.pieces, edit.piece_gain, atlas).reshape(2, -1, 16))
+            parts.append(edit.pieces.part)
+            caster = DetailedCaster(
+                caster, edit.pieces, edit.parent, sum(len(part) for part in parts[:-1]), base._threads
+            )
+        part = np.concatenate(parts)
+        self._edit = edit
+        self._show(edit.new or surfaces, atlas, caster, part, np.concatenate(tables, axis=1).reshape(-1, 16))
 
     def render(
         self, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int, exposure: float = 1.0
@@ -160,16 +275,100 @@ class Renderer:
         Raises:
             ValueError: poses or intrinsics are not usable, the frame size is empty, or the exposure isn't above 0.
         """
+        for frame, depth, instances, _ in self._frames(camera_to_world, intrinsics, width, height, exposure, False):
+            yield frame, depth, instances
+
+    def stream_seen(
+        self, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int, exposure: float = 1.0
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+        """Render as `stream` does, and tell which triangles each frame shows, for `changed_frames`.
+
+        Args:
+            camera_to_world: (T, 4, 4) float64, OpenCV axes, metres.
+            intrinsics: (3, 3), pixels of a width x height frame.
+            width: of a frame, pixels.
+            height: of a frame, pixels.
+            exposure: as for `render`.
+
+        Yields:
+            What `stream` yields, and (B,) uint8, a bit for each of this renderer's triangles.
+
+        Raises:
+            ValueError: as `stream`.
+        """
+        yield from self._frames(camera_to_world, intrinsics, width, height, exposure, True)
+
+    def changed_frames(
+        self, seen: np.ndarray, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int
+    ) -> np.ndarray:
+        """Find the frames that this renderer can show otherwise than `base` does: all others have the same bytes.
+
+        Args:
+            seen: (T, B) uint8, what `base.stream_seen` told of the frames.
+            camera_to_world: (T, 4, 4) float64, OpenCV axes, metres, of these frames.
+            intrinsics: (3, 3), pixels of a width x height frame.
+            width: of a frame, pixels.
+            height: of a frame, pixels.
+
+        Returns:
+            (T,) bool. True where a frame shows something that is gone, new or lit anew.
+
+        Raises:
+            ValueError: `seen` is not of `base` or not of these frames, or the camera is not usable.
+        """
+        poses, base = check_poses(camera_to_world), self._base
+        expected = (len(poses), (len(base._texture) + 7) // 8)
+        if np.shape(seen) != expected:
+            raise ValueError(f"seen has shape {np.shape(seen)}, not {expected}; record these frames with the base")
+        if self is base or self._lit_anew:
+            return np.full(len(poses), self._lit_anew)
+        edit = self._edit
+        differs = edit.gone.copy()
+        differs[edit.faces] = True
+        changed = (seen & np.packbits(differs)).any(axis=1)
+        if edit.new is not None:
+            camera = _Camera(check_intrinsics(intrinsics), width, height, 1.0)
+            for frame in np.flatnonzero(~changed):
+                rays = self._rays_at_new(camera, poses[frame])
+                changed[frame] = edit.caster.meets_new(rays)
+        return changed
+
+    def _rays_at_new(self, camera: _Camera, pose: np.ndarray) -> np.ndarray:
+        """Return all rays (N, 6) that a frame can cast at what is new, those against jagged edges too."""
+        origin = pose[:3, 3] - self._origin
+        rows, columns = camera.around((self._edit.new.vertices - origin) @ pose[:3, :3])
+        rays = camera.rays(pose[:3, :3], origin).reshape(camera.height, camera.width, 6)[rows, columns].reshape(-1, 6)
+        if self._edge_samples == 1 or not len(rays):
+            return rays
+        rows, columns = (grid.reshape(-1) for grid in np.mgrid[rows, columns])
+        more = camera.rays_within(pose[:3, :3], origin, rows, columns, self._edge_samples - 1)
+        return np.concatenate([rays, more])
+
+    def _frames(
+        self,
+        camera_to_world: np.ndarray,
+        intrinsics: np.ndarray,
+        width: int,
+        height: int,
+        exposure: float,
+        with_seen: bool,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
         if width < 1 or height < 1:
             raise ValueError(f"frame size is {width} x {height}; give at least 1 x 1 pixels")
         if not 0.0 < exposure < float("inf"):
             raise ValueError(f"exposure is {exposure}; give a factor above 0, 1 for a well exposed picture")
         camera = _Camera(check_intrinsics(intrinsics), width, height, exposure)
         for pose in check_poses(camera_to_world):
-            yield self._frame(camera, pose)
+            seen = np.zeros(len(self._part) if with_seen else 0, dtype=bool)
+            frame, depth, instances = self._frame(camera, pose, seen)
+            # The last entry stands for the sky.
+            yield frame, depth, instances, np.packbits(seen[:-1])
 
-    def _frame(self, camera: _Camera, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return colour (H, W, 3) uint8, depth (H, W) float32 and instances (H, W) uint16 from one pose."""
+    def _frame(self, camera: _Camera, pose: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return colour (H, W, 3) uint8, depth (H, W) float32 and instances (H, W) uint16 from one pose.
+
+        seen : (F + 1,) bool, set True for the triangles that are met, or empty where nobody asks
+        """
         origin, shape = pose[:3, 3] - self._origin, (camera.height, camera.width)
         rays = camera.rays(pose[:3, :3], origin)
         hits = self._caster.cast(rays)
@@ -178,6 +377,8 @@ class Renderer:
         # for it.
         face = np.minimum(hits.face, np.uint32(len(self._texture)))
         part = np.take(self._part, face)
+        if len(seen):
+            seen[face] = True
         depth = np.where(part < 0, np.float32(0.0), hits.distance).reshape(shape)
         if self._edge_samples > 1:
             # Adaptive antialiasing: supersampling all pixels would cost as many times more, and edges are a few per
@@ -185,7 +386,10 @@ class Renderer:
             rows, columns = np.nonzero(_edges(frame, depth, part.reshape(shape), hits.normal.reshape(*shape, 3)))
             if len(rows):
                 rays = camera.rays_within(pose[:3, :3], origin, rows, columns, self._edge_samples - 1)
-                colors = self._shaded(rays, self._caster.cast(rays), camera)
+                hits = self._caster.cast(rays)
+                if len(seen):
+                    seen[np.minimum(hits.face, np.uint32(len(self._texture)))] = True
+                colors = self._shaded(rays, hits, camera)
                 colors = np.concatenate([frame[rows, columns][None], colors.reshape(-1, len(rows), 3)])
                 # Light adds up, sRGB values don't: their squares are near enough.
                 squares = np.square(colors, dtype=np.float32).mean(axis=0)

@@ -9,6 +9,8 @@ The rays are the same for all points and scenes: no noise, no flicker, the same 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ocr_hf.scenes.render.lamps import lamp_light, without_emitters
@@ -36,34 +38,73 @@ VISIBLE_M = 0.5
 """What is seen from this far counts for the exposure; the insides of cabinets don't."""
 
 
-def bake(surfaces: Surfaces, atlas: TextureAtlas, caster: RayCaster, lamps: list[Light], rays: int) -> np.ndarray:
-    """Return (2, F, 3, 3) float32 gains on sRGB values: side (front, back) x triangle x corner x colour.
+@dataclass(frozen=True, eq=False)
+class Baked:
+    """The light of a scene.
+
+    gain : (2, F, 3, 3) float32 on sRGB values: side (front, back) x triangle x corner x colour
+    points : where light was computed
+    lamp, light : (P, 3) float32, linear: the lamps' direct light, and all that arrives
+    hidden : (P,) float32, 1 inside solids, ENCLOSED in the narrowest gaps, else 0
+    leaving : BOUNCES times (2 F, 3) float32, linear: what left triangle f's front (row 2 f) and back (row 2 f + 1)
+        before each bounce
+    further : what the bounces after the last one add, as a multiple of what the last one added
+    typical : the light that is shown well exposed
+    """
+
+    gain: np.ndarray
+    points: LightPoints
+    lamp: np.ndarray
+    light: np.ndarray
+    hidden: np.ndarray
+    leaving: tuple[np.ndarray, ...]
+    further: float
+    typical: float
+
+
+def bake(
+    surfaces: Surfaces,
+    atlas: TextureAtlas,
+    caster: RayCaster,
+    lamps: list[Light],
+    rays: int,
+    typical: float | None = None,
+) -> Baked:
+    """Return the light of all surfaces.
 
     caster : casts at exactly `surfaces`; lamps : relative to the surfaces' origin
     rays : directions in which each light point looks
+    typical : the light to show well exposed; None: what the scene's surfaces typically get
     """
     points = light_points(surfaces)
     # Rays are cast once and only their hits kept: every further bounce is then a table look-up.
     visible = np.zeros(2 * len(surfaces.faces), dtype=np.int64)
-    seen, hidden = _look_around(caster, points.place, points.normal, visible, rays)
-    backs = _seen_from_behind(surfaces, visible)
+    seen, hidden = look_around(caster, points.place, points.normal, visible, rays)
+    backs = seen_from_behind(surfaces, visible)
     if backs.any():
         count = len(points.place)
         points = with_backs(points, backs)
-        more, more_hidden = _look_around(caster, points.place[count:], points.normal[count:], visible, rays)
+        more, more_hidden = look_around(caster, points.place[count:], points.normal[count:], visible, rays)
         seen, hidden = np.concatenate([seen, more], axis=1), np.append(hidden, more_hidden)
-    light = lamp_light(without_emitters(surfaces, caster), points, lamps, EDGE_SAMPLES)
-    albedo = _albedo(surfaces, atlas)
-    light = _with_bounces(light, seen, points, albedo, hidden)
-    typical = _typical(light, visible, points, albedo)
-    return _gain(light, typical, surfaces.emission[surfaces.part], points)
+    lamp = lamp_light(without_emitters(surfaces, caster), points, lamps, EDGE_SAMPLES)
+    albedo = mean_albedo(surfaces, atlas)
+    light, leaving, further = with_bounces(lamp, seen, points, albedo, hidden)
+    typical = _typical(light, visible, points, albedo) if typical is None else typical
+    gain = gains_of(shown_light(light, typical)[points.of_corner], surfaces.emission[surfaces.part])
+    return Baked(gain, points, lamp, light, hidden, leaving, further, typical)
 
 
-def _look_around(
-    caster: RayCaster, place: np.ndarray, normal: np.ndarray, visible: np.ndarray, count: int
+def look_around(
+    caster: RayCaster,
+    place: np.ndarray,
+    normal: np.ndarray,
+    visible: np.ndarray,
+    count: int,
+    inside_out: bool | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Look at the hemisphere above each point (P, 3); count in `visible` (2 F,) what is seen from some distance.
 
+    inside_out : whether what looks like the inside of a solid is a room; None: judged from these points, all of a scene
     Returns (seen (count, P) int32: 2 face + (1 from behind), or -1 - (elevation in 0 ... 255) for the sky;
     hidden (P,) float32: 1 inside solids, ENCLOSED in the narrowest gaps, else 0).
     """
@@ -86,7 +127,9 @@ def _look_around(
         inside += behind & (hits.distance < SOLID_M)
         far[number] = ~sky & (hits.distance > VISIBLE_M)
     buried = (within > 0.5 * count) | (inside > 0.95 * count)
-    if buried.mean() > 0.5:  # walls turned inside out: what looks like the inside of a solid is a room
+    if (
+        buried.mean() > 0.5 if inside_out is None else inside_out
+    ):  # walls turned inside out: what looks like the inside of a solid is a room
         buried[:] = False
     for surface, counts in zip(seen, far & ~buried, strict=True):
         visible += np.bincount(surface[counts], minlength=len(visible))
@@ -94,7 +137,7 @@ def _look_around(
     return seen, np.where(buried, np.float32(1.0), hidden)
 
 
-def _seen_from_behind(surfaces: Surfaces, visible: np.ndarray) -> np.ndarray:
+def seen_from_behind(surfaces: Surfaces, visible: np.ndarray) -> np.ndarray:
     """Return (F,) bool: triangles of meshes whose backs are looked at (curtains, single-sheet walls, wrong order)."""
     # Decided by mesh, not by triangle, and with a threshold: a few rays slip through cracks of any closed mesh, and
     # lighting all backs would double the work.
@@ -102,7 +145,7 @@ def _seen_from_behind(surfaces: Surfaces, visible: np.ndarray) -> np.ndarray:
     return (parts[1] > 0.05 * parts.sum(axis=0))[surfaces.part]
 
 
-def _albedo(surfaces: Surfaces, atlas: TextureAtlas) -> np.ndarray:
+def mean_albedo(surfaces: Surfaces, atlas: TextureAtlas) -> np.ndarray:
     """Return the mean linear reflectance (F, 3) float32 of each triangle."""
     index = atlas.index[surfaces.part]
     # One look-up at the mip level in which the triangle is about one texel gives its mean colour.
@@ -114,30 +157,48 @@ def _albedo(surfaces: Surfaces, atlas: TextureAtlas) -> np.ndarray:
     return np.minimum((surfaces.color.mean(axis=1) * texture / 255.0) ** GAMMA, 0.85).astype(np.float32)
 
 
-def _with_bounces(
+def with_bounces(
     lamp_light: np.ndarray, seen: np.ndarray, points: LightPoints, albedo: np.ndarray, hidden: np.ndarray
-) -> np.ndarray:
-    """Return lamp light, sky light and what surfaces pass on to each other, (P, 3) float32."""
-    up = np.linspace(0.0, 1.0, 256)[:, None]
-    up = np.clip(1.5 * up - 0.25, 0.0, 1.0)
-    # Looked up with negative numbers, counted from the end: -1 is the lowest sky.
-    sky = (up * np.array(SKY_UP) + (1.0 - up) * np.array(SKY_DOWN))[::-1].astype(np.float32)
-    light, steps = _filled(lamp_light, points, hidden), []
+) -> tuple[np.ndarray, tuple[np.ndarray, ...], float]:
+    """Return lamp light, sky light and what surfaces pass on to each other, (P, 3) float32.
+
+    Returns (light, what left the surfaces before each bounce, `Baked.further`).
+    """
+    light, steps, passed = filled(lamp_light, points, hidden), [], []
     for _ in range(BOUNCES):
-        leaving = (light[points.of_corner].mean(axis=2) * albedo).transpose(1, 0, 2).reshape(-1, 3)
-        table = np.concatenate([leaving, sky])
-        arriving = lamp_light.copy()
-        for ray in seen:
-            arriving += table[ray] * np.float32(1.0 / len(seen))
-        arriving = _filled(arriving, points, hidden)
+        passed.append(leaving_light(light, points.of_corner, albedo))
+        arriving = gathered(lamp_light, seen, passed[-1])
+        arriving = filled(arriving, points, hidden)
         steps.append(arriving - light)
         light = arriving
     # Further bounces are taken to shrink as the last one did: a geometric series.
     ratio = min(float(steps[-1].mean() / max(steps[-2].mean(), 1e-9)), 0.7)
-    return light + steps[-1] * np.float32(ratio / (1.0 - ratio))
+    further = ratio / (1.0 - ratio)
+    return light + steps[-1] * np.float32(further), tuple(passed), further
 
 
-def _filled(light: np.ndarray, points: LightPoints, hidden: np.ndarray) -> np.ndarray:
+def leaving_light(light: np.ndarray, of_corner: np.ndarray, albedo: np.ndarray) -> np.ndarray:
+    """Return what leaves triangles' fronts and backs, (2 F, 3) float32: row 2 f is the front of triangle f.
+
+    light : (P, 3); of_corner : (2, F, 3), the point at each corner; albedo : (F, 3)
+    """
+    return (light[of_corner].mean(axis=2) * albedo).transpose(1, 0, 2).reshape(-1, 3)
+
+
+def gathered(lamp_light: np.ndarray, seen: np.ndarray, leaving: np.ndarray) -> np.ndarray:
+    """Return lamp light (P, 3) and what leaves the surfaces and the sky that points have `seen` (count, P)."""
+    up = np.linspace(0.0, 1.0, 256)[:, None]
+    up = np.clip(1.5 * up - 0.25, 0.0, 1.0)
+    # Looked up with negative numbers, counted from the end: -1 is the lowest sky.
+    sky = (up * np.array(SKY_UP) + (1.0 - up) * np.array(SKY_DOWN))[::-1].astype(np.float32)
+    table = np.concatenate([leaving, sky])
+    arriving = lamp_light.copy()
+    for ray in seen:
+        arriving += table[ray] * np.float32(1.0 / len(seen))
+    return arriving
+
+
+def filled(light: np.ndarray, points: LightPoints, hidden: np.ndarray) -> np.ndarray:
     """Return the light (P, 3), at `hidden` (P,) points at least that share of what their neighbours get."""
     light, known = light.copy(), hidden == 0.0
     corner = points.of_corner.reshape(-1, 3)
@@ -167,13 +228,16 @@ def _typical(light: np.ndarray, visible: np.ndarray, points: LightPoints, albedo
     return max(float(np.average(brightness.T.reshape(-1), weights=seen)) ** 2, 1e-3)
 
 
-def _gain(light: np.ndarray, typical: float, emission: np.ndarray, points: LightPoints) -> np.ndarray:
-    """Return the (2, F, 3, 3) float32 gains that show light (P, 3) with `typical` light well exposed."""
+def shown_light(light: np.ndarray, typical: float) -> np.ndarray:
+    """Return what a camera stores of light (..., 3) float32 on white, linear, with `typical` light well exposed."""
     shown = light * np.float32(EXPOSURE / typical) + np.float32(AMBIENT)
-    brightness = shown.mean(axis=1, keepdims=True)
+    brightness = shown.mean(axis=-1, keepdims=True)
     # Reinhard's curve with a white point (2002, equation 4), on brightness, so that colours keep their hue.
     shown *= (1.0 + brightness / WHITE**2) / (1.0 + brightness)
-    # Gains multiply sRGB values, hence the power of 1 / GAMMA below: (g * c^2.2)^(1/2.2) = g^(1/2.2) * c.
-    gain = np.maximum(shown, 0.0)[points.of_corner]
-    gain += emission[None, :, None, None]
-    return np.power(gain, np.float32(1.0 / GAMMA))
+    return np.maximum(shown, 0.0)
+
+
+def gains_of(shown: np.ndarray, emission: np.ndarray) -> np.ndarray:
+    """Return the (2, F, 3, 3) float32 gains of triangles with `shown` light (2, F, 3, 3) and emission (F,)."""
+    # Gains multiply sRGB values, hence the power of 1 / GAMMA: (g * c^2.2)^(1/2.2) = g^(1/2.2) * c.
+    return np.power(shown + emission[None, :, None, None], np.float32(1.0 / GAMMA))

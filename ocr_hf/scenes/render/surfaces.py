@@ -39,6 +39,20 @@ class Surfaces:
         """Return the (F, 3, 3) float32 positions of the triangles' corners."""
         return self.vertices[self.faces]
 
+    def chosen(self, faces: np.ndarray) -> Surfaces:
+        """Return the chosen (C,) triangles with all vertices and parts."""
+        return replace(self, faces=self.faces[faces], uv=self.uv[faces], color=self.color[faces], part=self.part[faces])
+
+    def following(self, other: Surfaces) -> Surfaces:
+        """Return these surfaces, their parts numbered after those of `other`, which they name too."""
+        return replace(
+            self,
+            part=self.part + np.int32(len(other.texture)),
+            texture=other.texture + self.texture,
+            instance=np.append(other.instance, self.instance),
+            emission=np.append(other.emission, self.emission),
+        )
+
     def triangles(self) -> Triangles:
         """Return the triangles in the form in which they are cut."""
         attributes = np.concatenate([self.uv, self.color], axis=2)
@@ -51,14 +65,15 @@ class Surfaces:
             vertices=triangles.vertices,
             faces=triangles.faces.astype(np.uint32),
             uv=np.ascontiguousarray(triangles.attributes[..., :2]),
-            color=np.ascontiguousarray(triangles.attributes[..., 2:]),
+            color=np.ascontiguousarray(triangles.attributes[..., 2:5]),
             part=triangles.part,
         )
 
 
-def gather_surfaces(scene: Scene) -> Surfaces:
+def gather_surfaces(scene: Scene, origin: np.ndarray | None = None) -> Surfaces:
     """Return the scene's triangles, long edges halved; degenerate triangles are left out.
 
+    origin : (3,) of the vertices; None: the middle of the scene
     Raises ValueError if the scene has no triangle or a mesh is malformed, naming object and mesh.
     """
     named = [("structure", 0, i, mesh) for i, mesh in enumerate(scene.structure)]
@@ -72,8 +87,9 @@ def gather_surfaces(scene: Scene) -> Surfaces:
     if not sum(map(len, corners)):
         raise ValueError(f"scene '{scene.name}' has no triangles to render; give its objects or structure meshes")
     corners, attributes, part = np.concatenate(corners), np.concatenate(attributes), np.concatenate(part)
-    # Rounded to a millimetre, so that a scene moved by whole millimetres keeps its float32 vertices, hence its pixels.
-    origin = np.round((corners.min(axis=(0, 1)) + corners.max(axis=(0, 1))) / 2.0, 3)
+    if origin is None:
+        # Rounded to a millimetre, so that a scene moved by whole millimetres keeps its float32 vertices and its pixels.
+        origin = np.round((corners.min(axis=(0, 1)) + corners.max(axis=(0, 1))) / 2.0, 3)
     vertices, faces = _welded((corners - origin).astype(np.float32))
     surfaces = Surfaces(
         origin=origin,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 
 MAX_TEXTURE_SIZE = 1024
@@ -19,35 +21,54 @@ class TextureAtlas:
     """
 
     def __init__(self, textures: tuple[np.ndarray | None, ...]) -> None:
-        order: dict[int, int] = {}
-        unique: list[np.ndarray | None] = []
+        self._unique: tuple[np.ndarray | None, ...] = ()
+        self._texels = np.zeros(0, dtype=np.uint32)
+        self.index, self._offset, self._width, self._height, self.first_level, self.last_level = np.zeros(
+            (6, 0), dtype=np.int32
+        )
+        self._add(textures)
+
+    def extended(self, textures: tuple[np.ndarray | None, ...]) -> TextureAtlas:
+        """Return an atlas of this one's textures, found as before, and of further ones, whose `index` comes after."""
+        longer = copy(self)
+        longer._add(textures)
+        return longer
+
+    def _add(self, textures: tuple[np.ndarray | None, ...]) -> None:
+        # By identity, which is cheap: finishes and mesh files share equal textures already.
+        order = {id(texture): number for number, texture in enumerate(self._unique)}
+        unique = list(self._unique)
         index = []
         for texture in textures:
-            # By identity, which is cheap: finishes and mesh files share equal textures already.
             key = id(texture)
             if key not in order:
                 order[key] = len(unique)
                 unique.append(texture)
             index.append(order[key])
-        self.index = np.array(index, dtype=np.int32)
-        chunks, self._offset, self._width, self._height, first, last = [], [], [], [], [], []
-        offset = 0
-        for texture in unique:
-            first.append(len(self._offset))
+        chunks, offsets, widths, heights, first, last = [self._texels], [], [], [], [], []
+        offset, count = self._texels.size, len(self._offset)
+        for texture in unique[len(self._unique) :]:
+            first.append(count + len(offsets))
             for level in _pyramid(texture):
-                self._offset.append(offset)
-                self._height.append(level.shape[0])
-                self._width.append(level.shape[1])
+                offsets.append(offset)
+                heights.append(level.shape[0])
+                widths.append(level.shape[1])
                 # One wrapped texel on every side saves all address arithmetic at the borders.
                 chunks.append(_pack(np.pad(level, ((1, 1), (1, 1), (0, 0)), mode="wrap")).reshape(-1))
                 offset += chunks[-1].size
-            last.append(len(self._offset) - 1)
+            last.append(count + len(offsets) - 1)
+        # Kept, so that no other texture gets the identity of one that is in here.
+        self._unique = tuple(unique)
         self._texels = np.concatenate(chunks)
-        self._offset = np.array(self._offset, dtype=np.int32)
-        self._width = np.array(self._width, dtype=np.int32)
-        self._height = np.array(self._height, dtype=np.int32)
-        self.first_level = np.array(first, dtype=np.int32)
-        self.last_level = np.array(last, dtype=np.int32)
+        for name, more in (
+            ("index", index),
+            ("_offset", offsets),
+            ("_width", widths),
+            ("_height", heights),
+            ("first_level", first),
+            ("last_level", last),
+        ):
+            setattr(self, name, np.append(getattr(self, name), np.array(more, dtype=np.int32)))
 
     @property
     def nbytes(self) -> int:
