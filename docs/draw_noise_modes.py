@@ -2,7 +2,8 @@
 
     python docs/draw_noise_modes.py [--out FILE]
 
-Rows are the modes at their default strengths, columns frames of one walk. In the vanilla row the objects that all modes
+Rows are the modes at their default strengths, by depth, and `rigid` once more as the edited scene rendered again
+(`ocr-hf build --variants`); columns are frames of one walk. In the vanilla row the objects that all modes
 perturb are outlined. OCR is Object-Centric 3D Rollout, not text recognition.
 """
 
@@ -20,19 +21,24 @@ import numpy as np
 from PIL import Image
 
 from ocr_hf import OCRMap
+from ocr_hf.data.altered_copies import edits_of
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_plan import plan_scenes
 from ocr_hf.data.clip_cameras import camera_path
-from ocr_hf.data.recording import record
+from ocr_hf.data.recording import record, record_edited
 from ocr_hf.data.sources import open_scene
+from ocr_hf.perturb.modes import NOISE_MODES
+from ocr_hf.scenes.edits.scene_edit import apply_edits
 from ocr_hf.scenes.render.renderer import Renderer
 
+AGAIN = "rendered again"
 ROWS = {
     "gaussian": "diffusion noise on their pixels",
     "jitter": "pieces of surface move, each by itself",
     "rigid": "slide and turn",
     "scale": "grow or shrink",
     "warp": "bend",
+    AGAIN: "rigid in the 3D scene",
 }
 OBJECTS = (13, 14, 15)  # sofa, table and chair
 FRAMES = (4, 9, 28)
@@ -47,9 +53,10 @@ def main() -> None:
     config = BuildConfig(scenes=4, seed=3, mode="geometry", exposure=1.0, fov=75.0)
     plan = plan_scenes(config)[1]
     scene = open_scene(config, plan)
-    recording = record(Renderer(scene), camera_path(config, plan.clips[0], scene), config)
+    renderer, path = Renderer(scene), camera_path(config, plan.clips[0], scene)
+    recording = record(renderer, path, config)
     shown = {"vanilla": recording.frames[list(FRAMES)]}
-    for mode in ROWS:
+    for mode in (name for name in ROWS if name != AGAIN):
         shown[mode] = OCRMap(mode=mode).perturb(
             recording.frames[list(FRAMES)],
             recording.footprints,
@@ -61,13 +68,18 @@ def main() -> None:
             camera_to_world=recording.camera_to_world[list(FRAMES)],
             intrinsics=recording.intrinsics,
         )
+    rigid, key = NOISE_MODES["rigid"], OCRMap(mode="rigid").plan_for(OBJECTS, ROW_ID).key
+    drawn = {i: rigid.alteration(scene.object(i).box, rigid.default_strength, key, i) for i in OBJECTS}
+    edits = [edit for i, alteration in drawn.items() for edit in edits_of(alteration, i)]
+    edited = renderer.edited(apply_edits(scene, edits, plausible=False))
+    shown[AGAIN] = record_edited(recording, edited, path, config).frames[list(FRAMES)]
     region = recording.footprints.region(OBJECTS, FRAMES)
     height, width = recording.frames.shape[1:3]
     figure, axes = plt.subplots(
         len(shown), len(FRAMES), figsize=(3.0 * len(FRAMES), 3.0 * len(shown) * height / width), dpi=120
     )
-    for row, (name, frames) in enumerate(shown.items()):
-        for column, frame in enumerate(frames):
+    for row, name in enumerate(["vanilla", *ROWS]):
+        for column, frame in enumerate(shown[name]):
             place = axes[row, column]
             place.imshow(frame)
             place.set_axis_off()

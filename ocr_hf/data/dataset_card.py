@@ -11,7 +11,8 @@ from datasets.info import DatasetInfosDict
 from datasets.splits import SplitDict
 from huggingface_hub import DatasetCard, DatasetCardData
 
-from ocr_hf.data.schema import CONFIGS, MEANING, features
+from ocr_hf.data.build_plan import in_folders
+from ocr_hf.data.schema import ALTERED_MEANING, CONFIGS, MEANING, features, has_altered
 from ocr_hf.text_only.audit_table import FIGURES, VSI_BENCH
 
 TEMPLATE = Path(__file__).with_name("card.md")
@@ -30,9 +31,10 @@ def render_card(manifest: Mapping[str, Any]) -> str:
         task_categories=["visual-question-answering", "video-text-to-text"],
         size_categories=[next((name for limit, name in _SIZES if rows < limit), "1M<n<10M")],
         tags=["object-centric-3d-rollout", "vsi-bench", "spatial-reasoning", "video", "3d", "synthetic"],
-        configs=[_config(name, list(statistics["splits"])) for name in CONFIGS],
+        configs=[_config(name, list(statistics["splits"]), _vanilla(manifest)) for name in CONFIGS],
     )
-    DatasetInfosDict({name: _info(name, statistics["splits"]) for name in CONFIGS}).to_dataset_card_data(data)
+    altered = has_altered(manifest)
+    DatasetInfosDict({name: _info(name, statistics["splits"], altered) for name in CONFIGS}).to_dataset_card_data(data)
     card = DatasetCard.from_template(
         data,
         template_path=str(TEMPLATE),
@@ -41,7 +43,7 @@ def render_card(manifest: Mapping[str, Any]) -> str:
         statistics=statistics,
         rows=rows,
         licences=licences,
-        meaning=MEANING,
+        meaning={**MEANING, **(ALTERED_MEANING if altered else {})},
         text_only=_text_only_rows(statistics.get("text_only", {})),  # older folders have none
     )
     return str(card)
@@ -61,7 +63,15 @@ def _text_only_rows(audit: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
     return rows
 
 
-def _config(name: str, splits: list[str]) -> dict[str, Any]:
+def _vanilla(manifest: Mapping[str, Any]) -> str:
+    """Return where the vanilla videos are, below the folder of that name: without altered copies, where it has them."""
+    if not has_altered(manifest):
+        return "**/*.mp4"
+    config = manifest["config"]
+    return "[0-9]*/*.mp4" if in_folders(config["scenes"] * config["clips_per_scene"], config["select"]) else "*.mp4"
+
+
+def _config(name: str, splits: list[str], vanilla: str) -> dict[str, Any]:
     """Return a config's YAML: the metadata file and the videos beside it, by name, so that nothing else is read."""
     pairs = name == "pairs"
     return {
@@ -73,7 +83,7 @@ def _config(name: str, splits: list[str]) -> dict[str, Any]:
             {
                 "split": split,
                 "path": (
-                    [f"{split}/metadata.parquet", f"{split}/vanilla/**/*.mp4", f"{split}/noisy/**/*.mp4"]
+                    [f"{split}/metadata.parquet", f"{split}/vanilla/{vanilla}", f"{split}/noisy/**/*.mp4"]
                     if pairs
                     else [f"{split}/vanilla/metadata.parquet", f"{split}/vanilla/**/*.mp4"]
                 ),
@@ -83,10 +93,10 @@ def _config(name: str, splits: list[str]) -> dict[str, Any]:
     }
 
 
-def _info(name: str, splits: Mapping[str, Mapping[str, Any]]) -> DatasetInfo:
+def _info(name: str, splits: Mapping[str, Mapping[str, Any]], altered: bool) -> DatasetInfo:
     return DatasetInfo(
         config_name=name,
-        features=features(name),
+        features=features(name, altered),
         splits=SplitDict.from_split_dict(
             [
                 {"name": split, "num_examples": counts["rows"], "num_bytes": counts["table_bytes"]}

@@ -64,6 +64,12 @@ _NOISE_COLUMNS: dict[str, pa.DataType] = {
     "strength": pa.float64(),
     "seed": pa.int64(),
 }
+_ALTERED_COLUMNS: dict[str, pa.DataType] = {
+    "altered_file_names": pa.list_(pa.string()),
+    "altered_strengths": _NUMBERS,
+    "altered_edits": pa.list_(pa.list_(pa.string())),
+}
+"""Of config `recipes`, in folders built with `variants`."""
 MEANING: dict[str, str] = {
     "id": f"clip number × {MAX_QUESTIONS} + number of the question in its clip",
     "dataset": "where the scene comes from: procedural, furnished, mesh, ...",
@@ -88,36 +94,61 @@ MEANING: dict[str, str] = {
     "strength": "of the noise (config `pairs`)",
     "seed": "of the noise (config `pairs`)",
 }
+ALTERED_MEANING: dict[str, str] = {
+    "altered": "the same walk through the scene with objects altered in 3D, weakest first (config `recipes`)",
+    "altered_strengths": "how far each of these goes, in diagonals of the objects' boxes (config `recipes`)",
+    "altered_edits": "what was done in each of these: scene edits as JSON, in order (config `recipes`)",
+}
+"""Of the columns that `variants` adds."""
 
 
 class FormatError(ValueError):
     """A folder isn't an ocr-vsi data set, or one that this version can't read."""
 
 
-def features(config: str = "pairs") -> Features:
-    """Return the columns of a config as `load_dataset` gives them."""
-    from datasets import Features, Video
+def features(config: str = "pairs", altered: bool = False) -> Features:
+    """Return the columns of a config as `load_dataset` gives them; `altered` where the build had `variants`."""
+    from datasets import Features, List, Video
 
-    stored = stored_features(config)
-    videos = {name for name in stored if name.endswith("_file_name")}
-    return Features({name.removesuffix("_file_name"): Video() if name in videos else stored[name] for name in stored})
+    shown = {}
+    for name, kind in stored_features(config, altered).items():
+        if name.endswith("_file_name"):
+            shown[name.removesuffix("_file_name")] = Video()
+        elif name.endswith("_file_names"):
+            shown[name.removesuffix("_file_names")] = List(Video())
+        else:
+            shown[name] = kind
+    return Features(shown)
 
 
-def stored_features(config: str = "pairs") -> Features:
+def stored_features(config: str = "pairs", altered: bool = False) -> Features:
     """Return the columns of a config's metadata file: videos are names of files beside it (VideoFolder)."""
     from datasets import Features
 
-    return Features.from_arrow_schema(stored_schema(config))
+    return Features.from_arrow_schema(stored_schema(config, altered))
 
 
-def stored_schema(config: str = "pairs") -> pa.Schema:
+def stored_schema(config: str = "pairs", altered: bool = False) -> pa.Schema:
     """Return `stored_features` as a pyarrow schema, without importing datasets (which imports torch)."""
     if config not in CONFIGS:
         raise ValueError(f"ocr-vsi has no config '{config}'; it has {' and '.join(CONFIGS)}")
     columns = {**_RECIPE_COLUMNS, "vanilla_file_name": pa.string()}
     if config == "pairs":
         columns |= {"noisy_file_name": pa.string(), **_NOISE_COLUMNS}
+    elif altered:
+        columns |= _ALTERED_COLUMNS
     return pa.schema(columns)
+
+
+def part_schema(altered: bool) -> pa.Schema:
+    """Return the columns of all configs together, which a clip's rows have while a build is in progress."""
+    pairs = stored_schema("pairs")
+    return pa.schema([*pairs, *(field for field in stored_schema("recipes", altered) if field.name not in pairs.names)])
+
+
+def has_altered(manifest: Mapping[str, Any]) -> bool:
+    """Return whether a data set was built with `variants`, by its manifest."""
+    return bool(manifest.get("config", {}).get("variants"))
 
 
 def check_version(manifest: Mapping[str, Any], where: str) -> None:

@@ -20,7 +20,7 @@ import ocr_hf
 from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_plan import ClipPlan, ScenePlan
-from ocr_hf.data.schema import FORMAT_VERSION, MANIFEST, read_manifest, stored_schema
+from ocr_hf.data.schema import FORMAT_VERSION, MANIFEST, part_schema, read_manifest
 
 PARTS = ".parts"
 IDENTITY = "build.json"
@@ -61,7 +61,7 @@ class Staging:
         """Store a clip's rows and mark it as finished; its videos must be written already."""
         if rows:
             with replacing(self.parts / f"{clip.id}.parquet") as temporary:
-                table = pa.Table.from_pylist(rows, schema=stored_schema("pairs"))
+                table = pa.Table.from_pylist(rows, schema=part_schema("altered_file_names" in rows[0]))
                 pq.write_table(table, temporary, compression="zstd")
         # The marker comes last: a clip counts as done only when its videos and rows are in place under their final
         # names.
