@@ -1,4 +1,4 @@
-"""How fast are the two noise modes of the OCR map (Object-Centric 3D Rollout), beside the usual ways to add noise?
+"""How fast are the noise modes of the OCR map (Object-Centric 3D Rollout), beside the usual ways to add noise?
 
     python benchmarks/perturb.py [--quick]
 
@@ -35,12 +35,13 @@ from ocr_hf import OCRMap  # noqa: E402
 from ocr_hf.geometry.boxes import OrientedBox  # noqa: E402
 from ocr_hf.geometry.camera import intrinsics_from_fov, look_at, project  # noqa: E402
 from ocr_hf.geometry.occlusion import footprints_from_boxes  # noqa: E402
-from ocr_hf.perturb.geometry_noise import geometry_region  # noqa: E402
+from ocr_hf.perturb.jitter_noise import jitter_region  # noqa: E402
 from ocr_hf.perturb.noise import gaussian_region  # noqa: E402
 from ocr_hf.perturb.schedule import diffusion_scales  # noqa: E402
 
 FRAMES, HEIGHT, WIDTH = 32, 280, 392
 STRENGTH, TIMESTEP = 0.5, 500
+STRUCTURED = ("rigid", "scale", "warp")
 
 
 def noisy_rollout(frames: np.ndarray) -> np.ndarray:
@@ -96,6 +97,12 @@ def make_input() -> dict:
     }
 
 
+def altered(clip: dict, ids: tuple[int, ...], mode: str) -> Callable[[], object]:
+    """Return what makes the clip's noisy copy in a mode that moves, resizes or bends objects, at its own strength."""
+    ocr_map = OCRMap(mode=mode)
+    return lambda: ocr_map.perturb(object_ids=ids, row_id=0, **clip)
+
+
 def fastest(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Return frames per second of every way: the best round, the ways taken in turns."""
     best = dict.fromkeys(ways, float("inf"))
@@ -124,7 +131,6 @@ def main() -> None:
     clip = make_input()
     frames, footprints, ids = clip["frames"], clip["footprints"], (1, 2)
     region = footprints.region(ids)
-    no_depth = {**clip, "depth": None}
     ocr_map = OCRMap()
     ways: dict[str, Callable[[], object]] = {
         "gaussian, given the region": lambda: gaussian_region(frames, region, STRENGTH, key=0),
@@ -132,8 +138,9 @@ def main() -> None:
         "whole frame, NoisyRollout's way": lambda: noisy_rollout(frames),
         "plain numpy, masked": lambda: masked_numpy(frames, region),
         "plain numpy, gathered": lambda: gathered_numpy(frames, region),
-        "geometry, with depth": lambda: geometry_region(**clip, object_ids=ids, strength=0.1, key=0),
-        "geometry, boxes only": lambda: geometry_region(**no_depth, object_ids=ids, strength=0.1, key=0),
+        "jitter, with depth": lambda: jitter_region(**clip, object_ids=ids, strength=0.1, key=0),
+        **{f"{mode}, with depth": altered(clip, ids, mode) for mode in STRUCTURED},
+        **{f"{mode}, boxes only": altered({**clip, "depth": None}, ids, mode) for mode in STRUCTURED},
     }
     speed = fastest(ways, rounds)
     base = speed["gaussian, given the region"]
@@ -144,8 +151,9 @@ def main() -> None:
     figures = {
         "gaussian_fps": round(base, 1),
         "gaussian_from_footprints_fps": round(speed["gaussian, from footprints (OCRMap)"], 1),
-        "geometry_fps": round(speed["geometry, with depth"], 1),
-        "geometry_boxes_only_fps": round(speed["geometry, boxes only"], 1),
+        "jitter_fps": round(speed["jitter, with depth"], 1),
+        **{f"{mode}_fps": round(speed[f"{mode}, with depth"], 1) for mode in STRUCTURED},
+        **{f"{mode}_boxes_only_fps": round(speed[f"{mode}, boxes only"], 1) for mode in STRUCTURED},
         "gaussian_vs_whole_frame": round(base / speed["whole frame, NoisyRollout's way"], 2),
         "gaussian_vs_plain_numpy": round(base / speed["plain numpy, masked"], 2),
         "gaussian_vs_gathered_numpy": round(base / speed["plain numpy, gathered"], 2),

@@ -6,6 +6,7 @@
     ocr-vsi/train/metadata.parquet         rows of config `pairs`
     ocr-vsi/train/vanilla/metadata.parquet rows of config `recipes`
     ocr-vsi/train/vanilla/CLIP.mp4         stored once however many questions it has
+    ocr-vsi/train/vanilla/altered/K/CLIP.mp4  copy K of those that `variants` asked for
     ocr-vsi/train/noisy/CLIP.mp4
     ocr-vsi/.huggingface.yaml              which folder this is, for caches (place.py); no part of the data set
 
@@ -41,6 +42,7 @@ from ocr_hf.text_only.audit_table import text_only_audit
 ROW_GROUP = 100
 """Approximate rows of a row group: streaming the first row fetches one group. A clip's rows stay in one group, where
 their equal columns compress to almost nothing."""
+_ALTERED = "altered_file_names"
 _FILES = ("vanilla_file_name", "noisy_file_name")
 _TWIN_FILES = ("vanilla_file_name", "edited_file_name")
 _LIBRARIES = ("av", "datasets", "numpy", "open3d", "pyarrow", "pycocotools")
@@ -92,7 +94,7 @@ def _write_folder(config: BuildConfig, scenes: tuple[ScenePlan, ...], staging: S
         raise NothingBuilt(f"no clip could be built: {statistics.reasons()}; change the scenes or the camera")
     for split in SPLITS:
         if split in left:
-            _write_split(staging, split, left[split], dropped, statistics)
+            _write_split(config, staging, split, left[split], dropped, statistics)
             _write_twins(staging, split, left[split], statistics)
     with replacing(staging.root / "scenes.jsonl") as temporary:
         lines = [json.dumps(item, ensure_ascii=False) for item in described.values()]
@@ -119,12 +121,17 @@ def _debiased(thinned: Debiased | None, statistics: Statistics) -> dict[str, Any
 
 
 def _write_split(
-    staging: Staging, split: str, clips: list[ClipPlan], dropped: frozenset[int], statistics: Statistics
+    config: BuildConfig,
+    staging: Staging,
+    split: str,
+    clips: list[ClipPlan],
+    dropped: frozenset[int],
+    statistics: Statistics,
 ) -> None:
     """Write the metadata files of a split, without the dropped rows."""
     folder = staging.root / split
-    kept = {folder / METADATA[name] for name in ("pairs", "recipes")}
-    schemas = {config: stored_features(config).arrow_schema for config in ("pairs", "recipes")}
+    kept, altered = {folder / METADATA[name] for name in ("pairs", "recipes")}, set()
+    schemas = {name: stored_features(name, bool(config.variants)).arrow_schema for name in ("pairs", "recipes")}
     with (
         replacing(folder / METADATA["pairs"]) as pairs,
         replacing(folder / METADATA["recipes"]) as recipes,
@@ -133,14 +140,16 @@ def _write_split(
     ):
         for rows in _groups(staging, clips, dropped):
             # Workers write rows without datasets' metadata, since they don't import it; the cast adds it to the schema.
-            table = rows.cast(schemas["pairs"])
+            table = rows.select(schemas["pairs"].names).cast(schemas["pairs"])
             pairs_writer.write_table(table, row_group_size=len(table))
-            recipes_writer.write_table(_recipes(table, schemas["recipes"]), row_group_size=len(table))
+            recipes_writer.write_table(_recipes(rows, schemas["recipes"]), row_group_size=len(table))
             statistics.add_rows(split, table)
+            altered |= {folder / file for file in _altered(rows)}
             for name in _FILES:
                 kept |= {folder / file for file in table[name].unique().to_pylist()}
     for name in ("pairs", "recipes"):
         files = [item for item in kept if item.is_relative_to(folder / "vanilla") or name == "pairs"]
+        files += altered if name == "recipes" else ()
         statistics.add_bytes(split, name, sum(item.stat().st_size for item in files))
 
 
@@ -182,7 +191,19 @@ def _recipes(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """Return the rows without noise columns; names are relative to the metadata file, which lies in `vanilla`."""
     position = table.schema.get_field_index("vanilla_file_name")
     names = pc.utf8_slice_codeunits(table["vanilla_file_name"], len("vanilla/"))
-    return table.set_column(position, "vanilla_file_name", names).select(schema.names).cast(schema)
+    table = table.set_column(position, "vanilla_file_name", names)
+    if _ALTERED in schema.names:
+        files = [[name.removeprefix("vanilla/") for name in names] for names in table[_ALTERED].to_pylist()]
+        position = table.schema.get_field_index(_ALTERED)
+        table = table.set_column(position, _ALTERED, pa.array(files, table.schema.field(_ALTERED).type))
+    return table.select(schema.names).cast(schema)
+
+
+def _altered(table: pa.Table) -> set[str]:
+    """Return the names of the altered copies that rows have."""
+    if _ALTERED not in table.column_names:
+        return set()
+    return {name for names in table[_ALTERED].to_pylist() for name in names}
 
 
 def _remove_strays(staging: Staging) -> None:
@@ -198,6 +219,9 @@ def _remove_strays(staging: Staging) -> None:
             # partitioning=None: a folder named like `seed=7` in the path would become a column.
             files = pq.read_table(path, columns=list(columns), partitioning=None)
             named |= {folder / name for column in columns for name in files[column].unique().to_pylist()}
+            if _ALTERED in pq.read_schema(path).names:
+                files = pq.read_table(path, columns=[_ALTERED], partitioning=None)
+                named |= {path.parent / name for name in _altered(files)}
     # Deepest first, so that folders that become empty go too
     for item in sorted(staging.root.rglob("*"), reverse=True):
         if item.is_dir() and not any(item.iterdir()):

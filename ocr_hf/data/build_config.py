@@ -11,6 +11,7 @@ from typing import Any
 from ocr_hf.docstrings import with_help
 from ocr_hf.geometry.camera import intrinsics_from_fov
 from ocr_hf.perturb.modes import NOISE_MODES, noise_mode
+from ocr_hf.perturb.noise_modes.geometry import Geometry
 from ocr_hf.perturb.ocr_map import OCRMap
 from ocr_hf.perturb.select import POLICIES
 from ocr_hf.questions.question import VSI_BENCH_TYPES, QuestionConfig, VisibilityRule, max_per_scene
@@ -25,6 +26,7 @@ MAX_SCENES = 10_000
 """Scene number i of seed s is made from s * MAX_SCENES + i, so that two seeds share no scene."""
 MAX_TWINS = 8
 """Questions of a clip that have twins: VSI-Bench has eight tasks, and each is asked once."""
+MAX_VARIANTS = 16
 MAX_CLIP_BYTES = 600 * 2**20
 """What the frames of one clip may take in memory; a worker holds them and little else."""
 
@@ -72,8 +74,11 @@ class BuildConfig:
         seed: of scenes, camera paths, questions and noise.
         select: objects to perturb in `noisy`: visible, queried, context.
         max_objects: how many objects to perturb at most.
-        mode: noise: gaussian, geometry, or a mode that a plugin registers.
-        strength: of the noise: gaussian 0 to 1, geometry in box diagonals; default by mode.
+        mode: noise: gaussian, geometry, rigid, scale, warp, jitter, or a mode that a plugin registers.
+        strength: of the noise: gaussian 0 to 1, the others in box diagonals; default by mode.
+        variants: altered copies of each clip, 0 to 16, for training with mode geometry: objects are moved, resized or
+            bent in the 3D scene, which is rendered again; copy k of K goes k / K of the way. Kind and strength are
+            those of --mode, or of geometry where --mode keeps outlines.
         question_types: question type to ask; may be repeated; left out: VSI-Bench's ten.
         questions_per_task: most questions of a VSI-Bench task in a clip, of a direction's level a third; left out: as
             VSI-Bench has.
@@ -128,6 +133,7 @@ class BuildConfig:
     max_objects: int = 4
     mode: str = _option("gaussian", Choices("noise: {}", NOISE_MODES))
     strength: float | None = None
+    variants: int = 0
     question_types: tuple[str, ...] = _option(
         (), Choices("question type to ask, of {}; may be repeated; left out: VSI-Bench's ten", QUESTION_TYPES)
     )
@@ -148,6 +154,8 @@ class BuildConfig:
         if self.select not in POLICIES:
             raise ValueError(unknown_choice("select", self.select, POLICIES))
         self.ocr_map  # noqa: B018  (checks the other options of the noise)
+        if not (isinstance(self.variants, int) and 0 <= self.variants <= MAX_VARIANTS):
+            raise ValueError(f"variants is {self.variants}; give a whole number of copies, 0 to {MAX_VARIANTS}")
         self.question_config  # noqa: B018
         self._check_debias()
         if not 0 <= self.twins <= MAX_TWINS:
@@ -267,6 +275,13 @@ class BuildConfig:
             seed=self.seed,
         )
 
+    @property
+    def altered_map(self) -> OCRMap:
+        """What chooses and alters the objects of the altered copies."""
+        if isinstance(self.ocr_map.noise, Geometry):
+            return self.ocr_map
+        return replace(self.ocr_map, mode=noise_mode("geometry"), strength=None)
+
     def public(self) -> dict[str, Any]:
         """Show the options without what is private to this machine.
 
@@ -286,6 +301,8 @@ class BuildConfig:
                 del values[name]
         if not self.twins:
             del values["twins"]
+        if not self.variants:
+            del values["variants"]
         # Left out where there are none, so that folders built before a source could have options are the same as now
         options = values.pop("source_options")
         if options:

@@ -81,6 +81,11 @@ def jobs(scenes: tuple[ScenePlan, ...], num_proc: int) -> list[ScenePlan]:
     return out
 
 
+def in_folders(clips: int, select: str) -> bool:
+    """Return whether the files of a build of so many clips lie in numbered folders."""
+    return clips > UNSPLIT * CLIPS_PER_FOLDER[select]
+
+
 def _seed(config: BuildConfig, index: int) -> int:
     return config.seed * MAX_SCENES + index
 
@@ -90,7 +95,7 @@ def _plan(config: BuildConfig, index: int, name: str) -> ScenePlan:
     # clips are skipped and whichever worker makes them.
     first = index * config.clips_per_scene
     size = CLIPS_PER_FOLDER[config.select]
-    many = config.num_scenes * config.clips_per_scene > UNSPLIT * size
+    many = in_folders(config.num_scenes * config.clips_per_scene, config.select)
     clips = tuple(
         ClipPlan(first + k, f"{name}_{k:02d}", f"{(first + k) // size:03d}/" if many else "")
         for k in range(config.clips_per_scene)

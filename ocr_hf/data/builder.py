@@ -67,7 +67,7 @@ class OcrVsi(datasets.GeneratorBasedBuilder):
         return datasets.DatasetInfo(
             description="Vanilla and region-noisy videos of 3D scenes with VSI-Bench questions (OCR is Object-Centric "
             "3D Rollout, arXiv 2511.13190, not text recognition).",
-            features=features(self.config.name),
+            features=features(self.config.name, bool(self.config.build and self.config.build.variants)),
         )
 
     def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
@@ -95,4 +95,6 @@ class OcrVsi(datasets.GeneratorBasedBuilder):
                 # A list, because the row changes within the loop.
                 for name in [key for key in row if key.endswith("_file_name")]:
                     row[name.removesuffix("_file_name")] = str(metadata.parent / row.pop(name))
+                for name in [key for key in row if key.endswith("_file_names")]:
+                    row[name.removesuffix("_file_names")] = [str(metadata.parent / file) for file in row.pop(name)]
                 yield Key(shard, number), row

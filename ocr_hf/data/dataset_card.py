@@ -11,7 +11,16 @@ from datasets.info import DatasetInfosDict
 from datasets.splits import SplitDict
 from huggingface_hub import DatasetCard, DatasetCardData
 
-from ocr_hf.data.schema import MEANING, METADATA, configs_of, features, splits_of
+from ocr_hf.data.build_plan import in_folders
+from ocr_hf.data.schema import (
+    ALTERED_MEANING,
+    MEANING,
+    METADATA,
+    configs_of,
+    features,
+    has_altered,
+    splits_of,
+)
 from ocr_hf.text_only.audit_table import FIGURES, VSI_BENCH
 
 TEMPLATE = Path(__file__).with_name("card.md")
@@ -30,11 +39,12 @@ def render_card(manifest: Mapping[str, Any]) -> str:
         task_categories=["visual-question-answering", "video-text-to-text"],
         size_categories=[next((name for limit, name in _SIZES if rows < limit), "1M<n<10M")],
         tags=["object-centric-3d-rollout", "vsi-bench", "spatial-reasoning", "video", "3d", "synthetic"],
-        configs=[_config(name, list(splits_of(manifest, name))) for name in configs_of(manifest)],
+        configs=[_config(name, list(splits_of(manifest, name)), _vanilla(manifest)) for name in configs_of(manifest)],
     )
-    infos = {name: _info(name, splits_of(manifest, name)) for name in configs_of(manifest)}
+    altered = has_altered(manifest)
+    infos = {name: _info(name, splits_of(manifest, name), altered) for name in configs_of(manifest)}
     DatasetInfosDict(infos).to_dataset_card_data(data)
-    columns = {name for config in configs_of(manifest) for name in features(config)}
+    columns = {name for config in configs_of(manifest) for name in features(config, altered)}
     card = DatasetCard.from_template(
         data,
         template_path=str(TEMPLATE),
@@ -43,7 +53,7 @@ def render_card(manifest: Mapping[str, Any]) -> str:
         statistics=statistics,
         rows=rows,
         licences=licences,
-        meaning={name: text for name, text in MEANING.items() if name in columns},
+        meaning={name: text for name, text in {**MEANING, **ALTERED_MEANING}.items() if name in columns},
         text_only=_text_only_rows(statistics.get("text_only", {})),  # older folders have none
     )
     return str(card)
@@ -63,9 +73,21 @@ def _text_only_rows(audit: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
     return rows
 
 
-def _config(name: str, splits: list[str]) -> dict[str, Any]:
+def _vanilla(manifest: Mapping[str, Any]) -> str:
+    """Return where the vanilla videos are, below the folder of that name: without altered copies, where it has them."""
+    if not has_altered(manifest):
+        return "**/*.mp4"
+    config = manifest["config"]
+    return "[0-9]*/*.mp4" if in_folders(config["scenes"] * config["clips_per_scene"], config["select"]) else "*.mp4"
+
+
+def _config(name: str, splits: list[str], vanilla: str) -> dict[str, Any]:
     """Return a config's YAML: the metadata file and the videos beside it, by name, so that nothing else is read."""
-    videos = {"pairs": ("vanilla", "noisy"), "recipes": ("vanilla",), "twins": ("vanilla", "edited")}[name]
+    videos = {
+        "pairs": (f"vanilla/{vanilla}", "noisy/**/*.mp4"),
+        "recipes": ("vanilla/**/*.mp4",),
+        "twins": (f"vanilla/{vanilla}", "edited/**/*.mp4"),
+    }[name]
     return {
         "config_name": name,
         **({"default": True} if name == "pairs" else {}),
@@ -76,18 +98,18 @@ def _config(name: str, splits: list[str]) -> dict[str, Any]:
         "data_files": [
             {
                 "split": split,
-                "path": [f"{split}/{METADATA[name]}", *(f"{split}/{video}/**/*.mp4" for video in videos)],
+                "path": [f"{split}/{METADATA[name]}", *(f"{split}/{pattern}" for pattern in videos)],
             }
             for split in splits
         ],
     }
 
 
-def _info(name: str, splits: Mapping[str, Mapping[str, Any]]) -> DatasetInfo:
+def _info(name: str, splits: Mapping[str, Mapping[str, Any]], altered: bool) -> DatasetInfo:
     rows = "twins" if name == "twins" else "rows"
     return DatasetInfo(
         config_name=name,
-        features=features(name),
+        features=features(name, altered),
         splits=SplitDict.from_split_dict(
             [
                 {"name": split, "num_examples": counts[rows], "num_bytes": counts["table_bytes"]}

@@ -25,6 +25,7 @@ from ocr_hf.data.schema import (
     check_version,
     configs_of,
     features,
+    has_altered,
     read_manifest,
     splits_of,
     stored_features,
@@ -99,7 +100,7 @@ def load(
     if config not in configs_of(manifest):
         raise ValueError(f"{source} has no config '{config}': it was built without; use `ocr-hf build --twins 2`")
     if streaming and not os.path.isdir(source):
-        return _stream(source, revision, config, splits_of(manifest, config), split)
+        return _stream(source, revision, config, splits_of(manifest, config), split, has_altered(manifest))
     loaded = datasets.load_dataset(source, config, split=split, streaming=streaming, revision=revision, **options)
     if isinstance(loaded, dict):
         return type(loaded)({name: _undecoded(rows) for name, rows in loaded.items()})
@@ -110,9 +111,19 @@ def _undecoded(rows: Any) -> Any:
     if isinstance(rows, datasets.IterableDataset):  # a cast would come after decoding, which reads 64 rows' videos
         return rows.decode(False)
     for column in rows.column_names:
-        if isinstance(rows.features[column], datasets.Video):
-            rows = rows.cast_column(column, datasets.Video(decode=False))
+        kind = _stored(rows.features[column])
+        if kind != rows.features[column]:
+            rows = rows.cast_column(column, kind)
     return rows
+
+
+def _stored(kind: Any) -> Any:
+    """Return the feature that leaves videos as they are, or the feature itself where it holds none."""
+    if isinstance(kind, datasets.Video):
+        return datasets.Video(decode=False)
+    if isinstance(kind, datasets.List) and isinstance(kind.feature, datasets.Video):
+        return datasets.List(datasets.Video(decode=False))
+    return kind
 
 
 def _hub_manifest(repo: str, revision: str | None) -> tuple[dict[str, Any], str]:
@@ -128,7 +139,7 @@ def _hub_manifest(repo: str, revision: str | None) -> tuple[dict[str, Any], str]
     return json.loads(Path(path).read_text(encoding="utf-8")), Path(path).parent.name
 
 
-def _stream(repo: str, commit: str, config: str, splits: Iterable[str], split: str | None) -> Any:
+def _stream(repo: str, commit: str, config: str, splits: Iterable[str], split: str | None, altered: bool) -> Any:
     """Stream rows off the Hub, fetching metadata a few row groups at a time and no video before it is read.
 
     `load_dataset` fetches the whole metadata file twice and the videos of 64 rows before it gives the first.
@@ -136,11 +147,11 @@ def _stream(repo: str, commit: str, config: str, splits: Iterable[str], split: s
     if split is not None and split not in splits:
         raise ValueError(f"{repo} has no split '{split}'; it has {', '.join(splits)}")
     wanted = list(splits) if split is None else [split]
-    found = {name: _stream_split(f"hf://datasets/{repo}@{commit}/{name}", name, config) for name in wanted}
+    found = {name: _stream_split(f"hf://datasets/{repo}@{commit}/{name}", name, config, altered) for name in wanted}
     return datasets.IterableDatasetDict(found) if split is None else found[split]
 
 
-def _stream_split(folder: str, split: str, config: str) -> datasets.IterableDataset:
+def _stream_split(folder: str, split: str, config: str, altered: bool = False) -> datasets.IterableDataset:
     import pyarrow
     import pyarrow.dataset
 
@@ -151,24 +162,29 @@ def _stream_split(folder: str, split: str, config: str) -> datasets.IterableData
         data_files={split: metadata},
         split=split,
         streaming=True,
-        features=stored_features(config),
+        features=stored_features(config, altered),
         fragment_scan_options=pyarrow.dataset.ParquetFragmentScanOptions(cache_options=cache),
     )
-    undecoded = {
-        name: datasets.Video(decode=False) if isinstance(kind, datasets.Video) else kind
-        for name, kind in features(config).items()
-    }
-    videos = [name for name, kind in undecoded.items() if isinstance(kind, datasets.Video)]
+    undecoded = {name: _stored(kind) for name, kind in features(config, altered).items()}
+    files = [name for name in stored_features(config, altered) if name.endswith(("_file_name", "_file_names"))]
     return rows.map(
         _with_videos,
-        fn_kwargs={"folder": metadata.rpartition("/")[0], "videos": videos},
-        remove_columns=[f"{name}_file_name" for name in videos],
+        fn_kwargs={"folder": metadata.rpartition("/")[0], "files": files},
+        remove_columns=files,
         features=datasets.Features(undecoded),
     )
 
 
-def _with_videos(row: Mapping[str, Any], folder: str, videos: list[str]) -> dict[str, Any]:
-    return {name: {"path": f"{folder}/{row[f'{name}_file_name']}", "bytes": None} for name in videos}
+def _with_videos(row: Mapping[str, Any], folder: str, files: list[str]) -> dict[str, Any]:
+    def video(name: str) -> dict[str, Any]:
+        return {"path": f"{folder}/{name}", "bytes": None}
+
+    return {
+        column.rpartition("_file_name")[0]: [video(name) for name in row[column]]
+        if column.endswith("s")
+        else video(row[column])
+        for column in files
+    }
 
 
 @dataclass(frozen=True, eq=False)

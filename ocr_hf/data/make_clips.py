@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ocr_hf.data.altered_copies import AlteredCopies, check_meshes
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_plan import ClipPlan, ScenePlan
 from ocr_hf.data.clip_cameras import CameraPath, camera_path
@@ -64,6 +65,7 @@ def _open_renderer(config: BuildConfig, plan: ScenePlan) -> tuple[Scene, Rendere
         return SkippedClip(f"not for training: {excluded}")
     try:
         scene = open_scene(config, plan)
+        check_meshes(scene, config)
         return scene, Renderer(scene)
     except ValueError as error:
         # A scene that the user gave must not go missing in silence, but one unlucky seed must not end a long build.
@@ -86,13 +88,15 @@ def _build_clip(
     vanilla.parent.mkdir(parents=True, exist_ok=True)
     write_mp4(vanilla, recording.frames, recording.fps)
     noise = NoisyCopies(config.ocr_map, recording, scene, clip, folder)
+    altered = AlteredCopies(config, recording, path, scene, clip, renderer, folder)
     # Computed once: poses and footprints are most of a row, and equal in all rows of the clip.
     shared = clip_columns(clip, scene, recording)
     rows = []
     # More questions would run into the ids of the next clip.
     for number, question in enumerate(generated.questions[:MAX_QUESTIONS]):
         row_id = clip.index * MAX_QUESTIONS + number
-        rows.append({"id": row_id, **question_columns(question), **shared, **noise.columns(row_id, question)})
+        copies = {**noise.columns(row_id, question), **altered.columns(row_id, question)}
+        rows.append({"id": row_id, **question_columns(question), **shared, **copies})
     details = {
         "skipped": None,
         "scene": _describe(scene, plan),
@@ -100,6 +104,7 @@ def _build_clip(
         "left_out": dict(sorted(generated.skipped.items())),
         "vanilla_psnr_db": stored_psnr(vanilla, recording.frames),
         **noise.statistics(),
+        **altered.statistics(),
     }
     if not config.twins:
         return {"pairs": rows}, details

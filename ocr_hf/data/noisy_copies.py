@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,10 @@ class NoisyCopies:
         }
 
     def statistics(self) -> dict[str, float]:
-        """Return, of the first noisy copy: share of perturbed pixels, PSNR of the stored file outside them (dB)."""
+        """Return, of the first noisy copy: share of perturbed pixels, PSNR of the stored file outside them (dB).
+
+        Where the mode changes outlines, perturbed are the pixels that changed; then the share of filled ones is told.
+        """
         return {"noisy_videos": len(self._files), **self._statistics}
 
     def _write(self, object_ids: tuple[int, ...], noise_id: int) -> str:
@@ -65,23 +68,35 @@ class NoisyCopies:
         name = self._clip.file("noisy", number)
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_mp4(path, self._noisy(object_ids, noise_id), recording.fps)
+        if number:
+            write_mp4(path, self._noisy(object_ids, noise_id), recording.fps)
+            return name
         # Measured on the first copy only: decoding every stored copy again would cost as much as encoding it.
-        if number == 0:
+        changed = _Changed(recording.frames)
+        noisy = self._noisy(object_ids, noise_id, changed)
+        if self._map.noise.keeps_outside:
+            write_mp4(path, noisy, recording.fps)
             pixels = sum(int(recording.footprints.region(object_ids, [i]).sum()) for i in range(len(recording.frames)))
-            self._statistics = {
-                "noise_share": pixels / recording.frames[..., 0].size,
-                "noisy_outside_psnr_db": stored_psnr(
-                    path, recording.frames, lambda numbers: recording.footprints.region(object_ids, numbers)
-                ),
-            }
+            outside = lambda numbers: recording.footprints.region(object_ids, numbers)  # noqa: E731
+            filled = {}
+        else:
+            write_mp4(path, changed.noted(noisy), recording.fps)
+            pixels, outside = changed.pixels, changed.region
+            filled = {"filled_share": changed.filled / recording.frames[..., 0].size}
+        self._statistics = {
+            "noise_share": pixels / recording.frames[..., 0].size,
+            "noisy_outside_psnr_db": stored_psnr(path, recording.frames, outside),
+            **filled,
+        }
         return name
 
-    def _noisy(self, object_ids: tuple[int, ...], noise_id: int) -> Iterator[np.ndarray]:
+    def _noisy(
+        self, object_ids: tuple[int, ...], noise_id: int, changed: _Changed | None = None
+    ) -> Iterator[np.ndarray]:
         recording = self._recording
         for start in range(0, len(recording.frames), CHUNK):
             part = slice(start, start + CHUNK)
-            yield from self._map.perturb(
+            noisy, filled = self._map.perturb_flagged(
                 recording.frames[part],
                 recording.footprints,
                 object_ids,
@@ -92,6 +107,31 @@ class NoisyCopies:
                 camera_to_world=recording.camera_to_world[part],
                 intrinsics=recording.intrinsics,
             )
+            if changed is not None:
+                changed.filled += int(filled.sum())
+            yield from noisy
+
+
+class _Changed:
+    """Which pixels of a noisy copy differ from the frames (T, H, W, 3), a bit each; how many of them were filled."""
+
+    def __init__(self, frames: np.ndarray) -> None:
+        self._frames, self._rows = frames, []
+        self.pixels, self.filled = 0, 0
+
+    def noted(self, noisy: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield the noisy frames as they come, and note what changed in them."""
+        for before, after in zip(self._frames, noisy, strict=True):
+            changed = (before != after).any(axis=-1)
+            self.pixels += int(changed.sum())
+            self._rows.append(np.packbits(changed))
+            yield after
+
+    def region(self, numbers: Sequence[int]) -> np.ndarray:
+        """Return the changed pixels (N, H, W) bool of some frames."""
+        shape = self._frames.shape[1:3]
+        bits = [np.unpackbits(self._rows[i], count=shape[0] * shape[1]) for i in numbers]
+        return np.stack(bits).reshape(-1, *shape).astype(bool)
 
 
 def noise_row_id(row_id: int, select: str) -> int:

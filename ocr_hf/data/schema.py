@@ -74,6 +74,12 @@ _TWIN_COLUMNS: dict[str, pa.DataType] = {
     "edited_objects": _OBJECTS,
     "edited_footprints": _FOOTPRINTS,
 }
+_ALTERED_COLUMNS: dict[str, pa.DataType] = {
+    "altered_file_names": pa.list_(pa.string()),
+    "altered_strengths": _NUMBERS,
+    "altered_edits": pa.list_(pa.list_(pa.string())),
+}
+"""Of config `recipes`, in folders built with `variants`."""
 MEANING: dict[str, str] = {
     "id": f"clip number × {MAX_QUESTIONS} + number of the question in its clip",
     "dataset": "where the scene comes from: procedural, furnished, mesh, ...",
@@ -92,9 +98,9 @@ MEANING: dict[str, str] = {
     "intrinsics": "(3, 3) pinhole matrix in pixels of the stored frames",
     "footprints": "visible pixels per object and frame, as COCO run lengths; frames without the object are left out",
     "vanilla": "the video as rendered",
-    "noisy": "the same video with noise on the pixels of `noisy_objects` (config `pairs`)",
+    "noisy": "the same video with `noisy_objects` perturbed (config `pairs`)",
     "noisy_objects": "ids of the perturbed objects (config `pairs`)",
-    "mode": "gaussian or geometry (config `pairs`)",
+    "mode": "how: gaussian, geometry, rigid, scale, warp or jitter (config `pairs`)",
     "strength": "of the noise (config `pairs`)",
     "seed": "of the noise (config `pairs`)",
     "edited": "the same walk after an edit of the 3D scene (config `twins`)",
@@ -105,38 +111,63 @@ MEANING: dict[str, str] = {
     "edited_objects": "every object after the edit (config `twins`)",
     "edited_footprints": "visible pixels in `edited` (config `twins`)",
 }
+ALTERED_MEANING: dict[str, str] = {
+    "altered": "the same walk through the scene with objects altered in 3D, weakest first (config `recipes`)",
+    "altered_strengths": "how far each of these goes, in diagonals of the objects' boxes (config `recipes`)",
+    "altered_edits": "what was done in each of these: scene edits as JSON, in order (config `recipes`)",
+}
+"""Of the columns that `variants` adds."""
 
 
 class FormatError(ValueError):
     """A folder isn't an ocr-vsi data set, or one that this version can't read."""
 
 
-def features(config: str = "pairs") -> Features:
-    """Return the columns of a config as `load_dataset` gives them."""
-    from datasets import Features, Video
+def features(config: str = "pairs", altered: bool = False) -> Features:
+    """Return the columns of a config as `load_dataset` gives them; `altered` where the build had `variants`."""
+    from datasets import Features, List, Video
 
-    stored = stored_features(config)
-    videos = {name for name in stored if name.endswith("_file_name")}
-    return Features({name.removesuffix("_file_name"): Video() if name in videos else stored[name] for name in stored})
+    shown = {}
+    for name, kind in stored_features(config, altered).items():
+        if name.endswith("_file_name"):
+            shown[name.removesuffix("_file_name")] = Video()
+        elif name.endswith("_file_names"):
+            shown[name.removesuffix("_file_names")] = List(Video())
+        else:
+            shown[name] = kind
+    return Features(shown)
 
 
-def stored_features(config: str = "pairs") -> Features:
+def stored_features(config: str = "pairs", altered: bool = False) -> Features:
     """Return the columns of a config's metadata file: videos are names of files beside it (VideoFolder)."""
     from datasets import Features
 
-    return Features.from_arrow_schema(stored_schema(config))
+    return Features.from_arrow_schema(stored_schema(config, altered))
 
 
-def stored_schema(config: str = "pairs") -> pa.Schema:
+def stored_schema(config: str = "pairs", altered: bool = False) -> pa.Schema:
     """Return `stored_features` as a pyarrow schema, without importing datasets (which imports torch)."""
     if config not in CONFIGS:
         raise ValueError(f"ocr-vsi has no config '{config}'; it has {', '.join(CONFIGS)}")
     columns = {**_RECIPE_COLUMNS, "vanilla_file_name": pa.string()}
     if config == "pairs":
         columns |= {"noisy_file_name": pa.string(), **_NOISE_COLUMNS}
+    if config == "recipes" and altered:
+        columns |= _ALTERED_COLUMNS
     if config == "twins":
         columns |= {"edited_file_name": pa.string(), **_TWIN_COLUMNS}
     return pa.schema(columns)
+
+
+def part_schema(altered: bool) -> pa.Schema:
+    """Return the columns of `pairs` and `recipes`, which a clip's rows have while a build is in progress."""
+    pairs = stored_schema("pairs")
+    return pa.schema([*pairs, *(field for field in stored_schema("recipes", altered) if field.name not in pairs.names)])
+
+
+def has_altered(manifest: Mapping[str, Any]) -> bool:
+    """Return whether a data set was built with `variants`, by its manifest."""
+    return bool(manifest.get("config", {}).get("variants"))
 
 
 def configs_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:

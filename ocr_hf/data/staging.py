@@ -20,7 +20,7 @@ import ocr_hf
 from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_plan import ClipPlan, ScenePlan
-from ocr_hf.data.schema import FORMAT_VERSION, MANIFEST, read_manifest, stored_schema
+from ocr_hf.data.schema import FORMAT_VERSION, MANIFEST, part_schema, read_manifest, stored_schema
 
 PARTS = ".parts"
 IDENTITY = "build.json"
@@ -58,12 +58,15 @@ class Staging:
         return self._marker(clip).is_file()
 
     def finish(self, clip: ClipPlan, rows: Mapping[str, list[dict[str, Any]]], record: Mapping[str, Any]) -> None:
-        """Store a clip's rows, by config, and mark it as finished; its videos must be written already."""
+        """Store a clip's rows, by config, and mark it as finished; its videos must be written already.
+
+        Rows of `pairs` have the columns of `recipes`, too.
+        """
         for config, items in rows.items():
             if items:
+                schema = part_schema("altered_file_names" in items[0]) if config == "pairs" else stored_schema(config)
                 with replacing(self._part(clip, config)) as temporary:
-                    table = pa.Table.from_pylist(items, schema=stored_schema(config))
-                    pq.write_table(table, temporary, compression="zstd")
+                    pq.write_table(pa.Table.from_pylist(items, schema=schema), temporary, compression="zstd")
         # The marker comes last: a clip counts as done only when its videos and rows are in place under their final
         # names.
         counts = {"rows": len(rows.get("pairs", ()))} | ({"twins": len(rows["twins"])} if rows.get("twins") else {})

@@ -22,6 +22,7 @@ class Statistics:
         self._dropped_clips = 0
         self._twins: Counter[str] = Counter()
         self._twins_left_out: Counter[str] = Counter()
+        self._altered: Counter[str] = Counter()
         self._seen_clips: set[str] = set()
         self._qualities: dict[str, list[float]] = defaultdict(list)
 
@@ -36,7 +37,10 @@ class Statistics:
             self._dropped_clips += 1
             return
         self._splits[split]["clips"] += 1
-        for name in ("clip_seconds", "vanilla_psnr_db", "noisy_outside_psnr_db", "noise_share"):
+        for name in ("altered_videos", "implausible_alterations"):
+            if name in record:
+                self._altered[name] += record[name]
+        for name in ("clip_seconds", "vanilla_psnr_db", "noisy_outside_psnr_db", "noise_share", "filled_share"):
             if name in record:
                 self._qualities[name].append(record[name])
 
@@ -92,6 +96,7 @@ class Statistics:
             "sources": _sources(scenes),
             "skipped_clips": dict(sorted(self._skipped.items())),
             "questions_left_out": dict(sorted(self._left_out.items())),
+            **self._altered,
             "measured": {
                 name: {"mean": round(sum(values) / len(values), 4), "min": round(min(values), 4)}
                 for name, values in sorted(self._qualities.items())

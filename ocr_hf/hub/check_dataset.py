@@ -59,7 +59,7 @@ def _check_table(file: LocalFile, paths: set[str], scenes: dict[str, set[str]]) 
         yield f"{file.path} can't be read ({str(error).splitlines()[0]}); build the data set again"
         return
     config = next((name for name, column in _TOLD_BY.items() if column in schema.names), "recipes")
-    wanted = stored_features(config).arrow_schema
+    wanted = stored_features(config, "altered_file_names" in schema.names).arrow_schema
     for field in wanted:
         if field.name not in schema.names:
             yield f"{file.path} lacks the column {field.name}; build the data set again"
@@ -68,14 +68,20 @@ def _check_table(file: LocalFile, paths: set[str], scenes: dict[str, set[str]]) 
             found = schema.field(field.name).type
             yield f"{file.path}: the column {field.name} is {found}, it must be {field.type}; build it again"
             return
-    columns = ["dataset", "scene_name", *(name for name in wanted.names if name.endswith("_file_name"))]
+    files = [name for name in wanted.names if name.endswith(("_file_name", "_file_names"))]
+    columns = ["dataset", "scene_name", *files]
     # partitioning=None: pyarrow would take a folder named `a=b` for a column.
     rows = pq.read_table(file.source, columns=columns, partitioning=None).to_pydict()
     split = next((part for part in file.path.split("/") if part in _SPLITS), "")
     for scene in set(rows["scene_name"]):
         scenes.setdefault(scene, set()).add(split)
     yield from _check_licences(file, rows["dataset"], rows["scene_name"])
-    yield from _check_videos(file, paths, {name: rows[name] for name in columns[2:]})
+    yield from _check_videos(file, paths, {name: _flat(rows[name]) for name in files})
+
+
+def _flat(names: list[Any]) -> list[str | None]:
+    """Return the names of a column that holds one or a list of them."""
+    return [name for item in names for name in (item if isinstance(item, list) else [item])]
 
 
 def _check_licences(file: LocalFile, sources: list[str], scenes: list[str]) -> Iterator[str]:

@@ -63,6 +63,8 @@ class NoiseMode(ABC):
         slider_max: The largest strength that the Space offers; by default `max_strength`.
         columns: Columns of a row that it reads beside id, vanilla and footprints.
         needs_depth: Whether the builder keeps the depth of rendered frames for it.
+        keeps_outside: Whether pixels outside the footprints of the objects stay bit-identical.
+        anneals_strength: Whether a schedule lowers its strength as well as the number of objects.
         in_patch_space: Whether it can be put straight into a processor's `pixel_values_videos`; then `perturb_patches`
             does so, and training saves encoding the noisy frames.
     """
@@ -75,6 +77,8 @@ class NoiseMode(ABC):
     slider_max: ClassVar[float | None] = None
     columns: ClassVar[tuple[str, ...]] = ()
     needs_depth: ClassVar[bool] = False
+    keeps_outside: ClassVar[bool] = True
+    anneals_strength: ClassVar[bool] = False
     in_patch_space: ClassVar[bool] = False
 
     @property
@@ -120,10 +124,17 @@ class NoiseMode(ABC):
 
     @abstractmethod
     def perturb(self, target: NoiseTarget, strength: float) -> np.ndarray:
-        """Return the noisy frames, (T, H, W, 3) uint8, bit-identical outside the objects' footprints.
+        """Return the noisy frames, (T, H, W, 3) uint8; with `keeps_outside`, bit-identical outside the footprints.
 
         What `columns` names is there: `OCRMap` has checked it. `strength` is within the bounds and no identity.
         """
+
+    def perturb_flagged(self, target: NoiseTarget, strength: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the noisy frames, and which of their pixels (T, H, W) bool were made up: filled from around.
+
+        A mode that uncovers what was behind an object overrides it; by default no pixel is.
+        """
+        return self.perturb(target, strength), np.zeros(target.frames.shape[:3], dtype=bool)
 
     def perturb_patches(
         self,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.footprints import Footprints
@@ -19,11 +19,11 @@ from ocr_hf.perturb import rows
 from ocr_hf.perturb.frames import encode_lossless
 from ocr_hf.perturb.keys import stable_key
 from ocr_hf.perturb.modes import NoiseMode, NoiseTarget, noise_mode
-from ocr_hf.perturb.schedule import SCHEDULES, Schedule, objects_at
+from ocr_hf.perturb.schedule import SCHEDULES, Schedule, decay, objects_at
 from ocr_hf.perturb.select import POLICIES, Policy, candidates, sample_objects, visible_objects
 from ocr_hf.video.read import read_frames
 
-Mode = Literal["gaussian", "geometry"]
+Mode = Literal["gaussian", "geometry", "rigid", "scale", "warp", "jitter"]
 """Our own modes, for the type checker; `modes.NOISE_MODES` knows those of plugins as well."""
 Output = Literal["auto", "frames", "video"]
 
@@ -55,8 +55,9 @@ class OCRMap:
     """Perturb objects of a clip: selection -> footprints -> noise -> noisy frames.
 
     The result depends only on (this configuration, row id, step): not on the number of workers, the order of rows or
-    which frames are asked for. Outside the chosen objects' footprints frames are bit-identical; strength 0 and an
-    empty selection return them unchanged. The paper (arXiv 2511.13190) publishes no values; the defaults are ours.
+    which frames are asked for. Strength 0 and an empty selection return the frames unchanged. Modes gaussian and jitter
+    keep pixels outside the chosen objects' footprints bit-identical; geometry, rigid, scale and warp change outlines.
+    The paper (arXiv 2511.13190) publishes no values; the defaults are ours.
 
     Use it on arrays (`perturb`), on a row (`ocr_map(row)`), in `Dataset.map(ocr_map, num_proc=N)`, as
     `dataset.with_transform(ocr_map)`, or in a streaming dataset's `map`; at a training step,
@@ -66,11 +67,13 @@ class OCRMap:
     Args:
         select: which objects: "visible", "queried" (named by the question) or "context" (visible, not named).
         max_objects: how many at most, at step 0.
-        mode: "gaussian" (diffusion noise on their pixels), "geometry" (their 3D points are displaced and reprojected),
-            the name of a mode that a plugin registered, or a `NoiseMode` itself.
-        strength: gaussian 0 to 1 (default 0.5), geometry 0 or more in box diagonals (default 0.1); None = the mode's
-            default. A plugin's mode has its own bounds.
-        schedule: how the number of objects falls over training, if `total_steps` is given.
+        mode: "gaussian" (diffusion noise on their pixels); "geometry" (each is moved, resized or bent in 3D and seen
+            again by the same camera), or one of these three alone: "rigid", "scale", "warp"; "jitter" (pieces of their
+            surfaces move, each by itself); the name of a mode that a plugin registered, or a `NoiseMode` itself.
+        strength: gaussian 0 to 1 (default 0.5); geometry, rigid, scale and warp 0 to 0.5 box diagonals (0.2); jitter 0
+            or more (0.1); None = the mode's default. A plugin's mode has its own bounds.
+        schedule: how the number of objects falls over training, if `total_steps` is given; with geometry, rigid, scale
+            and warp the strength falls alike.
         total_steps: training steps over which it falls; None = it stays at `max_objects`.
         seed: of every random choice.
         min_visible: an object counts as visible if it fills more than this share of the pixels of some frame.
@@ -134,6 +137,19 @@ class OCRMap:
         """The strength in force: `strength`, or the mode's default."""
         return self.noise.default_strength if self.strength is None else float(self.strength)
 
+    def strength_at(self, step: int) -> float:
+        """Read the schedule.
+
+        Args:
+            step: training step, from 0.
+
+        Returns:
+            The strength at this step: `noise_strength`, annealed where the mode says so.
+        """
+        if self.total_steps is None or not self.noise.anneals_strength:
+            return self.noise_strength
+        return self.noise_strength * decay(step, self.total_steps, self.schedule)
+
     def count(self, step: int) -> int:
         """Read the schedule.
 
@@ -180,7 +196,7 @@ class OCRMap:
             Mode, strength, key of the randomness, and an id of the noisy copy.
         """
         object_ids = tuple(sorted(set(object_ids)))
-        noise, strength = self.noise, self.noise_strength
+        noise, strength = self.noise, self.strength_at(step)
         key = stable_key("noise", self.seed, row_id, step)
         if not object_ids or noise.is_identity(strength):
             return Perturbation((), noise.name, strength, key, "vanilla")
@@ -226,20 +242,67 @@ class OCRMap:
             row_id: the row's `id`.
             step: training step, from 0.
             frame_indices: numbers of these frames in the clip.
-            depth: (T, H, W) float32, metres, one per frame given; only mode "geometry" uses it, and does without.
-            boxes: object id -> its box, for mode "geometry".
-            camera_to_world: (T, 4, 4), one per frame given, for mode "geometry".
-            intrinsics: (3, 3), pixels of `frames`, for mode "geometry".
+            depth: (T, H, W) float32, metres, one per frame given; all modes but "gaussian" use it, and do without.
+            boxes: object id -> its box, for all modes but "gaussian".
+            camera_to_world: (T, 4, 4), one per frame given, for all modes but "gaussian".
+            intrinsics: (3, 3), pixels of `frames`, for all modes but "gaussian".
 
         Returns:
             (T, H, W, 3) uint8; a copy even where nothing is perturbed.
 
         Raises:
-            ValueError: mode "geometry" lacks boxes or cameras.
+            ValueError: the mode lacks boxes or cameras.
+        """
+        return self.perturb_flagged(
+            frames,
+            footprints,
+            object_ids,
+            row_id=row_id,
+            step=step,
+            frame_indices=frame_indices,
+            depth=depth,
+            boxes=boxes,
+            camera_to_world=camera_to_world,
+            intrinsics=intrinsics,
+        )[0]
+
+    def perturb_flagged(
+        self,
+        frames: UInt8[np.ndarray, "t h w 3"],
+        footprints: Footprints,
+        object_ids: Iterable[int],
+        *,
+        row_id: int | str,
+        step: int = 0,
+        frame_indices: Sequence[int] | None = None,
+        depth: Float[np.ndarray, "_ _ _"] | None = None,
+        boxes: Mapping[int, OrientedBox] | None = None,
+        camera_to_world: Float[np.ndarray, "_ 4 4"] | None = None,
+        intrinsics: Float[np.ndarray, "3 3"] | None = None,
+    ) -> tuple[UInt8[np.ndarray, "t h w 3"], Bool[np.ndarray, "t h w"]]:
+        """Make the noisy copy of frames, and say which of its pixels are made up.
+
+        Args:
+            frames: as `perturb` takes them.
+            footprints: as `perturb` takes them.
+            object_ids: as `perturb` takes them.
+            row_id: the row's `id`.
+            step: training step, from 0.
+            frame_indices: as `perturb` takes them.
+            depth: as `perturb` takes it.
+            boxes: as `perturb` takes them.
+            camera_to_world: as `perturb` takes it.
+            intrinsics: as `perturb` takes them.
+
+        Returns:
+            (T, H, W, 3) uint8, and (T, H, W) bool: pixels that an object has left, filled from around.
+
+        Raises:
+            ValueError: the mode lacks boxes or cameras.
         """
         plan = self.plan_for(object_ids, row_id, step)
         if plan.is_identity:
-            return frames.copy()
+            return frames.copy(), np.zeros(frames.shape[:3], dtype=bool)
         height, width = frames.shape[1:3]
         if frame_indices is not None:
             # only the frames wanted are resized and decoded; noise keeps the clip's own frame numbers
@@ -256,26 +319,28 @@ class OCRMap:
             intrinsics=intrinsics,
         )
         self.noise.check_target(target)
-        return self.noise.perturb(target, plan.strength)
+        return self.noise.perturb_flagged(target, plan.strength)
 
     def __call__(self, row: Mapping[str, Any], step: int = 0) -> dict[str, Any]:
         """Perturb a row, or a batch (dict of lists).
 
         Args:
-            row: with the columns id, vanilla, footprints, queried_objects; for "geometry" also objects, camera_to_world
-                and intrinsics; for a video also fps.
+            row: with the columns id, vanilla, footprints, queried_objects; for all modes but "gaussian" also objects,
+                camera_to_world and intrinsics; for a video also fps.
             step: training step, from 0.
 
         Returns:
-            The row with noisy, noisy_objects, mode, strength and seed. A plain dict comes back whole; the lazy rows of
-            `Dataset.map` get the new columns only, as map adds them.
+            The row with noisy, noisy_objects, mode, strength and seed; where outlines change (geometry, rigid, scale,
+            warp) also filled_share, the share of the pixels that are filled from around. A plain dict comes back whole;
+            the lazy rows of `Dataset.map` get the new columns only, as map adds them.
         """
         # datasets hands lazy rows, which are no dicts, to Dataset.map's functions and plain dicts to all others
         lazy = not isinstance(row, dict)
         as_video = self.output == "video" or (self.output == "auto" and lazy)
         if isinstance(row["id"], list):
             made = [self._noisy_columns(single, step, as_video) for single in rows.split_batch(row)]
-            new = {name: [columns[name] for columns in made] for name in rows.NOISY_COLUMNS}
+            names = (*rows.NOISY_COLUMNS, *(() if self.noise.keeps_outside else (rows.FILLED_SHARE,)))
+            new = {name: [columns[name] for columns in made] for name in names}
         else:
             new = self._noisy_columns(row, step, as_video)
         return new if lazy else {**row, **new}
@@ -284,11 +349,14 @@ class OCRMap:
         frames, _ = read_frames(row["vanilla"])
         footprints, row_id = rows.footprints_of(row), row["id"]
         plan = self.plan(row, step)
-        noisy = self.perturb(frames, footprints, plan.object_ids, row_id=row_id, step=step, **rows.cameras_of(row))
+        noisy, filled = self.perturb_flagged(
+            frames, footprints, plan.object_ids, row_id=row_id, step=step, **rows.cameras_of(row)
+        )
         return {
             "noisy": {"path": None, "bytes": encode_lossless(noisy, row["fps"])} if as_video else noisy,
             "noisy_objects": list(plan.object_ids),
             "mode": plan.mode,
             "strength": plan.strength,
             "seed": self.seed,
+            **({} if self.noise.keeps_outside else {rows.FILLED_SHARE: float(filled.mean())}),
         }

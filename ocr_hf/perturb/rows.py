@@ -12,6 +12,8 @@ from ocr_hf.geometry.footprints import Footprints
 
 NOISY_COLUMNS = ("noisy", "noisy_objects", "mode", "strength", "seed")
 """What the OCR map adds to a row."""
+FILLED_SHARE = "filled_share"
+"""What it adds besides, where a mode changes outlines: the share of the clip's pixels that are filled from around."""
 
 
 def footprints_of(row: Mapping[str, Any]) -> Footprints:

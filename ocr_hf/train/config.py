@@ -167,11 +167,12 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
             NoisyRollout does) or the one that they were generated from (own).
         select: objects to perturb: visible, queried or context; as in OCRMap.
         max_objects: objects perturbed at the start of training.
-        mode: noise on objects: gaussian, geometry, or a mode that a plugin registers.
-        strength: of the noise: gaussian 0 to 1, geometry in box diagonals; default by mode.
+        mode: noise on objects: gaussian, geometry (each moved, resized or bent; rows with altered copies show those),
+            rigid, scale, warp, jitter, or a mode that a plugin registers.
+        strength: of the noise: gaussian 0 to 1, the others in box diagonals; default by mode.
         min_visible: share of a frame's pixels above which an object counts as visible.
-        schedule: how the number of objects falls during training: linear, cosine, sigmoid, power, exponential or
-            constant.
+        schedule: how the number of objects, and with geometry, rigid, scale and warp the strength, falls during
+            training: linear, cosine, sigmoid, power, exponential or constant.
         noise_steps: steps over which schedule and timestep_schedule run; default all of the training.
         noise_seed: of the choice of objects and of the noise.
         timestep: noisy_rollout: diffusion step at the start, 0 to 999.

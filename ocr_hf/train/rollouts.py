@@ -24,6 +24,7 @@ from ocr_hf.perturb.schedule import decay
 from ocr_hf.registry import Registry, fill_options
 from ocr_hf.train.clip_loader import BadRow, row_name
 from ocr_hf.train.config import OCRGRPOConfig
+from ocr_hf.train.stored_copies import shows_stored_copies, stored_copy
 from ocr_hf.train.variants import FrameNoise, RegionNoise, Shuffled, Vanilla, Variant
 
 
@@ -192,6 +193,8 @@ class OCR(Strategy):
                 f"{row_name(row)}: its footprints cannot be read ({error}); build the data set again, or train with "
                 "strategy noisy_rollout, which needs none"
             ) from error
+        if shows_stored_copies(config.mode, row):
+            return stored_copy(row, ocr_map.strength_at(step), footprints)
         objects = ocr_map.choose(row["id"], step, footprints, row.get("queried_objects") or ())
         plan = ocr_map.plan_for(objects, row["id"], step)
         return Vanilla() if plan.is_identity else RegionNoise(ocr_map, plan, footprints, row, step)

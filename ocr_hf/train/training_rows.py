@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ocr_hf.models.media import count_tokens, prompt_ids
 from ocr_hf.train.clip_loader import BadRow, ClipLoader, clip_name, row_name
+from ocr_hf.train.stored_copies import ALTERED, check_copy, shows_stored_copies
 from ocr_hf.vsi_bench.prompts import build_prompt
 
 if TYPE_CHECKING:
@@ -59,11 +60,16 @@ def checked(rows: Dataset, args: VideoArguments, processor: ProcessorMixin, cont
     """
     loader = ClipLoader(args.video_column, args.frames)
     sizes: dict[str, tuple[int, int] | BadRow] = {}
+    read = ["id", "clip_id", "prompt", args.video_column]
+    # Where the training shows the copies that rows bring, they are looked at as well
+    mode = getattr(args, "mode", "") if getattr(args, "strategy", "") == "ocr" and args.num_noisy else ""
+    read += [ALTERED, "camera_to_world"] if mode == "geometry" and ALTERED in rows.column_names else []
+    copies: dict[str, BadRow | None] = {}
     good = []
-    for number, row in enumerate(
-        rows.select_columns([n for n in ("id", "clip_id", "prompt", args.video_column) if n in rows.column_names])
-    ):
+    for number, row in enumerate(rows.select_columns([name for name in read if name in rows.column_names])):
         try:
+            if shows_stored_copies(mode, row):
+                _check_copies(row, copies)
             tokens = _video_tokens(row, args, loader, sizes, processor)
             _check_context(row, tokens, processor, context, completion)
         except BadRow as error:
@@ -72,6 +78,8 @@ def checked(rows: Dataset, args: VideoArguments, processor: ProcessorMixin, cont
             logger.warning("left out: %s", error)
             continue
         good.append(number)
+    if len(good) < len(rows):
+        logger.warning("left out %d of %d rows, which are named above", len(rows) - len(good), len(rows))
     if not good:
         raise ValueError("no row of the data set can be used; every clip's fault is named above")
     return rows if len(good) == len(rows) else rows.select(good)
@@ -91,6 +99,19 @@ def _video_tokens(row: Mapping[str, Any], args: VideoArguments, loader: ClipLoad
     if isinstance(sizes[name], BadRow):
         raise sizes[name]
     return count_tokens(processor, args.frames, *sizes[name], args.max_pixels)
+
+
+def _check_copies(row: Mapping[str, Any], copies: dict[str, BadRow | None]) -> None:
+    for source in row[ALTERED]:
+        name = str(source.get("path") if isinstance(source, Mapping) else source)
+        if name not in copies:
+            copies[name] = None
+            try:
+                check_copy(row, source, len(row["camera_to_world"]))
+            except BadRow as error:
+                copies[name] = error
+        if copies[name] is not None:
+            raise copies[name]
 
 
 def _check_context(row: Mapping[str, Any], video: int, processor: Any, context: int, completion: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from ocr_hf.perturb.degrade import shuffle_frames
 from ocr_hf.perturb.ocr_map import OCRMap, Perturbation
 from ocr_hf.perturb.patch_space import gaussian_patches
 from ocr_hf.perturb.schedule import DIFFUSION_STEPS
+from ocr_hf.video.read import VideoSource, read_frames
 
 
 class Encoder(Protocol):
@@ -114,6 +116,32 @@ class RegionNoise:
             **cameras,
         )
         return encoder.encode(clip, frames)
+
+    def area(self, clip: SampledClip) -> float:
+        return float(self.footprints.region(self.objects, clip.indices).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class StoredCopy:
+    """A copy of the clip in which objects were altered in the 3D scene: one of those that `ocr-hf build` stored.
+
+    source : what `read_frames` takes; edits : what was done, as JSON; footprints : of the recorded clip
+    """
+
+    source: VideoSource
+    edits: tuple[str, ...]
+    footprints: Footprints
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"noise": "stored", "edits": list(self.edits)}
+
+    @property
+    def objects(self) -> tuple[int, ...]:
+        return tuple(sorted({i for edit in self.edits for i in json.loads(edit)["objects"]}))
+
+    def video(self, clip: SampledClip, encoder: Encoder) -> VideoInputs:
+        return encoder.encode(clip, read_frames(self.source, clip.indices)[0])
 
     def area(self, clip: SampledClip) -> float:
         return float(self.footprints.region(self.objects, clip.indices).mean())

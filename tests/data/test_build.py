@@ -130,6 +130,19 @@ def test_geometry_noise_moves_the_chosen_objects(tmp_path: Path) -> None:
     region = clip.footprints.region(clip.noisy_objects)
     difference = np.abs(clip.frames().astype(int) - clip.frames(noisy=True)).mean(axis=-1)
     assert clip.rows[0]["mode"] == "geometry" and region.any()
+    assert difference[region].mean() > 8.0 and (difference[~region] > 30.0).any(), "outlines may change"
+    measured = json.loads((tmp_path / "moved" / MANIFEST).read_text())["statistics"]["measured"]
+    assert (difference > 20.0).mean() < measured["noise_share"]["mean"] < (difference > 2.0).mean() + 0.1
+    assert 0.0 < measured["filled_share"]["mean"] < measured["noise_share"]["mean"]
+    assert measured["noisy_outside_psnr_db"]["min"] > 30.0, "where nothing was altered the file shows the vanilla clip"
+    assert "Mode `geometry`: the chosen objects are moved and turned" in (tmp_path / "moved" / "README.md").read_text()
+
+
+def test_jitter_stays_within_the_chosen_objects(tmp_path: Path) -> None:
+    build_folder(small_config(scenes=1, mode="jitter", strength=0.2), tmp_path / "moved")
+    clip = stored_clips(tmp_path / "moved")[0]
+    region = clip.footprints.region(clip.noisy_objects)
+    difference = np.abs(clip.frames().astype(int) - clip.frames(noisy=True)).mean(axis=-1)
     assert difference[region].mean() > 10.0 > 2.0 > difference[~region].mean()
 
 

@@ -14,7 +14,7 @@ from ocr_hf import OCRMap
 from ocr_hf.geometry.occlusion import Footprints, footprints_from_instances
 from ocr_hf.perturb.frames import encode_lossless
 from ocr_hf.perturb.modes import NOISE_MODES
-from ocr_hf.perturb.rows import NOISY_COLUMNS, boxes_of
+from ocr_hf.perturb.rows import FILLED_SHARE, NOISY_COLUMNS, boxes_of
 from ocr_hf.video.read import read_frames
 from tests.box_scene import box_clip
 
@@ -62,11 +62,16 @@ def arrays(mapped) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_noise_is_exactly_on_the_chosen_objects(mode):
+def test_the_noise_is_on_the_chosen_objects(mode):
     noisy = OCRMap(mode=mode, max_objects=2)(row())
     region = FOOTPRINTS.region(noisy["noisy_objects"])
     assert len(noisy["noisy_objects"]) == 2
-    np.testing.assert_array_equal(noisy["noisy"][~region], CLIP.frames[~region])
+    changed = (noisy["noisy"] != CLIP.frames).any(axis=-1)
+    if NOISE_MODES[mode].keeps_outside:
+        assert not changed[~region].any() and FILLED_SHARE not in noisy
+    else:
+        assert changed[~region].any(), "outlines may change"
+        assert 0.0 < noisy.pop(FILLED_SHARE) < changed.mean()
     assert (noisy["noisy"][region] != CLIP.frames[region]).any(axis=-1).mean() > 0.8
     assert noisy["mode"] == mode and noisy["strength"] == NOISE_MODES[mode].default_strength
     assert {**row(), **{name: noisy[name] for name in NOISY_COLUMNS}}.keys() == noisy.keys()
@@ -118,7 +123,8 @@ def test_the_plan_is_what_is_done_and_its_variant_names_the_pixels(mode):
                 plan, noisy = ocr_map.plan(row(row_id), step), ocr_map(row(row_id), step)
                 assert noisy["noisy_objects"] == list(plan.object_ids)
                 assert seen.setdefault(plan.variant, noisy["noisy"].tobytes()) == noisy["noisy"].tobytes()
-    assert len(seen) == len(set(seen.values())) == 12
+    # Scale only draws which objects grow and which shrink, so two variants may look the same
+    assert len(seen) == 12 and len(set(seen.values())) >= (6 if mode == "scale" else 12)
     assert base.plan(row()) == base.plan(row())
 
 
@@ -276,13 +282,14 @@ def test_geometry_without_cameras_says_what_is_missing():
     ("config", "message"),
     [
         ({"select": "all"}, "choose one of visible, queried, context"),
-        ({"mode": "blur"}, "choose one of gaussian, geometry"),
+        ({"mode": "blur"}, "choose one of gaussian, geometry, rigid, scale, warp, jitter"),
         ({"mode": "geometrie"}, "did you mean 'geometry'"),
         ({"schedule": "step"}, "choose one of linear"),
         ({"output": "gif"}, "choose one of auto, frames, video"),
         ({"strength": 1.5}, "gaussian takes 0 to 1"),
-        ({"strength": -1.0, "mode": "geometry"}, "mode geometry takes 0 and up, in box diagonals"),
-        ({"strength": float("nan"), "mode": "geometry"}, "mode geometry takes 0 and up, in box diagonals"),
+        ({"strength": -1.0, "mode": "jitter"}, "mode jitter takes 0 and up, in box diagonals"),
+        ({"strength": float("nan"), "mode": "jitter"}, "mode jitter takes 0 and up, in box diagonals"),
+        ({"strength": 0.6, "mode": "geometry"}, "mode geometry takes 0 to 0.5, in box diagonals"),
         ({"max_objects": -1}, "0 or more"),
         ({"total_steps": 0}, "number of training steps"),
         ({"min_visible": 1.0}, "share of a frame"),

@@ -13,5 +13,13 @@ def test_the_last_line_is_the_figures(root):
     figures = json.loads(run.stdout.splitlines()[-1])
     assert 0.08 < figures["region_share"] < 0.12
     assert figures["machine"]
-    for name in ("gaussian_fps", "geometry_fps", "gaussian_vs_whole_frame", "gaussian_vs_plain_numpy"):
+    for name in (
+        "gaussian_fps",
+        "jitter_fps",
+        "rigid_fps",
+        "scale_fps",
+        "warp_fps",
+        "gaussian_vs_whole_frame",
+        "gaussian_vs_plain_numpy",
+    ):
         assert figures[name] > 1.0, name

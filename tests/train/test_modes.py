@@ -108,7 +108,7 @@ def test_bf16(make_trainer):
     assert history(trainer, "kl")[0] < 1e-3
 
 
-@pytest.mark.parametrize("mode", ["gaussian", "geometry"])
+@pytest.mark.parametrize("mode", ["gaussian", "geometry", "jitter"])
 def test_both_noises(make_trainer, mode):
     trainer = make_trainer(mode=mode, max_steps=1, max_objects=2)
     run(trainer)

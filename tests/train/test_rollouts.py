@@ -112,8 +112,8 @@ def test_patch_noise_equals_noise_on_the_frames(tmp_path, row, clip, processor):
     )
 
 
-def test_geometry_noise_stays_in_the_footprints(tmp_path, row, clip, processor):
-    variant = strategy(tmp_path, mode="geometry", max_objects=1, schedule="constant").variants(row, 0, 9)["noisy"]
+def test_jitter_stays_in_the_footprints(tmp_path, row, clip, processor):
+    variant = strategy(tmp_path, mode="jitter", max_objects=1, schedule="constant").variants(row, 0, 9)["noisy"]
     shown = []
 
     class Spy(PlainEncoder):

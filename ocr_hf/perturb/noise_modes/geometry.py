@@ -1,37 +1,77 @@
-"""`geometry`: the objects' 3D points are displaced and seen again by the same camera."""
+"""`rigid`, `scale`, `warp`: objects' places, sizes or shapes in 3D change; `geometry` takes one of these for each."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ocr_hf.perturb.geometry_noise import geometry_region
+from ocr_hf.perturb.alteration import KINDS, Alteration
+from ocr_hf.perturb.keys import generator, stable_key
+from ocr_hf.perturb.lift import box_of
 from ocr_hf.perturb.modes import NOISE_MODES, NoiseMode, NoiseTarget
+from ocr_hf.perturb.reproject import reproject
 
 
 class Geometry(NoiseMode):
-    """The objects' 3D points are displaced and reprojected; does without depth, but not without boxes and cameras."""
+    """Objects are altered as a whole and seen again by the same camera, one alteration in every frame.
 
+    `kinds` : what may be done to an object; where there are several, its key decides
+    """
+
+    kinds: tuple[str, ...] = KINDS
     name = "geometry"
-    help = "the objects' 3D points are displaced and seen again by the same camera"
-    default_strength = 0.1  # ours: points move by a tenth of the box's diagonal
+    help = "each object is moved, resized or bent in 3D: `rigid`, `scale` or `warp` by chance"
+    default_strength = 0.2  # ours: a sofa moves by half a metre, which is seen at a glance
+    max_strength = 0.5
     unit = "box diagonals"
-    slider_max = 0.5
     columns = ("objects", "camera_to_world", "intrinsics")
     needs_depth = True
+    keeps_outside = False
+    anneals_strength = True
 
     def perturb(self, target: NoiseTarget, strength: float) -> np.ndarray:
-        return geometry_region(
+        return self.perturb_flagged(target, strength)[0]
+
+    def perturb_flagged(self, target: NoiseTarget, strength: float) -> tuple[np.ndarray, np.ndarray]:
+        drawn = {i: self.alteration(box_of(target.boxes, i), strength, target.key, i) for i in target.object_ids}
+        return reproject(
             target.frames,
             target.depth,
             target.boxes,
             target.footprints,
-            target.object_ids,
+            drawn,
             target.camera_to_world,
             target.intrinsics,
-            strength,
-            target.key,
-            target.frame_indices,
         )
 
+    def alteration(self, box, strength: float, key: int, object_id: int) -> Alteration:
+        """Return what is done to an object; it depends on its own id, not on which others are perturbed."""
+        kind = self.kinds[int(generator(stable_key("kind", key, object_id)).integers(len(self.kinds)))]
+        return Alteration.draw(kind, box, strength, stable_key(kind, key, object_id))
 
-NOISE_MODES.register(Geometry())
+
+class Rigid(Geometry):
+    """Objects slide along the floor and turn about the vertical."""
+
+    kinds = ("rigid",)
+    name = "rigid"
+    help = "the objects slide along the floor and turn about the vertical"
+
+
+class Scale(Geometry):
+    """Objects become larger or smaller and stay where they stand."""
+
+    kinds = ("scale",)
+    name = "scale"
+    help = "the objects become larger or smaller where they stand"
+
+
+class Warp(Geometry):
+    """Objects are bent by smooth waves."""
+
+    kinds = ("warp",)
+    name = "warp"
+    help = "the objects are bent and bulged by smooth waves"
+
+
+for mode in (Geometry(), Rigid(), Scale(), Warp()):
+    NOISE_MODES.register(mode)

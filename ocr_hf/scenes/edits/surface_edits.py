@@ -33,24 +33,34 @@ def warped(item: SceneObject, amplitude: float, seed: int) -> SceneObject:
     Returns:
         The bent object.
     """
-    rng = generator(seed, "warp")
-    waves = rng.uniform(-CYCLES, CYCLES, (MODES, 3))
-    phases = rng.uniform(0.0, 2.0 * np.pi, MODES)
-    directions = rng.normal(size=(MODES, 3))
     points = np.concatenate([mesh.vertices for mesh in item.meshes])
     size = np.maximum(item.box.size, MIN_EXTENT_M)
-    shift = np.sin(2.0 * np.pi * (item.box.to_local(points) / size) @ waves.T + phases) @ directions
+    shift = bending_waves(item.box.to_local(points) / size, seed)
     longest = float(np.linalg.norm(shift, axis=1).max(initial=0.0))
     shift *= amplitude * item.box.diagonal / longest if longest > 0.0 else 0.0
     height = points[:, 2] - points[:, 2].min()
-    top = max(float(height.max()), MIN_EXTENT_M)
+    bent = bent_points(points, height, max(float(height.max()), MIN_EXTENT_M), shift)
+    ends = np.cumsum([len(mesh.vertices) for mesh in item.meshes])[:-1]
+    meshes = tuple(replace(mesh, vertices=part) for mesh, part in zip(item.meshes, np.split(bent, ends), strict=True))
+    return replace_surfaces(item, box_along(item.box.rotation, bent), meshes)
+
+
+def bending_waves(places: np.ndarray, seed: int) -> np.ndarray:
+    """Return the sum (N, 3) of a warp's waves, of no particular length, at places (N, 3) in shares of the box."""
+    rng = generator(seed, "warp")
+    waves = rng.uniform(-CYCLES, CYCLES, (MODES, 3)).astype(places.dtype)
+    phases = rng.uniform(0.0, 2.0 * np.pi, MODES).astype(places.dtype)
+    directions = rng.normal(size=(MODES, 3)).astype(places.dtype)
+    return np.sin(2.0 * np.pi * places @ waves.T + phases) @ directions
+
+
+def bent_points(points: np.ndarray, height: np.ndarray, top: float, shift: np.ndarray) -> np.ndarray:
+    """Return points (N, 3), z up, shifted sideways and stretched upwards; `height` (N,) above the base."""
     bent = points.copy()
     bent[:, :2] += shift[:, :2]
     # tanh bounds the stretch to between 0.1 and 1.9: nothing is turned inside out or pushed below the base.
     bent[:, 2] += height * 0.9 * np.tanh(shift[:, 2] / (0.9 * top))
-    ends = np.cumsum([len(mesh.vertices) for mesh in item.meshes])[:-1]
-    meshes = tuple(replace(mesh, vertices=part) for mesh, part in zip(item.meshes, np.split(bent, ends), strict=True))
-    return replace_surfaces(item, box_along(item.box.rotation, bent), meshes)
+    return bent
 
 
 def box_along(rotation: np.ndarray, points: np.ndarray) -> OrientedBox:

@@ -90,8 +90,9 @@ def add(demo: Demo) -> None:
             object_ids: ids of the objects to perturb; used by policy "chosen" only, may be empty otherwise.
             policy: "chosen", "queried" (what the question names), "context" (what it doesn't name) or "random".
             max_objects: how many objects the other policies draw, 1 to 12.
-            mode: "gaussian" (diffusion noise on their pixels) or "geometry" (their 3D points are displaced).
-            strength: 0 to 1 for gaussian, 0 to 0.5 box diagonals for geometry.
+            mode: "gaussian" (diffusion noise on their pixels), "geometry" (moved, resized or bent in 3D), one of these
+                alone ("rigid", "scale", "warp"), or "jitter" (pieces of their surfaces are displaced).
+            strength: 0 to 1 for gaussian, 0 to 0.5 box diagonals for all others.
             seed: of every random choice.
             question: number of the question that "queried" and "context" go by; -1 for none.
 
@@ -132,8 +133,8 @@ def add(demo: Demo) -> None:
             object_ids: ids of the objects to perturb, for policy "chosen".
             policy: "chosen", "queried", "context" or "random".
             max_objects: how many objects the other policies draw, 1 to 12.
-            mode: "gaussian" or "geometry".
-            strength: 0 to 1 for gaussian, 0 to 0.5 for geometry.
+            mode: "gaussian", "geometry", "rigid", "scale", "warp" or "jitter".
+            strength: 0 to 1 for gaussian, 0 to 0.5 for all others.
             seed: of every random choice.
             model: name of a model of this demo; empty for its first.
             own_words: a question in your own words, asked instead of the numbered one.

@@ -32,7 +32,7 @@ class Noise:
 
     policy : one of POLICIES; object_ids : the chosen ones, used by policy "chosen" only
     max_objects : how many the other policies draw
-    strength : 0 to the mode's `slider_most`: gaussian 1, geometry 0.5 box diagonals
+    strength : 0 to the mode's `slider_most`: gaussian 1, all others 0.5 box diagonals
     queried : ids of the objects that the question names
     Raises Problem for a value outside its range.
     """

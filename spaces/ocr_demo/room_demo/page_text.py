@@ -34,8 +34,10 @@ perturbed. Training compares answers on the vanilla video and on region-noisy on
 
 ### What this page shows
 * **Gaussian** noise is diffusion noise on exactly the visible pixels of the chosen objects; strength 0.5 is diffusion
-  step 500 of 1000. **Geometry** noise displaces their 3D points, in units of the box's diagonal, and reprojects them.
-  Outside the footprints the frames that the model sees are bit-identical; the videos you watch are compressed after.
+  step 500 of 1000. **Geometry** moves and turns (**rigid**), resizes (**scale**) or bends (**warp**) each object in 3D,
+  by a share of its box's diagonal; what it uncovers is filled from around. **Jitter** displaces pieces of the surface.
+  With gaussian and jitter, what the model sees outside the footprints is bit-identical; the videos you watch are
+  compressed after.
 * Questions, options and answers are computed from the scene's geometry, in VSI-Bench's wording. Prompts, extraction and
   scores (right or wrong; MRA, mean relative accuracy, for numbers) are those of `ocr-hf eval`.
 * A model sees as many frames as it was trained on (16 where that isn't known), sampled evenly. Bars show how the

@@ -1,4 +1,4 @@
-"""Geometry noise: points move in 3D by the stated amount and are redrawn inside the object's footprint only."""
+"""Jitter: points move in 3D by the stated amount and are redrawn inside the object's footprint only."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import pytest
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.camera import back_project, intrinsics_from_fov, look_at, project, rigid_inverse
 from ocr_hf.geometry.occlusion import footprints_from_boxes, footprints_from_instances
-from ocr_hf.perturb.geometry_noise import Displacement, front_face_depth, geometry_region
+from ocr_hf.perturb.jitter_noise import Displacement, jitter_region
 from ocr_hf.perturb.keys import stable_key
+from ocr_hf.perturb.lift import front_face_depth
 from tests.box_scene import BoxClip, box_clip
 
 
@@ -23,7 +24,7 @@ def perturb(clip: BoxClip, object_ids: tuple[int, ...], strength: float, key: in
         "intrinsics": clip.intrinsics,
         **changes,
     }
-    return geometry_region(object_ids=object_ids, strength=strength, key=key, **inputs)
+    return jitter_region(object_ids=object_ids, strength=strength, key=key, **inputs)
 
 
 @pytest.mark.parametrize("depth", [True, False])
@@ -165,7 +166,7 @@ def test_a_subset_of_frames_and_any_order_of_objects_give_the_same_bytes():
     whole = perturb(clip, (1, 2), 0.1)
     np.testing.assert_array_equal(perturb(clip, (2, 1, 2), 0.1), whole)
     chosen = [3, 1]
-    some = geometry_region(
+    some = jitter_region(
         clip.frames[chosen],
         clip.depth[chosen],
         clip.boxes,

@@ -1,4 +1,4 @@
-"""The `geometry` mode of OCR: an object's surface points are displaced in 3D and reprojected into the frames."""
+"""The `jitter` mode of OCR: small pieces of an object's surface are displaced in 3D, each by itself."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
 from ocr_hf.geometry.boxes import OrientedBox
-from ocr_hf.geometry.camera import NEAR_M, check_intrinsics, check_poses, rigid_inverse
+from ocr_hf.geometry.camera import NEAR_M, rigid_inverse
 from ocr_hf.geometry.occlusion import Footprints, pixel_rays
 from ocr_hf.perturb.keys import generator, stable_key
+from ocr_hf.perturb.lift import box_of, check_cameras, lifted_depth
 from ocr_hf.perturb.noise import region_noise
 
 CELLS_PER_DIAGONAL = 64
 """Surface points in one cubic cell, whose side is this fraction of the box's diagonal, move together. Our choice."""
 
 
-def geometry_region(
+def jitter_region(
     frames: UInt8[np.ndarray, "t h w 3"],
     depth: Float[np.ndarray, "_ _ _"] | None,
     boxes: Mapping[int, OrientedBox],
@@ -30,7 +31,7 @@ def geometry_region(
     key: int,
     frame_indices: Sequence[int] | None = None,
 ) -> UInt8[np.ndarray, "t h w 3"]:
-    """Return a copy of `frames` in which the objects' 3D geometry is perturbed; pixels outside are bit-identical.
+    """Return a copy of `frames` in which the objects' surfaces are jittered; pixels outside are bit-identical.
 
     The visible pixels of an object are lifted to 3D, each point is displaced by N(0, (strength x box diagonal)^2) per
     axis, projected back with the frame's camera and splatted, nearest last, within the object's own footprint.
@@ -49,29 +50,20 @@ def geometry_region(
     Raises ValueError where shapes disagree, KeyError for an object without a box.
     """
     if not (np.isfinite(strength) and strength >= 0.0):
-        raise ValueError(f"strength is {strength}; geometry noise takes a share of the box's diagonal, at least 0")
-    num_frames, height, width = frames.shape[:3]
-    poses, intrinsics = check_poses(camera_to_world), check_intrinsics(intrinsics)
-    indices = range(num_frames) if frame_indices is None else frame_indices
-    if (footprints.num_frames, footprints.height, footprints.width) != (num_frames, height, width):
-        raise ValueError(
-            f"footprints are for {footprints.num_frames} frames of {footprints.width}x{footprints.height}, the clip "
-            f"has {num_frames} of {width}x{height}; use footprints.select(frames).resized(height, width)"
-        )
-    for name, count in (("camera_to_world", len(poses)), ("frame_indices", len(indices))):
-        if count != num_frames:
-            raise ValueError(f"{name} has {count} entries for {num_frames} frames; give one per frame")
-    if depth is not None and depth.shape != frames.shape[:3]:
-        raise ValueError(f"depth has shape {depth.shape}, the frames {frames.shape[:3]}; they must be equal")
+        raise ValueError(f"strength is {strength}; jitter takes a share of the box's diagonal, at least 0")
+    poses, intrinsics = check_cameras(frames, depth, footprints, camera_to_world, intrinsics)
+    height, width = frames.shape[1:3]
+    indices = range(len(frames)) if frame_indices is None else frame_indices
+    if len(indices) != len(frames):
+        raise ValueError(f"frame_indices has {len(indices)} entries for {len(frames)} frames; give one per frame")
     out = frames.copy()
     if strength == 0.0:
         return out
     rays = pixel_rays(intrinsics, height, width).reshape(-1, 3)
     # Sorted: amodal footprints overlap, and there the later object wins, in whatever order the ids were given.
     for object_id in sorted(set(object_ids)):
-        if object_id not in boxes:
-            raise KeyError(f"object {object_id} has no box; geometry noise needs the box of every object it moves")
-        shift = Displacement.sample(boxes[object_id], strength, stable_key("displacement", key, object_id))
+        box = box_of(boxes, object_id)
+        shift = Displacement.sample(box, strength, stable_key("displacement", key, object_id))
         # By object, so that perturbing a second one leaves the first one's noise as it was.
         fill_key = stable_key("fill", key, object_id)
         for row, index in enumerate(indices):
@@ -121,23 +113,6 @@ class Displacement:
         return self.table.reshape(-1, 3).take(flat, axis=0)
 
 
-def front_face_depth(rays: Float[np.ndarray, "n 3"], box_in_camera: OrientedBox) -> Float[np.ndarray, "n"]:
-    """Return the depth (N,) at which rays (depth 1 at the pixel centres) enter a box given in camera axes.
-
-    From inside the box it is the far face. A ray that misses the box takes the depth of the box's centre.
-    """
-    origin = box_in_camera.to_local(np.zeros(3))
-    directions = rays @ box_in_camera.rotation
-    # The slab method (Kay and Kajiya 1986): a ray is in the box where it is between all three pairs of planes. A ray
-    # parallel to a pair divides by zero, which gives infinities that min and max treat correctly.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bounds = (np.array([-0.5, 0.5])[:, None, None] * box_in_camera.size - origin) / directions
-    enter = np.nanmax(bounds.min(axis=0), axis=-1)
-    leave = np.nanmin(bounds.max(axis=0), axis=-1)
-    front = np.where(enter > NEAR_M, enter, leave)
-    return np.where((leave >= enter) & (front > NEAR_M), front, max(float(box_in_camera.center[2]), NEAR_M))
-
-
 def _splat(
     source: UInt8[np.ndarray, "p 3"],
     out: UInt8[np.ndarray, "p 3"],
@@ -155,13 +130,7 @@ def _splat(
     where = np.flatnonzero(inside)
     in_camera = shift.box.moved(rigid_inverse(pose))
     direction = rays.take(where, axis=0)
-    if depth is None:
-        metres = front_face_depth(direction, in_camera).astype(np.float32)
-    else:
-        metres = depth.take(where).astype(np.float32)
-        unknown = ~(np.isfinite(metres) & (metres > 0.0))
-        if unknown.any():
-            metres[unknown] = front_face_depth(direction[unknown], in_camera)
+    metres = lifted_depth(direction, None if depth is None else depth.take(where), in_camera)
     points = direction * metres[:, None]
     rotation, center = in_camera.rotation.astype(np.float32), in_camera.center.astype(np.float32)
     # Row vectors: `@ rotation` goes into the box's axes, `@ rotation.T` back. The shift turns with the object.
