@@ -19,6 +19,9 @@ from ocr_hf.scenes.scene import Scene
 from ocr_hf.twins.find_twins import Twin, Twins, edits_to_json, find_twins
 from ocr_hf.vsi_bench.tasks import TASKS
 
+RARE = ("obj_appearance_order", "route_planning", "object_counting")
+"""Tasks that few clips allow a twin of: they are aimed at first, so that all eight come up."""
+
 
 class TwinVideos:
     """Finds a clip's twins, and writes the edited videos that their rows name.
@@ -37,11 +40,13 @@ class TwinVideos:
         """Return the twins of a scene's clip, at most `config.twins` questions of different tasks, each twice."""
         config, recording = self._config, self._recording
         seed = stable_key("twins", config.seed, self._clip.index % config.clips_per_scene) % 2**31
-        # Each clip begins with another task, so that over a build all are aimed at equally often.
-        first = stable_key("first task", config.seed) + self._clip.index * min(config.twins, len(TASKS))
         types = config.question_config.question_types
-        names = [task.name for task in TASKS if set(task.levels) & set(types)]
-        turned = names[first % len(names) :] + names[: first % len(names)]
+        asked = [task.name for task in TASKS if set(task.levels) & set(types)]
+        rare = [name for name in RARE if name in asked]
+        tasks = [
+            *_turned(rare, self._clip.index),
+            *_turned([name for name in asked if name not in rare], self._clip.index),
+        ]
         return find_twins(
             scene,
             recording.footprints,
@@ -49,7 +54,7 @@ class TwinVideos:
             recording.camera_to_world,
             self._film,
             seed,
-            turned,
+            tasks,
             2 * config.twins,
             config.question_config,
         )
@@ -98,6 +103,12 @@ class TwinVideos:
             }
             for number, twin in enumerate(twins.twins)
         ]
+
+
+def _turned(names: list[str], places: int) -> list[str]:
+    """Return the names beginning at another one, so that over a build each comes first equally often."""
+    start = places % max(len(names), 1)
+    return names[start:] + names[:start]
 
 
 def _asked(twin: Twin) -> tuple[Any, ...]:
