@@ -55,7 +55,7 @@ def render_speed(scene_file: Path | None, instances: Path | None, frames: int) -
     )
     if instances:
         options["instances"] = (str(instances),)
-    config = BuildConfig(frames=frames, width=WIDTH, height=HEIGHT, **options)
+    config = BuildConfig(frames=frames, width=WIDTH, height=HEIGHT, fov=75.0, **options)
     plan = plan_scenes(config)[0]
     scene = open_scene(config, plan)
     poses = camera_path(config, plan.clips[0], scene).camera_to_world
