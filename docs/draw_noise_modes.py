@@ -21,10 +21,10 @@ import numpy as np
 from PIL import Image
 
 from ocr_hf import OCRMap
-from ocr_hf.data.altered_copies import edits_of
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_plan import plan_scenes
 from ocr_hf.data.clip_cameras import camera_path
+from ocr_hf.data.film import edits_of
 from ocr_hf.data.recording import record, record_edited
 from ocr_hf.data.sources import open_scene
 from ocr_hf.perturb.modes import NOISE_MODES

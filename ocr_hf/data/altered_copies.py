@@ -7,20 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_plan import ClipPlan
-from ocr_hf.data.clip_cameras import CameraPath
+from ocr_hf.data.film import Film, edits_of
 from ocr_hf.data.noisy_copies import noise_row_id
-from ocr_hf.data.recording import Recording, record_edited
 from ocr_hf.data.video import write_mp4
 from ocr_hf.perturb.alteration import Alteration
 from ocr_hf.perturb.keys import stable_key
 from ocr_hf.questions.question import Question
 from ocr_hf.scenes.edits.edited_scene import edited_scene
-from ocr_hf.scenes.edits.scene_edit import SceneEdit, apply_edits
-from ocr_hf.scenes.render.renderer import Renderer
+from ocr_hf.scenes.edits.scene_edit import apply_edits
 from ocr_hf.scenes.scene import Scene
 
 DRAWS = 24
@@ -48,19 +44,11 @@ class AlteredCopies:
     folder : of the split, where the files go
     """
 
-    def __init__(
-        self,
-        config: BuildConfig,
-        recording: Recording,
-        path: CameraPath,
-        scene: Scene,
-        clip: ClipPlan,
-        renderer: Renderer,
-        folder: Path,
-    ) -> None:
-        self._config, self._map, self._clip, self._folder = config, config.altered_map, clip, folder
-        self._recording, self._path, self._scene, self._renderer = recording, path, scene, renderer
-        self._meshes = {item.id for item in scene.objects if item.meshes}
+    def __init__(self, film: Film, clip: ClipPlan, folder: Path) -> None:
+        self._film, self._clip, self._folder = film, clip, folder
+        self._config, self._map, self._scene = film.config, film.config.altered_map, film.scene
+        self._recording = film.recording
+        self._meshes = {item.id for item in film.scene.objects if item.meshes}
         self._sets: dict[tuple[int, ...], dict[str, Any]] = {}
         self._implausible = 0
 
@@ -90,11 +78,9 @@ class AlteredCopies:
         for k in range(1, count + 1) if keys and strength > 0.0 else ():
             part = strength * k / count
             edits = [edit for i, key in keys.items() for edit in edits_of(self._alteration(i, part, key), i)]
-            after = apply_edits(self._scene, edits, plausible=False)
-            filmed = record_edited(self._recording, self._renderer.edited(after), self._path, self._config)
             name = self._clip.file(f"vanilla/altered/{k}", number)
             (self._folder / name).parent.mkdir(parents=True, exist_ok=True)
-            write_mp4(self._folder / name, filmed.frames, filmed.fps)
+            write_mp4(self._folder / name, self._film.after(edits), self._recording.fps)
             columns["altered_file_names"].append(name)
             columns["altered_strengths"].append(part)
             columns["altered_edits"].append([edit.to_json() for edit in edits])
@@ -125,13 +111,3 @@ class AlteredCopies:
 
     def _alteration(self, object_id: int, strength: float, key: int) -> Alteration:
         return self._map.noise.alteration(self._scene.object(object_id).box, strength, key, object_id)
-
-
-def edits_of(alteration: Alteration, object_id: int) -> tuple[SceneEdit, ...]:
-    """Return the edits that do in a scene what an alteration does to points."""
-    if alteration.kind == "scale":
-        return (SceneEdit("scale", (object_id,), {"factors": alteration.factor}),)
-    if alteration.kind == "warp":
-        return (SceneEdit("warp", (object_id,), {"amplitude": alteration.amplitude, "seed": alteration.seed}),)
-    turn = SceneEdit("rotate", (object_id,), {"degrees": float(np.rad2deg(alteration.turn_rad))})
-    return (SceneEdit("move", (object_id,), {"offset": alteration.offset_m}), turn)

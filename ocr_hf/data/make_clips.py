@@ -14,6 +14,7 @@ from ocr_hf.data.altered_copies import AlteredCopies, check_meshes
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_plan import ClipPlan, ScenePlan
 from ocr_hf.data.clip_cameras import CameraPath, camera_path
+from ocr_hf.data.film import Film
 from ocr_hf.data.noisy_copies import NoisyCopies
 from ocr_hf.data.recording import Recording, record
 from ocr_hf.data.row_columns import clip_columns, question_columns
@@ -87,8 +88,8 @@ def _build_clip(
     vanilla = folder / clip.file("vanilla")
     vanilla.parent.mkdir(parents=True, exist_ok=True)
     write_mp4(vanilla, recording.frames, recording.fps)
-    noise = NoisyCopies(config.ocr_map, recording, scene, clip, folder)
-    altered = AlteredCopies(config, recording, path, scene, clip, renderer, folder)
+    film = Film(scene, renderer, path, recording, config)
+    noise, altered = NoisyCopies(film, clip, folder), AlteredCopies(film, clip, folder)
     # Computed once: poses and footprints are most of a row, and equal in all rows of the clip.
     shared = clip_columns(clip, scene, recording)
     rows = []

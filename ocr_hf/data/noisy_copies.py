@@ -9,29 +9,32 @@ from typing import Any
 import numpy as np
 
 from ocr_hf.data.build_plan import ClipPlan
-from ocr_hf.data.recording import Recording
+from ocr_hf.data.film import Film, edits_of
 from ocr_hf.data.schema import MAX_QUESTIONS
 from ocr_hf.data.video import stored_psnr, write_mp4
-from ocr_hf.perturb.ocr_map import OCRMap
+from ocr_hf.perturb.noise_modes.geometry import Geometry
 from ocr_hf.questions.question import Question
-from ocr_hf.scenes.scene import Scene
 
 CHUNK = 16
 """Frames perturbed at a time: a noisy copy never exists whole in memory."""
+VISIBLE = 8
+"""Levels of 255 by which a pixel must change to be counted as perturbed where outlines change: less is light alone."""
 
 
 class NoisyCopies:
     """Writes the noisy copies that a clip's rows need: one file for each different choice of objects and noise.
 
     With `select` visible the choice and the noise are the clip's, so all rows share one file; with queried or context
-    they depend on the row. A row without perturbed objects names the vanilla file.
+    they depend on the row. A row without perturbed objects names the vanilla file. Modes that alter objects as a whole
+    do so in the scene, which is rendered again where all of them have meshes, and by depth elsewhere.
 
     folder : of the split, where the files go
     """
 
-    def __init__(self, ocr_map: OCRMap, recording: Recording, scene: Scene, clip: ClipPlan, folder: Path) -> None:
-        self._map, self._recording, self._clip, self._folder = ocr_map, recording, clip, folder
-        self._boxes = {item.id: item.box for item in scene.objects}
+    def __init__(self, film: Film, clip: ClipPlan, folder: Path) -> None:
+        self._film, self._clip, self._folder = film, clip, folder
+        self._map, self._recording = film.config.ocr_map, film.recording
+        self._boxes = {item.id: item.box for item in film.scene.objects}
         self._files: dict[str, str] = {}
         self._statistics: dict[str, float] = {}
 
@@ -59,7 +62,8 @@ class NoisyCopies:
     def statistics(self) -> dict[str, float]:
         """Return, of the first noisy copy: share of perturbed pixels, PSNR of the stored file outside them (dB).
 
-        Where the mode changes outlines, perturbed are the pixels that changed; then the share of filled ones is told.
+        Where the mode changes outlines, perturbed are the pixels that changed visibly, and the share of filled ones is
+        returned as well.
         """
         return {"noisy_videos": len(self._files), **self._statistics}
 
@@ -94,6 +98,10 @@ class NoisyCopies:
         self, object_ids: tuple[int, ...], noise_id: int, changed: _Changed | None = None
     ) -> Iterator[np.ndarray]:
         recording = self._recording
+        rendered = self._rendered(object_ids, noise_id)
+        if rendered is not None:
+            yield from rendered
+            return
         for start in range(0, len(recording.frames), CHUNK):
             part = slice(start, start + CHUNK)
             noisy, filled = self._map.perturb_flagged(
@@ -111,9 +119,21 @@ class NoisyCopies:
                 changed.filled += int(filled.sum())
             yield from noisy
 
+    def _rendered(self, object_ids: tuple[int, ...], noise_id: int) -> np.ndarray | None:
+        """Return the frames of the scene with the objects altered, or None where that isn't what the mode does."""
+        plan, noise = self._map.plan_for(object_ids, noise_id), self._map.noise
+        if not isinstance(noise, Geometry) or not all(self._film.scene.object(i).meshes for i in object_ids):
+            return None
+        drawn = [(noise.alteration(self._boxes[i], plan.strength, plan.key, i), i) for i in object_ids]
+        try:
+            return self._film.after(edit for alteration, i in drawn for edit in edits_of(alteration, i))
+        except ValueError:
+            # An edit that can't be made at all, such as of what can only be recoloured; by depth it always can.
+            return None
+
 
 class _Changed:
-    """Which pixels of a noisy copy differ from the frames (T, H, W, 3), a bit each; how many of them were filled."""
+    """Which pixels of a noisy copy differ from the frames (T, H, W, 3); how many do visibly, how many were filled."""
 
     def __init__(self, frames: np.ndarray) -> None:
         self._frames, self._rows = frames, []
@@ -122,9 +142,9 @@ class _Changed:
     def noted(self, noisy: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield the noisy frames as they come, and note what changed in them."""
         for before, after in zip(self._frames, noisy, strict=True):
-            changed = (before != after).any(axis=-1)
-            self.pixels += int(changed.sum())
-            self._rows.append(np.packbits(changed))
+            difference = (np.maximum(before, after) - np.minimum(before, after)).max(axis=-1)
+            self.pixels += int((difference > VISIBLE).sum())
+            self._rows.append(np.packbits(difference > 0))
             yield after
 
     def region(self, numbers: Sequence[int]) -> np.ndarray:

@@ -10,10 +10,10 @@ import datasets
 import numpy as np
 import pytest
 
-from ocr_hf.data.altered_copies import edits_of
 from ocr_hf.data.build_folder import build_folder
 from ocr_hf.data.build_plan import plan_scenes
 from ocr_hf.data.clip_cameras import camera_path
+from ocr_hf.data.film import edits_of
 from ocr_hf.data.load import _stream_split, load
 from ocr_hf.data.recording import record, record_edited
 from ocr_hf.data.schema import MANIFEST
