@@ -97,6 +97,8 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
 """Category -> what makes a model of it. Doors, windows and curtains are missing: they are made to measure."""
 WALL_OR_CEILING = frozenset({"ceiling light", "clock", "exhaust fan", "mirror", "picture", "towel", "whiteboard"})
 """These hang; plausibly they take the place of what hangs, and everything else that of what stands."""
+FITTED = frozenset({"bathtub", "counter", "dishwasher", "fireplace", "oven", "radiator", "sink", "stove", "toilet"})
+"""These are fitted to walls and pipes: nobody would put one more into the middle of a room."""
 EITHER_WAY = frozenset({"tv"})
 LEAST, LARGEST = SCALE
 """A model is scaled by no more than the second; below the first it looks like a toy."""

@@ -13,7 +13,7 @@ from ocr_hf.scenes.edits.edit_parameters import KINDS
 from ocr_hf.scenes.edits.edit_plausibility import ImplausibleEditError
 from ocr_hf.scenes.edits.edited_scene import EditedScene, edited_scene
 from ocr_hf.scenes.edits.extended_plan import free_strips
-from ocr_hf.scenes.edits.replacements import MAKERS, WALL_OR_CEILING, make_model
+from ocr_hf.scenes.edits.replacements import FITTED, MAKERS, WALL_OR_CEILING, make_model
 from ocr_hf.scenes.edits.scene_edit import SceneEdit
 from ocr_hf.scenes.edits.support import has_flat_top
 from ocr_hf.scenes.randomness import generator, pick
@@ -28,7 +28,7 @@ TURNS_DEG = (30.0, 330.0)
 SMALLER, LARGER = (0.6, 0.85), (1.15, 1.6)
 """Factors of scaling: from clearly smaller to clearly larger, never nearly the same."""
 AMPLITUDES = (0.03, 0.1)
-STANDING = tuple(label for label in sorted(MAKERS) if label not in WALL_OR_CEILING)
+STANDING = tuple(label for label in sorted(MAKERS) if label not in WALL_OR_CEILING | FITTED)
 """What can be added: things that stand."""
 ON_TOP_M = 0.6
 """Smaller things are added on top of another where that is flat."""
