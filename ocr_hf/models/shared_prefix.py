@@ -1,19 +1,20 @@
-"""Many questions about one video: what their prompts begin with, the video above all, runs through the model once.
+"""Prompts that begin alike: what they share, the video above all, runs through the model once before `generate`.
 
-The prompts of a batch begin alike, up to and including the video, and differ in the question. For each distinct video
-this beginning is run once; every question about it is given its keys and values, and `generate` goes on from there.
-Answers are those of separate prompts, up to the rounding of the number type.
+In evaluation the prompts of a batch begin alike, up to and including the video, and differ in the question
+(`generation_inputs`). In training the rollouts of a group have one prompt, all of it (`rollout_inputs`). Either way
+each distinct beginning is run once, every row is given its keys and values, and `generate` goes on from there. What is
+generated is that of separate prompts, up to the rounding of the number type.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
 from ocr_hf.models.families import family_of
 from ocr_hf.models.media import VideoInputs, model_inputs, token_types, video_arguments
-from ocr_hf.models.padding import padded_behind
+from ocr_hf.models.padding import left_padded, padded_behind
 
 if TYPE_CHECKING:
     import torch
@@ -40,15 +41,68 @@ def generation_inputs(
     import torch
 
     beginning = _plain_inputs(model, processor, [prompts[0][:length]] * len(distinct), distinct)
-    with torch.inference_mode():
-        # Only the cache is wanted; logits at every video token would take more memory than it
-        cache = model(**beginning, use_cache=True, logits_to_keep=1).past_key_values
     place = {id(video): row for row, video in enumerate(distinct)}
-    cache.batch_select_indices(torch.tensor([place[id(video)] for video in videos], device=model.device))
+    with torch.inference_mode():
+        cache = _cached(model, beginning, [place[id(video)] for video in videos])
     ids, mask = padded_behind(prompts, length, processor.tokenizer.pad_token_id)
     positions = _positions(model, processor, ids, mask, videos)
     inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
     return {name: value.to(model.device) for name, value in inputs.items()} | {"past_key_values": cache}
+
+
+def rollout_inputs(
+    model: PreTrainedModel,
+    processor: ProcessorMixin,
+    prompts: Prompts,
+    videos: Videos,
+    video_arguments: Callable[[torch.Tensor, Sequence[int]], dict[str, Any]],
+    pad_token: int,
+    device: torch.device,
+    share: bool = True,
+) -> dict[str, Any]:
+    """Return what `model.generate` takes for rollouts, of which several have one prompt and one video.
+
+    Args:
+        model: ready for `generate`, adapters and all; `videos` are those of the model inside.
+        processor: of the model.
+        prompts: token ids of each rollout's prompt.
+        videos: its video, None without one; the same object wherever it is the same video.
+        video_arguments: (B, L) token ids and which rollouts they are of -> the model's video arguments for them.
+        pad_token: fills the gaps.
+        device: of the model.
+        share: False gives plain inputs.
+
+    Returns:
+        Plain inputs where no two rollouts share a prompt; else all but each prompt's last token has been run already.
+    """
+    ids, mask = (tensor.to(device) for tensor in left_padded(prompts, pad_token))
+    distinct: dict[tuple, int] = {}
+    rows = []
+    place = []
+    for row, (prompt, video) in enumerate(zip(prompts, videos, strict=True)):
+        # By the video, too: a clip and its noisy copy have the same tokens
+        key = (id(video), tuple(prompt))
+        if key not in distinct:
+            distinct[key] = len(rows)
+            rows.append(row)
+        place.append(distinct[key])
+    if not share or len(rows) == len(prompts) or min(map(len, prompts)) < 2:
+        return {"input_ids": ids, "attention_mask": mask, **video_arguments(ids, range(len(prompts)))}
+    first, seen = ids[rows, :-1], mask[rows, :-1]
+    cache = _cached(model, {"input_ids": first, "attention_mask": seen, **video_arguments(first, rows)}, place)
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    positions = _positions(base, processor, ids.cpu(), mask.cpu(), videos).to(device)
+    return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "past_key_values": cache}
+
+
+def _cached(model: PreTrainedModel, beginning: dict[str, Any], place: Sequence[int]) -> Any:
+    """Run beginnings once and return the cache of rows, of which each has the beginning number `place`."""
+    import torch
+
+    # Only the cache is wanted; logits at every video token would take more memory than it
+    cache = model(**beginning, use_cache=True, logits_to_keep=1).past_key_values
+    cache.batch_select_indices(torch.tensor(place, device=beginning["input_ids"].device))
+    return cache
 
 
 def shared_length(prompts: Prompts, video_token_id: int) -> int:

@@ -186,6 +186,7 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
         encode_once: run the vision tower once per distinct video; default yes, but not under FSDP and DeepSpeed ZeRO-3,
             which gather parameters only inside the model's forward.
         share_prefix: in scoring, run the prompt once for all completions that are scored under one video, exactly.
+        share_prefill: in generation, run the prompt once for all rollouts of a group that see one video.
         variant_kl_every: steps between two measurements of the divergence between the policy under the noisy and under
             the recorded video; 0 = never.
 
@@ -220,6 +221,7 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
     temporal_margin: float = 0.8
     encode_once: bool | None = None
     share_prefix: bool = True
+    share_prefill: bool = True
     variant_kl_every: int = 10
 
     def __post_init__(self) -> None:

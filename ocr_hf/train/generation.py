@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from ocr_hf.models.families import family_of
-from ocr_hf.models.padding import left_padded
 
 
 def until_end(completions: torch.Tensor, ends: Sequence[int]) -> list[list[int]]:
@@ -21,26 +20,13 @@ def until_end(completions: torch.Tensor, ends: Sequence[int]) -> list[list[int]]
     return rows
 
 
-def sample_completions(
-    model: Any,
-    prompts: Sequence[Sequence[int]],
-    video_arguments: Callable[[torch.Tensor], dict[str, Any]],
-    *,
-    generation_config: Any,
-    pad_token: int,
-    end_tokens: Sequence[int],
-    device: torch.device,
-) -> list[list[int]]:
-    """Return the token ids of one completion per prompt.
+def sample_completions(model: Any, inputs: dict[str, Any], generation_config: Any, end_tokens: Sequence[int]) -> list:
+    """Return the token ids of one completion per prompt, as lists.
 
-    model : ready for `generate`; prompts : token ids with the video tokens in them
-    video_arguments : (B, L) padded prompts -> the model's video arguments for these rows
+    model : ready for `generate`; inputs : from `shared_prefix.rollout_inputs`, or plain ones
     """
-    ids, mask = (tensor.to(device) for tensor in left_padded(prompts, pad_token))
-    tokens = model.generate(
-        input_ids=ids, attention_mask=mask, generation_config=generation_config, **video_arguments(ids)
-    )
-    return until_end(tokens[:, ids.shape[1] :], end_tokens)
+    tokens = model.generate(generation_config=generation_config, **inputs)
+    return until_end(tokens[:, inputs["input_ids"].shape[1] :], end_tokens)
 
 
 def suppress_media_tokens(model_config: Any, generation_kwargs: dict[str, Any], generation_config: Any) -> None:

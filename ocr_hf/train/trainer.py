@@ -21,6 +21,7 @@ from trl.models import unwrap_model_for_generation
 
 from ocr_hf.models.families import family_of, trainable_family
 from ocr_hf.models.media import check_video_processor, prompt_ids, with_video, without_video
+from ocr_hf.models.shared_prefix import rollout_inputs
 from ocr_hf.train import checks
 from ocr_hf.train.batches import drop_rows, mask_rows, split_by_group
 from ocr_hf.train.checkpoints import WholeCheckpoints
@@ -231,6 +232,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
 
     def _sample(self, prompts: Sequence[Sequence[int]], media_ids: Sequence[MediaId]) -> list[list[int]]:
         """Return the token ids of one completion per prompt; `media_ids` names the video of each."""
+        store = self.videos[self.mode]
         with (
             profiling_context(self, "transformers.generate"),
             unwrap_model_for_generation(
@@ -245,20 +247,22 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
             self._dist.summon_full_params(self.model_wrapped, recurse=False),
         ):
 
-            def video_arguments(ids: torch.Tensor) -> dict[str, Any]:
+            def video_arguments(ids: torch.Tensor, rows: Sequence[int]) -> dict[str, Any]:
                 # The tower in the precision that scoring runs it in: frozen, its features are kept and used there
                 with self.accelerator.autocast():
-                    return self.videos[self.mode].arguments(self.base_of(model), media_ids, ids)
+                    return store.arguments(self.base_of(model), [media_ids[row] for row in rows], ids)
 
-            return sample_completions(
+            inputs = rollout_inputs(
                 model,
+                self.processing_class,
                 prompts,
+                [None if media_id is None else store.videos[media_id] for media_id in media_ids],
                 video_arguments,
-                generation_config=self.generation_config,
-                pad_token=self.processing_class.tokenizer.pad_token_id,
-                end_tokens=self.eos_token_ids,
-                device=self.accelerator.device,
+                self.processing_class.tokenizer.pad_token_id,
+                self.accelerator.device,
+                share=self.args.share_prefill,
             )
+            return sample_completions(model, inputs, self.generation_config, self.eos_token_ids)
 
     # Scoring: the one place where log-probs come from
 

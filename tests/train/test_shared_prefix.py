@@ -229,3 +229,47 @@ def test_the_model_is_called_as_often_as_before(make_trainer, tiny_folder, monke
         trainer = make_double(make_trainer, tiny_folder, share_prefix=share, max_steps=2, beta=0.04)
         trainer.train()
     assert calls[: len(calls) // 2] == calls[len(calls) // 2 :]
+
+
+class TestPrefill:
+    @pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
+    @pytest.mark.parametrize("greedy", [True, False])
+    def test_the_same_is_generated(self, make_trainer, tiny_folder, qwen3, family, greedy):
+        outputs, tokens = [], []
+        for share in (False, True):
+            trainer = make_double(
+                make_trainer,
+                tiny_folder,
+                folder=qwen3 if family == "qwen3_vl" else None,
+                share_prefill=share,
+                generation_kwargs={"do_sample": not greedy},
+                max_completion_length=16,
+                per_device_train_batch_size=8,
+            )
+            with torch.no_grad():
+                # Weights so large that answers differ from prompt to prompt
+                for parameter in trainer.model.parameters():
+                    parameter.mul_(3.0 if parameter.ndim > 1 else 1.0)
+            trainer.model.train()
+            torch.manual_seed(3)
+            counted = Counted(trainer)
+            rollouts = trainer._rollouts = trainer._plan(batch_of(trainer, 2))
+            prompts = trainer._tokenize_prompts(
+                [row["prompt"] for row in trainer.train_dataset.select([0] * 4 + [1] * 4)]
+            )[0]
+            outputs.append(trainer._sample(prompts, [rollout.sampled_from for rollout in rollouts]))
+            counted.hook.remove()
+            tokens.append(counted.tokens)
+        assert outputs[0] == outputs[1] and len(set(map(tuple, outputs[0]))) > 1
+        # 8 prompts for 4 distinct videos: half of the prefill is gone
+        assert tokens[1] < tokens[0] - 3 * min(map(len, prompts))
+
+    def test_with_adapters(self, make_trainer, tiny_folder):
+        lora = LoraConfig(r=4, target_modules=r".*language_model.*\.(q|v|up)_proj$")
+        outputs = []
+        for share in (False, True):
+            trainer = make_trainer(peft_config=lora, share_prefill=share)
+            trainer.model.train()
+            torch.manual_seed(3)
+            outputs.append(trainer._generate_and_score_completions(batch_of(trainer, 1))["completion_ids"])
+        assert torch.equal(*outputs)
