@@ -10,8 +10,8 @@ from typing import Any
 
 from ocr_hf.docstrings import with_help
 from ocr_hf.geometry.camera import intrinsics_from_fov
+from ocr_hf.perturb.alteration_mode import AlterationMode
 from ocr_hf.perturb.modes import NOISE_MODES, noise_mode
-from ocr_hf.perturb.noise_modes.geometry import Geometry
 from ocr_hf.perturb.ocr_map import OCRMap
 from ocr_hf.perturb.select import POLICIES
 from ocr_hf.questions.question import VSI_BENCH_TYPES, QuestionConfig, VisibilityRule, max_per_scene
@@ -278,7 +278,7 @@ class BuildConfig:
     @property
     def altered_map(self) -> OCRMap:
         """What chooses and alters the objects of the altered copies."""
-        if isinstance(self.ocr_map.noise, Geometry):
+        if isinstance(self.ocr_map.noise, AlterationMode):
             return self.ocr_map
         return replace(self.ocr_map, mode=noise_mode("geometry"), strength=None)
 

@@ -12,7 +12,7 @@ from ocr_hf.data.build_plan import ClipPlan
 from ocr_hf.data.film import Film, edits_of
 from ocr_hf.data.schema import MAX_QUESTIONS
 from ocr_hf.data.video import stored_psnr, write_mp4
-from ocr_hf.perturb.noise_modes.geometry import Geometry
+from ocr_hf.perturb.alteration_mode import AlterationMode
 from ocr_hf.questions.question import Question
 
 CHUNK = 16
@@ -122,7 +122,7 @@ class NoisyCopies:
     def _rendered(self, object_ids: tuple[int, ...], noise_id: int) -> np.ndarray | None:
         """Return the frames of the scene with the objects altered, or None where that isn't what the mode does."""
         plan, noise = self._map.plan_for(object_ids, noise_id), self._map.noise
-        if not isinstance(noise, Geometry) or not all(self._film.scene.object(i).meshes for i in object_ids):
+        if not isinstance(noise, AlterationMode) or not all(self._film.scene.object(i).meshes for i in object_ids):
             return None
         drawn = [(noise.alteration(self._boxes[i], plan.strength, plan.key, i), i) for i in object_ids]
         try:

@@ -2,54 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from ocr_hf.perturb.alteration import KINDS, Alteration
-from ocr_hf.perturb.keys import generator, stable_key
-from ocr_hf.perturb.lift import box_of
-from ocr_hf.perturb.modes import NOISE_MODES, NoiseMode, NoiseTarget
-from ocr_hf.perturb.reproject import reproject
+from ocr_hf.perturb.alteration_mode import AlterationMode
+from ocr_hf.perturb.modes import NOISE_MODES
 
 
-class Geometry(NoiseMode):
-    """Objects are altered as a whole and seen again by the same camera, one alteration in every frame.
+class Geometry(AlterationMode):
+    """Objects are moved, resized or bent: the key decides which, for each by itself."""
 
-    `kinds` : what may be done to an object; where there are several, its key decides
-    """
-
-    kinds: tuple[str, ...] = KINDS
     name = "geometry"
     help = "each object is moved, resized or bent in 3D: `rigid`, `scale` or `warp` by chance"
-    default_strength = 0.2  # ours: a sofa moves by half a metre, which is seen at a glance
-    max_strength = 0.5
-    unit = "box diagonals"
-    columns = ("objects", "camera_to_world", "intrinsics")
-    needs_depth = True
-    keeps_outside = False
-    anneals_strength = True
-
-    def perturb(self, target: NoiseTarget, strength: float) -> np.ndarray:
-        return self.perturb_flagged(target, strength)[0]
-
-    def perturb_flagged(self, target: NoiseTarget, strength: float) -> tuple[np.ndarray, np.ndarray]:
-        drawn = {i: self.alteration(box_of(target.boxes, i), strength, target.key, i) for i in target.object_ids}
-        return reproject(
-            target.frames,
-            target.depth,
-            target.boxes,
-            target.footprints,
-            drawn,
-            target.camera_to_world,
-            target.intrinsics,
-        )
-
-    def alteration(self, box, strength: float, key: int, object_id: int) -> Alteration:
-        """Return what is done to an object; it depends on its own id, not on which others are perturbed."""
-        kind = self.kinds[int(generator(stable_key("kind", key, object_id)).integers(len(self.kinds)))]
-        return Alteration.draw(kind, box, strength, stable_key(kind, key, object_id))
 
 
-class Rigid(Geometry):
+class Rigid(AlterationMode):
     """Objects slide along the floor and turn about the vertical."""
 
     kinds = ("rigid",)
@@ -57,7 +21,7 @@ class Rigid(Geometry):
     help = "the objects slide along the floor and turn about the vertical"
 
 
-class Scale(Geometry):
+class Scale(AlterationMode):
     """Objects become larger or smaller and stay where they stand."""
 
     kinds = ("scale",)
@@ -65,7 +29,7 @@ class Scale(Geometry):
     help = "the objects become larger or smaller where they stand"
 
 
-class Warp(Geometry):
+class Warp(AlterationMode):
     """Objects are bent by smooth waves."""
 
     kinds = ("warp",)
