@@ -7,7 +7,8 @@ one video as branches behind it (`models/branches.py`): the prompt then runs onc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,36 @@ def attention_mask(model: PreTrainedModel, branches: Branches) -> torch.Tensor:
         return allowed
     mask = torch.zeros(allowed.shape, dtype=model.dtype, device=allowed.device)
     return mask.masked_fill(~allowed, torch.finfo(model.dtype).min)
+
+
+TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-4, torch.bfloat16: 0.05, torch.float16: 0.02}
+"""Nats a token by which log-probs of a shared pass may differ from those of separate rows, on average. Rounding stays
+a tenth of these; a wrong video, position or mask is above 0.1."""
+
+
+@contextmanager
+def without_training(model: Any) -> Iterator[None]:
+    """Switch dropout off, which would be drawn anew in each pass."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
+def check_sharing(together: torch.Tensor, separate: torch.Tensor, mask: torch.Tensor, number_type: torch.dtype) -> None:
+    """Raise RuntimeError where a shared pass gives other log-probs (B, C) than separate rows, where `mask` is set."""
+    difference = (together.double() - separate.double()).abs()[mask.bool()]
+    allowed = TOLERANCE.get(number_type, TOLERANCE[torch.bfloat16])
+    mean = float(difference.mean()) if difference.numel() else 0.0
+    # NaN fails the comparison
+    if not mean <= allowed:
+        raise RuntimeError(
+            f"log-probs of the first step differ by {mean:.3g} nats a token (at most {float(difference.max()):.3g}) "
+            f"from those of rows that share nothing; {allowed:g} is allowed in {number_type}. Set share_prefix, "
+            "share_prefill and encode_once to false to train without sharing, and report the model and this message"
+        )
 
 
 def k3_divergence(sampled_under: torch.Tensor, other: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -28,7 +28,13 @@ from ocr_hf.train.checkpoints import WholeCheckpoints
 from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, ClipLoader, row_name
 from ocr_hf.train.config import OCRGRPOConfig
 from ocr_hf.train.generation import sample_completions, suppress_media_tokens
-from ocr_hf.train.log_probs import VideoConditionedModel, k3_divergence, why_not_branches
+from ocr_hf.train.log_probs import (
+    VideoConditionedModel,
+    check_sharing,
+    k3_divergence,
+    why_not_branches,
+    without_training,
+)
 from ocr_hf.train.metrics import RolloutMetrics, completion_columns, noise_totals
 from ocr_hf.train.rewards import ACCURACY, with_bonus
 from ocr_hf.train.rollout_plan import ClipEncoder, Rollout, RolloutPlanner, plan_recorded
@@ -122,6 +128,8 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         # Evaluation may run between sampling and the last update on what was sampled, so it has videos of its own
         self.videos = {mode: VideoStore(self.processing_class, encode_once, frozen) for mode in ("train", "eval")}
         self._share_prefix = args.share_prefix and self.has_video and self._can_share_prefix()
+        # A sharded forward is a collective that processes without a video would not join
+        self._unchecked = self.has_video and not checks.is_sharded(self.accelerator)
         self._planner = RolloutPlanner(self.strategy, args.score_under, args.on_bad_video == "skip")
         self.rollout_metrics = RolloutMetrics(self.strategy.roles)
         # After TRL's __init__, which sets a collator of its own and takes no other
@@ -177,6 +185,12 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
             self.args.min_pixels,
             self.args.max_pixels,
         )
+
+    @property
+    def _number_type(self) -> torch.dtype:
+        """What the model computes in."""
+        mixed = {"bf16": torch.bfloat16, "fp16": torch.float16}
+        return mixed.get(self.accelerator.mixed_precision, self.base_of(self.model).dtype)
 
     @property
     def _sees_video(self) -> bool:
@@ -272,20 +286,30 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         score = super()._get_per_token_logps_and_entropies
         if self._scored is None:
             return score(model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, **kwargs)
+        store = self.videos[self.mode]
+
+        def scored(videos: VideoStore, share: bool, entropy: bool) -> tuple[torch.Tensor, Any, Any]:
+            conditioned = VideoConditionedModel(
+                model,
+                self.base_of(model),
+                videos,
+                self._scored,
+                self.accelerator.autocast,
+                logits_to_keep if share else None,
+            )
+            found = score(conditioned, input_ids, attention_mask, logits_to_keep, batch_size, entropy, **kwargs)
+            conditioned.check_all_used()
+            return found
+
         # A mixture of experts balances over rows, which sharing would count otherwise
         share = self._share_prefix and not kwargs.get("compute_aux_loss")
-        conditioned = VideoConditionedModel(
-            model,
-            self.base_of(model),
-            self.videos[self.mode],
-            self._scored,
-            self.accelerator.autocast,
-            logits_to_keep if share else None,
-        )
-        logps, entropies, aux_loss = score(
-            conditioned, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, **kwargs
-        )
-        conditioned.check_all_used()
+        if self._unchecked and (share or store.encode_once):
+            self._unchecked = False
+            with without_training(model), torch.no_grad():
+                separate = scored(store.with_pixels(), False, False)[0]
+                together = scored(store, share, False)[0]
+            check_sharing(together, separate, attention_mask[:, -logits_to_keep:], self._number_type)
+        logps, entropies, aux_loss = scored(store, share, compute_entropy)
         if compute_entropy and self._roles is not None:
             self.rollout_metrics.add_entropy(entropies, attention_mask[:, -logits_to_keep:], self._roles)
         return logps, entropies, aux_loss

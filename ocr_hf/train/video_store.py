@@ -40,6 +40,12 @@ class VideoStore:
         self.encoded = 0
         self._features: dict[tuple[int, str], dict[str, Any]] = {}
 
+    def with_pixels(self) -> VideoStore:
+        """Return the same videos for a model that runs its tower itself, for each rollout."""
+        store = VideoStore(self.processor, False, self.frozen)
+        store.videos = self.videos
+        return store
+
     def clear(self) -> None:
         """Forget every video."""
         self.videos.clear()

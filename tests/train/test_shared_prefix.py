@@ -11,6 +11,7 @@ from torch import nn
 from ocr_hf.models.branches import Branches
 from ocr_hf.models.tiny import build_tiny
 from ocr_hf.train.log_probs import VideoConditionedModel, why_not_branches
+from ocr_hf.train.video_store import VideoStore
 from tests.train.test_seeing import batch_of
 
 
@@ -273,3 +274,41 @@ class TestPrefill:
             torch.manual_seed(3)
             outputs.append(trainer._generate_and_score_completions(batch_of(trainer, 1))["completion_ids"])
         assert torch.equal(*outputs)
+
+
+class TestFirstStep:
+    def test_a_wrong_position_stops_the_run(self, make_trainer, monkeypatch):
+        original = Branches.positions
+        monkeypatch.setattr(
+            Branches, "positions", lambda self, prompts: original(self, prompts) + 5 * (self.segment > 1)
+        )
+        trainer = make_trainer()
+        with pytest.raises(
+            RuntimeError, match=r"log-probs of the first step differ by .* Set share_prefix, share_prefill"
+        ):
+            trainer.train()
+
+    def test_a_wrong_feature_stops_the_run(self, make_trainer):
+        trainer = make_trainer(share_prefix=False)
+        store, original = trainer.videos["train"], VideoStore._features_of
+
+        def swapped(self, model, media_ids, device):
+            return original(self, model, media_ids[::-1], device)
+
+        store._features_of = swapped.__get__(store)
+        with pytest.raises(RuntimeError, match="log-probs of the first step differ by"):
+            trainer.train()
+
+    def test_without_sharing_nothing_is_checked(self, make_trainer, monkeypatch):
+        from ocr_hf.train import trainer as trainer_module
+
+        monkeypatch.setattr(trainer_module, "check_sharing", lambda *_: pytest.fail("there is nothing to check"))
+        make_trainer(share_prefix=False, encode_once=False, max_steps=1).train()
+
+    def test_it_is_checked_once(self, make_trainer, monkeypatch):
+        from ocr_hf.train import trainer as trainer_module
+
+        seen = []
+        monkeypatch.setattr(trainer_module, "check_sharing", lambda *_: seen.append(1))
+        make_trainer(max_steps=2, gradient_accumulation_steps=2).train()
+        assert seen == [1]
