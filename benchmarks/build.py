@@ -12,6 +12,8 @@
   bake its light, plan the walk, render, ask, encode `vanilla`. The copy: apply the edit, light what it reaches, render
   the frames that differ, ask anew, encode. Neither has a noisy copy; choosing the edit isn't counted. What moves is
   drawn among what the clip shows.
+- twins: what two questions with twins cost (`--twins 2`: up to four rows, two edited videos), as a share of the same
+  clips: looking for edits, filming and asking what is tried, encoding what is kept.
 - memory of those two workers: the larger peak, and how much more a worker holds over the last third of its scenes than
   over the middle third, on average.
 
@@ -80,13 +82,14 @@ def edited_copies(homes: int, frames: int) -> dict[str, Any]:
     from ocr_hf.data.make_clips import clip_questions
     from ocr_hf.data.recording import record, record_edited
     from ocr_hf.data.sources import open_scene
+    from ocr_hf.data.twin_videos import TwinVideos
     from ocr_hf.data.video import write_mp4
     from ocr_hf.perturb.select import visible_objects
     from ocr_hf.scenes.edits.sample_edit import sample_edit
     from ocr_hf.scenes.render.renderer import Renderer
 
-    config = BuildConfig(scenes=homes, frames=frames, width=WIDTH, height=HEIGHT)
-    clips, copies, rendered, lit_anew = [], [], 0, 0
+    config = BuildConfig(scenes=homes, frames=frames, width=WIDTH, height=HEIGHT, twins=2)
+    clips, copies, pairs, rendered, lit_anew, twins = [], [], [], 0, 0, 0
     with tempfile.TemporaryDirectory() as folder:
         for plan in plan_scenes(config):
             clip = plan.clips[0]
@@ -110,12 +113,19 @@ def edited_copies(homes: int, frames: int) -> dict[str, Any]:
             copies.append(time.process_time() - start)
             rendered += int(copy.rendered.sum())
             lit_anew += edited.lit_anew
+            start = time.process_time()
+            videos = TwinVideos(config, clip, renderer, recording, path)
+            twins += len(videos.rows(videos.find(scene), {}, Path(folder)))
+            pairs.append(time.process_time() - start)
     return {
         "edited_copy_cost": median(copy / clip for copy, clip in zip(copies, clips, strict=True)),
         "edited_copy_cost_of_all": sum(copies) / sum(clips),
         "edited_copies": homes,
         "edited_copies_lit_anew": lit_anew,
         "edited_frames_rendered": rendered / (homes * frames),
+        "twins_cost": median(pair / clip for pair, clip in zip(pairs, clips, strict=True)),
+        "twins_cost_of_all": sum(pairs) / sum(clips),
+        "twins_per_clip": twins / homes,
     }
 
 
@@ -206,6 +216,11 @@ def main() -> None:
             f"  all together, {edited['edited_frames_rendered']:.0%} of the frames rendered",
             f"{edited['edited_copy_cost_of_all']:.2f} of a clip",
             "",
+        ),
+        (
+            f"two questions' twins, {edited['twins_per_clip']:.1f} rows a clip",
+            f"{edited['twins_cost']:.2f} of a clip",
+            "at most 1",
         ),
         (f"2 workers instead of 1 ({one:.1f} s -> {two:.1f} s)", f"{one / two:.2f} x", "at least 1.7"),
         (f"peak memory of a worker, {scenes} scenes", f"{peak:.0f} MiB", "at most 1024"),

@@ -1,22 +1,28 @@
-"""How long does a training step take, and where does the time go, beside stock TRL fed the same frames as images?
+"""What does a training step cost, and what do shared videos and prompts save, beside stock TRL fed the same frames?
 
-    python benchmarks/train_step.py [--quick] [--rounds 3] [--steps 4]
+    python benchmarks/train_step.py [--quick] [--prompts 256,512,1024,2048] [--completions 16,64] [--rounds 1]
 
 Same model (random weights), same question, same group size and completion length. TRL 1.16 cannot train on video; the
 nearest thing to it is a row of images. Qwen2.5-VL merges two frames of a video into one step of its grid, so the rival
 gets every second frame: the same number of vision tokens, plus two marks per picture (both counts are printed).
-Every trainer runs in processes of its own, in turns, so that peak memory is its own; times are the best of all rounds,
+Every trainer runs in a process of its own, in turns, so that peak memory is its own; times are the best of all rounds,
 on the CPU in processor time of one thread.
 
-- stock TRL, images : TRL's GRPOTrainer, which runs processor and vision tower for every rollout
-- video, per rollout : OCRGRPOTrainer, strategy grpo, encode_once off
-- video, encoded once : the same, the vision tower run once per distinct video (the default)
-- OCR : strategy ocr (Object-Centric 3D Rollout), half of each group on a clip with noise on objects, made in patches
+- stock TRL, images : TRL's GRPOTrainer, which runs processor, tower and prompt for every rollout, in every pass
+- nothing shared : OCRGRPOTrainer, strategy grpo, all switches off
+- vision shared : share_vision, the tower runs once per distinct video
+- and prefix : and share_prefix, in scoring the prompt runs once per distinct scored video
+- all shared : and share_prefill, in generation too (the default)
+- OCR : strategy ocr (Object-Centric 3D Rollout), all shared, half of each group on a clip with noise on objects
 - OCR, own video : the same, noisy rollouts scored under the noisy clip
 
-Seconds of a step by part: decode (video file to frames), render (noise), inputs (resize, patches, tokens), generate,
-score (old log-probs), forward (of the loss), backward. On a machine with CUDA it also runs at 3B size with LoRA and
-random weights; elsewhere it says that it did not. The last line is JSON.
+A model of 33 M parameters, wide enough that computing dominates; one group of 8 rollouts; prompts of about as many
+tokens as asked for. Seconds of a step by part: decode (video file to frames), render (noise), inputs (resize, patches,
+tokens), generate, score (old log-probs), forward (of the loss), backward. Hooks count what runs: tokens of scoring
+passes beside the least that is possible, P + G C of a prompt of P tokens and G completions of C, and clips through the
+tower beside the distinct ones. Cells that are done are kept in the results file, so that a run that was stopped goes
+on. On a machine with CUDA one cell runs at 3B size with LoRA and random weights; elsewhere it says that it did not. The
+last line is JSON, of the cell of 1,024 tokens and completions of 64 (else of the last one that was run).
 """
 
 from __future__ import annotations
@@ -31,26 +37,45 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ocr_hf import __version__
 
-RIVAL, BASE = "stock TRL, images", "video, per rollout"
+RIVAL, BASE, ALL = "stock TRL, images", "nothing shared", "all shared"
+OFF: dict[str, Any] = {"share_vision": False, "share_prefix": False, "share_prefill": False}
 ARMS: dict[str, dict[str, Any]] = {
     RIVAL: {},
-    BASE: {"strategy": "grpo", "encode_once": False},
-    "video, encoded once": {"strategy": "grpo"},
+    BASE: {"strategy": "grpo", **OFF},
+    "vision shared": {"strategy": "grpo", **OFF, "share_vision": True},
+    "and prefix": {"strategy": "grpo", "share_prefill": False},
+    ALL: {"strategy": "grpo"},
     "OCR": {"strategy": "ocr"},
     "OCR, own video": {"strategy": "ocr", "score_under": "own"},
 }
+FEW = (RIVAL, BASE, ALL, "OCR")
+"""Arms of all cells but the main one."""
 PARTS = ("decode", "render", "inputs", "generate", "score", "forward", "backward")
-SCALES: dict[str, dict[str, Any]] = {
-    "cpu": {"size": "1M", "frames": 16, "height": 112, "width": 140, "group": 8, "groups": 2, "completion": 32},
-    "3b": {"size": "3B", "frames": 16, "height": 280, "width": 392, "group": 8, "groups": 2, "completion": 200},
-}
-QUICK = {"frames": 8, "height": 56, "width": 84, "completion": 8}
+TRAIN = ("score", "forward", "backward")
+"""Parts of the train phase: what comes after generation."""
+CLIPS = {256: (16, 140, 168), 512: (16, 168, 280), 1024: (32, 168, 280), 2048: (64, 168, 280)}
+"""Prompt tokens, about -> frames, height and width of the clip."""
+MAIN = (1024, 64)
+SIZE_3B: dict[str, Any] = {
+    "size": "3B", "frames": 32, "height": 280, "width": 392, "group": 8, "groups": 1, "completion": 200
+}  # fmt: skip
+
+
+def cell(prompt: int, completion: int, quick: bool) -> dict[str, Any]:
+    """Return the sizes of one cell."""
+    frames, height, width = CLIPS[prompt]
+    size = "1M" if quick else "33M"
+    return {
+        "size": size, "frames": frames, "height": height, "width": width, "group": 8, "groups": 1,
+        "completion": completion,
+    }  # fmt: skip
 
 
 class Timer:
@@ -61,6 +86,8 @@ class Timer:
 
         self.seconds: dict[str, float] = defaultdict(float)
         self.open: list[list[float]] = []
+        self.names: list[str] = []
+        self.counts: dict[str, int] = defaultdict(int)
         self.sync: Callable[[], None] = torch.cuda.synchronize if cuda else lambda: None
         # Processor time on the CPU, so that a busy machine hardly matters
         self.clock = time.perf_counter if cuda else time.process_time
@@ -76,24 +103,42 @@ class Timer:
         def timed(*args: Any, **kwargs: Any) -> Any:
             started, inner = self.now(), [0.0]
             self.open.append(inner)
+            self.names.append(part)
             try:
                 return original(*args, **kwargs)
             finally:
                 spent = self.now() - started
                 self.open.pop()
+                self.names.pop()
                 self.seconds[part] += spent - inner[0]
                 if self.open:
                     self.open[-1][0] += spent
 
         setattr(owner, name, timed)
 
+    def count(self, model: Any) -> None:
+        """Count tokens of the language model and videos or pictures of the tower, by the part that they run in."""
+
+        def tokens(module: Any, args: Any, kwargs: dict[str, Any]) -> None:
+            part = self.names[-1] if self.names else "rest"
+            self.counts[f"tokens {part}"] += kwargs["inputs_embeds"].shape[0] * kwargs["inputs_embeds"].shape[1]
+            self.counts[f"calls {part}"] += 1
+
+        def media(module: Any, args: Any, kwargs: dict[str, Any]) -> None:
+            self.counts["media"] += len(kwargs["grid_thw"] if "grid_thw" in kwargs else args[1])
+
+        model.model.language_model.register_forward_pre_hook(tokens, with_kwargs=True)
+        model.model.visual.register_forward_pre_hook(media, with_kwargs=True)
+
 
 def make_model(size: str, folder: Path) -> Path:
     """Write a model with random weights: a preset of the tiny models, or Qwen2.5-VL-3B's own shape."""
-    from ocr_hf.models.tiny import PRESETS, build_tiny, make_tiny
+    from ocr_hf.models.tiny import PRESETS, TinySize, build_tiny, make_tiny
 
     if size != "3B":
-        return build_tiny(folder / "model", size)
+        wide = TinySize(512, 8, 8, 2, 2048, vision_hidden=256, vision_layers=6, vision_heads=8, max_pixels=280 * 392)
+        small = replace(PRESETS["1M"], max_pixels=280 * 392)
+        return build_tiny(folder / "model", small if size == "1M" else wide)
     import torch
     import transformers
 
@@ -130,7 +175,7 @@ def make_rows(folder: Path, scale: dict[str, Any], images: bool) -> list[dict[st
     frames, height, width = scale["frames"], scale["height"], scale["width"]
     colors = np.array([[60, 60, 60], [200, 40, 40], [40, 200, 40], [40, 40, 200]], dtype=np.uint8)
     rows = []
-    for number in range(scale["groups"] * 2):
+    for number in range(scale["groups"] * 4):
         random = np.random.default_rng(number)
         instances = np.zeros((frames, height, width), dtype=np.uint16)
         for item in (1, 2, 3):
@@ -169,7 +214,6 @@ def child(arm: str, scale_name: str, scale: dict[str, Any], steps: int, model: s
     from peft import LoraConfig
     from trl import GRPOConfig, GRPOTrainer
 
-    from ocr_hf.models import media
     from ocr_hf.train import rollout_plan
     from ocr_hf.train import trainer as trainer_module
     from ocr_hf.train.clip_loader import ClipLoader
@@ -225,6 +269,9 @@ def child(arm: str, scale_name: str, scale: dict[str, Any], steps: int, model: s
             timer.wrap(trainer_module, "prompt_ids", "inputs")
             timer.wrap(trainer_module.OCRGRPOTrainer, "_sample", "generate")
             trainer = trainer_module.OCRGRPOTrainer(loaded, letters, OCRGRPOConfig(**settings, **extra), data, **common)
+        base = trainer.accelerator.unwrap_model(trainer.model)
+        timer.count(base.get_base_model() if hasattr(base, "get_base_model") else base)
+        held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         original = trainer._get_per_token_logps_and_entropies
         trainer._score_without_gradient = lambda *a, **k: original(*a, **k)
         trainer._score_with_gradient = lambda *a, **k: original(*a, **k)
@@ -234,11 +281,11 @@ def child(arm: str, scale_name: str, scale: dict[str, Any], steps: int, model: s
             trainer._score_with_gradient if torch.is_grad_enabled() else trainer._score_without_gradient
         )(*a, **k)
         timer.wrap(trainer.accelerator, "backward", "backward")
-        marks: list[tuple[float, dict[str, float]]] = []
+        marks: list[tuple[float, dict[str, float], dict[str, int]]] = []
 
         class Mark(transformers.TrainerCallback):
             def on_step_end(self, *args: Any, **kwargs: Any) -> None:
-                marks.append((timer.now(), dict(timer.seconds)))
+                marks.append((timer.now(), dict(timer.seconds), dict(timer.counts)))
 
         trainer.add_callback(Mark())
         prompts: list[int] = []
@@ -248,33 +295,44 @@ def child(arm: str, scale_name: str, scale: dict[str, Any], steps: int, model: s
             torch.cuda.reset_peak_memory_stats()
         trainer.train()
     # a generation serves two steps; the first pair warms up
-    (first, before), (last, after) = marks[1], marks[-1]
+    (first, before, counted), (last, after, counts) = marks[1], marks[-1]
     count = len(marks) - 2
     peak = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     parts = {part: (after.get(part, 0.0) - before.get(part, 0.0)) / count for part in PARTS}
     step = (last - first) / count
-    video = media.count_tokens(common["processing_class"], scale["frames"], scale["height"], scale["width"])
+    ran = {name: counts[name] - counted.get(name, 0) for name in counts}
+    prompt, group, completion = max(prompts), scale["group"], scale["completion"]
+    # Old log-probs once in two steps, the loss in each
+    passes = count * 3 // 2 * scale["groups"]
     print(
         json.dumps(
             {
                 "arm": arm,
                 "step_s": step,
                 "parts_s": parts | {"rest": step - sum(parts.values())},
+                "train_s": sum(parts[part] for part in TRAIN),
                 "peak_bytes": peak,
-                "prompt_tokens": max(prompts),
-                "vision_tokens": video,
+                # What training adds to a process with the model loaded
+                "added_bytes": peak - (0 if cuda else held),
+                "prompt_tokens": prompt,
+                "scored_tokens": (ran.get("tokens score", 0) + ran.get("tokens forward", 0)) / passes,
+                "least_scored_tokens": prompt + group * completion,
+                "separate_scored_tokens": group * (prompt + completion),
+                "prefill_and_decode_tokens": ran.get("tokens generate", 0) / (count / 2),
+                # A generation, every second step, has one clip a group, of OCR two
+                "media_encoded": ran.get("media", 0) / (count / 2),
             }
         )
     )
 
 
-def measure(scale_name: str, scale: dict[str, Any], steps: int, rounds: int) -> dict[str, dict[str, Any]]:
-    """Run every arm in turns; return the best round of each."""
+def measure(scale_name: str, scale: dict[str, Any], steps: int, rounds: int, arms: Iterable[str]) -> dict[str, Any]:
+    """Run arms in turns; return the best round of each."""
     best: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         model = make_model(scale["size"], Path(scratch))
         for _ in range(rounds):
-            for arm in ARMS:
+            for arm in arms:
                 command = [sys.executable, __file__, "--child", arm, "--scale", scale_name, "--steps", str(steps)]
                 command += ["--settings", json.dumps(scale), "--model", str(model)]
                 done = subprocess.run(
@@ -286,27 +344,55 @@ def measure(scale_name: str, scale: dict[str, Any], steps: int, rounds: int) -> 
                 kept = best.get(arm)
                 if kept is None or found["step_s"] < kept["step_s"]:
                     found["peak_bytes"] = min(found["peak_bytes"], (kept or found)["peak_bytes"])
+                    found["added_bytes"] = min(found["added_bytes"], (kept or found)["added_bytes"])
                     best[arm] = found
     return best
 
 
 def show(title: str, found: dict[str, dict[str, Any]]) -> None:
     print(f"\n{title}")
-    print(f"{'':22}{'step s':>8}{'x':>6}{'peak MB':>9}{'prompt':>8}  " + "".join(f"{part:>10}" for part in PARTS))
+    print(
+        f"{'':18}{'step s':>8}{'x':>6}{'train x':>9}{'added MB':>10}{'prompt':>8}{'scored':>8}{'media':>7}  "
+        + "".join(f"{part:>10}" for part in PARTS)
+    )
     for arm, row in found.items():
-        ratio = found[RIVAL]["step_s"] / row["step_s"]
+        ratio, train = (found[RIVAL][name] / row[name] for name in ("step_s", "train_s"))
         seconds = "".join(f"{row['parts_s'][part]:10.3f}" for part in PARTS)
         print(
-            f"{arm:22}{row['step_s']:8.3f}{ratio:6.2f}{row['peak_bytes'] / 2**20:9.0f}{row['prompt_tokens']:8}  "
-            f"{seconds}"
+            f"{arm:18}{row['step_s']:8.3f}{ratio:6.2f}{train:9.2f}{row['added_bytes'] / 2**20:10.0f}"
+            f"{row['prompt_tokens']:8}{row['scored_tokens']:8.0f}{row['media_encoded']:7.1f}  {seconds}",
+            flush=True,
         )
+
+
+def summary_of(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures of one cell: all shared beside stock TRL and beside the least that must run."""
+    stock, ours = found[RIVAL], found[ALL]
+    return {
+        "speedup_vs_stock_images": round(stock["step_s"] / ours["step_s"], 2),
+        "train_phase_speedup": round(stock["train_s"] / ours["train_s"], 2),
+        "peak_memory_ratio": round(ours["added_bytes"] / stock["added_bytes"], 3),
+        "token_forwards_vs_bound": round(ours["scored_tokens"] / ours["least_scored_tokens"], 3),
+        "encodings_per_distinct_media": ours["media_encoded"],
+        "cost_of_ocr": round(found["OCR"]["step_s"] / ours["step_s"], 2),
+        "step_s": {arm: round(row["step_s"], 3) for arm, row in found.items()},
+    }
+
+
+def numbers(text: str) -> list[int]:
+    """Read a list of numbers with commas."""
+    return [int(part) for part in text.split(",")]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="small clips, one round")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=5, help="measured steps per round, odd: a generation serves two")
+    parser.add_argument(
+        "--quick", action="store_true", help="a small model, prompts of 256 and completions of 16 tokens"
+    )
+    parser.add_argument("--prompts", type=numbers, default=list(CLIPS), help="prompt tokens, of 256,512,1024,2048")
+    parser.add_argument("--completions", type=numbers, default=[16, 64], help="tokens of each completion")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=3, help="measured steps per round, odd: a generation serves two")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "train_step.json")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--scale", default="cpu", help=argparse.SUPPRESS)
@@ -318,32 +404,44 @@ def main() -> None:
         return
     import torch
 
-    steps, rounds = (3, 1) if given.quick else (given.steps, given.rounds)
-    scale = SCALES["cpu"] | ({**QUICK, "size": "0.2M"} if given.quick else {})
-    results: dict[str, Any] = {"cpu": measure("cpu", scale, steps, rounds)}
-    show(f"tiny model ({scale['size']}) on the CPU, {scale['groups']} groups of {scale['group']}", results["cpu"])
-    if torch.cuda.is_available():
-        results["3b"] = measure("3b", SCALES["3b"], steps, rounds)
-        show(f"Qwen2.5-VL-3B's shape, LoRA, random weights, {torch.cuda.get_device_name()}", results["3b"])
-    else:
-        results["3b"] = None
+    cells = [(256, 16)] if given.quick else [(p, c) for p in given.prompts for c in given.completions]
+    known = json.loads(given.out.read_text()) if given.out.is_file() and not given.quick else {}
+    done = known.get("cells", {}) if known.get("ocr_hf") == __version__ else {}
+    # The main cell first: a run that is stopped has it
+    for prompt, completion in sorted(cells, key=lambda item: item != MAIN):
+        name = f"{prompt}/{completion}"
+        arms = tuple(ARMS) if (prompt, completion) == MAIN else FEW
+        if name not in done:
+            done[name] = measure("cpu", cell(prompt, completion, given.quick), given.steps, given.rounds, arms)
+            if not given.quick:
+                write(given.out, done, known.get("3b"))
+        show(f"prompts of about {prompt} tokens, completions of {completion}", done[name])
+    large = known.get("3b")
+    if torch.cuda.is_available() and not given.quick:
+        large = measure("3b", SIZE_3B, given.steps, given.rounds, tuple(ARMS))
+        show(f"Qwen2.5-VL-3B's shape, LoRA, random weights, {torch.cuda.get_device_name()}", large)
+        write(given.out, done, large)
+    elif not torch.cuda.is_available():
         print("\n3B size: not run, this machine has no CUDA device")
-    found = results["cpu"]
-    summary = {
-        "speedup_vs_stock_images": round(found[RIVAL]["step_s"] / found["video, encoded once"]["step_s"], 2),
-        "speedup_of_encoding_once": round(found[BASE]["step_s"] / found["video, encoded once"]["step_s"], 2),
-        "cost_of_ocr": round(found["OCR"]["step_s"] / found["video, encoded once"]["step_s"], 2),
-        "step_s": {arm: round(row["step_s"], 4) for arm, row in found.items()},
-        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    main_cell = "/".join(map(str, MAIN)) if "/".join(map(str, MAIN)) in done else list(done)[-1]
+    print(json.dumps({"quick": given.quick, "cell": main_cell, **summary_of(done[main_cell])}))
+
+
+def write(out: Path, cells: dict[str, Any], large: dict[str, Any] | None) -> None:
+    """Write the results file, whole or not at all."""
+    import torch
+
+    told = {
         "ocr_hf": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "quick": given.quick,
+        "summary": {name: summary_of(found) for name, found in cells.items()},
+        "cells": cells,
+        "3b": large,
     }
-    if not given.quick:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps({"summary": summary, "scales": SCALES, "results": results}, indent=1) + "\n")
-    print(json.dumps(summary))
+    partial = out.with_suffix(".incomplete")
+    partial.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    os.replace(partial, out)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ RENAMED = {
     "max_rows": "limit",
     "type": "question_types",
     "categories": "labels",
+    "encode_once": "share_vision",
 }
 """Name of a setting before version 0.2 -> its name now. Old names are refused, not translated: a file should say what
 its readers find in the documentation."""

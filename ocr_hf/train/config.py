@@ -183,8 +183,8 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
         temporal_bonus: t_grpo: what a right rollout of ordered frames earns where they beat the shuffled ones.
         temporal_margin: t_grpo: how many times the shuffled rollouts' score the ordered ones must reach (mu; 0.8 in
             Video-R1's code, 1.0 in its paper).
-        encode_once: run the vision tower once per distinct video; default yes, but not under FSDP and DeepSpeed ZeRO-3,
-            which gather parameters only inside the model's forward.
+        share_vision: run the vision tower once per distinct video; default yes, but not under FSDP and DeepSpeed
+            ZeRO-3, which gather parameters only inside the model's forward.
         share_prefix: in scoring, run the prompt once for all completions that are scored under one video, exactly.
         share_prefill: in generation, run the prompt once for all rollouts of a group that see one video.
         variant_kl_every: steps between two measurements of the divergence between the policy under the noisy and under
@@ -219,7 +219,7 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
     timestep_midpoint: float = 40.0
     temporal_bonus: float = 0.3
     temporal_margin: float = 0.8
-    encode_once: bool | None = None
+    share_vision: bool | None = None
     share_prefix: bool = True
     share_prefill: bool = True
     variant_kl_every: int = 10

@@ -142,7 +142,7 @@ def check_sharing(together: torch.Tensor, separate: torch.Tensor, mask: torch.Te
         raise RuntimeError(
             f"log-probs of the first step differ by {mean:.3g} nats a token (at most {float(difference.max()):.3g}) "
             f"from those of rows that share nothing; {allowed:g} is allowed in {number_type}. Set share_prefix, "
-            "share_prefill and encode_once to false to train without sharing, and report the model and this message"
+            "share_prefill and share_vision to false to train without sharing, and report the model and this message"
         )
 
 

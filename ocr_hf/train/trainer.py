@@ -121,12 +121,12 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
             trainable_family(self._model_config)
             checks.check_sharding(self.accelerator, family)
         frozen = freeze_vision(self.base_of(self.model), args.freeze_vision)
-        encode_once = args.encode_once
-        if encode_once is None:
+        share_vision = args.share_vision
+        if share_vision is None:
             # A sharded tower has its parameters only inside the model's own forward, so it cannot be run apart from it
-            encode_once = self.has_video and family.tower.features_last and not checks.is_sharded(self.accelerator)
+            share_vision = self.has_video and family.tower.features_last and not checks.is_sharded(self.accelerator)
         # Evaluation may run between sampling and the last update on what was sampled, so it has videos of its own
-        self.videos = {mode: VideoStore(self.processing_class, encode_once, frozen) for mode in ("train", "eval")}
+        self.videos = {mode: VideoStore(self.processing_class, share_vision, frozen) for mode in ("train", "eval")}
         self._share_prefix = args.share_prefix and self.has_video and self._can_share_prefix()
         # A sharded forward is a collective that processes without a video would not join
         self._unchecked = self.has_video and not checks.is_sharded(self.accelerator)
@@ -303,7 +303,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
 
         # A mixture of experts balances over rows, which sharing would count otherwise
         share = self._share_prefix and not kwargs.get("compute_aux_loss")
-        if self._unchecked and (share or store.encode_once):
+        if self._unchecked and (share or store.share_vision):
             self._unchecked = False
             with without_training(model), torch.no_grad():
                 separate = scored(store.with_pixels(), False, False)[0]

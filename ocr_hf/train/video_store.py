@@ -27,14 +27,14 @@ MediaId = str | None
 class VideoStore:
     """Videos by media id, and the arguments with which a model is called for a list of them.
 
-    encode_once : run the vision tower once per distinct video and pass its features to the model
+    share_vision : run the vision tower once per distinct video and pass its features to the model
         (`mm_encoder_outputs`), instead of passing each rollout's pixels
     frozen : the vision tower does not train; its features then last as long as the videos do
     """
 
-    def __init__(self, processor: ProcessorMixin, encode_once: bool, frozen: bool) -> None:
+    def __init__(self, processor: ProcessorMixin, share_vision: bool, frozen: bool) -> None:
         self.processor = processor
-        self.encode_once = encode_once
+        self.share_vision = share_vision
         self.frozen = frozen
         self.videos: dict[str, VideoInputs] = {}
         self.encoded = 0
@@ -73,7 +73,7 @@ class VideoStore:
             return arguments
         videos = [self.videos[media_id] for media_id in present]
         arguments |= {k: v.to(device) for k, v in video_arguments(self.processor, videos).items()}
-        if self.encode_once:
+        if self.share_vision:
             arguments["mm_encoder_outputs"] = {"video": self._features_of(model, present, device)}
         else:
             arguments["pixel_values_videos"] = torch.cat([video.pixel_values_videos for video in videos]).to(device)

@@ -53,14 +53,14 @@ def qwen3(tmp_path_factory):
     return build_tiny(tmp_path_factory.mktemp("models") / "qwen3", "0.2M", "qwen3_vl")
 
 
-@pytest.mark.parametrize("encode_once", [True, False])
+@pytest.mark.parametrize("share_vision", [True, False])
 @pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
-def test_rollout_and_score_see_the_same(make_trainer, family, qwen3, encode_once, monkeypatch):
+def test_rollout_and_score_see_the_same(make_trainer, family, qwen3, share_vision, monkeypatch):
     """Log-probs of the sampled tokens while sampling equal those that the loss computes, for the same media."""
     changes = {}
     if family == "qwen3_vl":
         changes["model"] = transformers.AutoModelForImageTextToText.from_pretrained(qwen3)
-    trainer = make_trainer(score_under="own", encode_once=encode_once, temperature=0.7, top_k=0, **changes)
+    trainer = make_trainer(score_under="own", share_vision=share_vision, temperature=0.7, top_k=0, **changes)
     if family == "qwen3_vl":
         trainer.processing_class = transformers.AutoProcessor.from_pretrained(qwen3, padding_side="left")
         for table in trainer.videos.values():
@@ -131,7 +131,7 @@ def test_clean_scoring_conditions_noisy_rollouts_on_the_recorded_clip(make_train
 def test_encoding_once_changes_neither_loss_nor_gradients(make_trainer, freeze):
     results = []
     for once in (True, False):
-        trainer = make_trainer(freeze_vision=freeze, encode_once=once, score_under="own")
+        trainer = make_trainer(freeze_vision=freeze, share_vision=once, score_under="own")
         output = generated(trainer)
         trainer.current_gradient_accumulation_steps = 1
         # Distinct advantages, so that the gradient is not zero by chance

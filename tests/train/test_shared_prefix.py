@@ -85,7 +85,7 @@ SETTINGS = [
     {},
     {"score_under": "own"},
     {"freeze_vision": False},
-    {"freeze_vision": False, "encode_once": False},
+    {"freeze_vision": False, "share_vision": False},
     {"activation_checkpointing": True},
     {"activation_checkpointing": True, "freeze_vision": False},
     {"strategy": "grpo"},
@@ -303,7 +303,7 @@ class TestFirstStep:
         from ocr_hf.train import trainer as trainer_module
 
         monkeypatch.setattr(trainer_module, "check_sharing", lambda *_: pytest.fail("there is nothing to check"))
-        make_trainer(share_prefix=False, encode_once=False, max_steps=1).train()
+        make_trainer(share_prefix=False, share_vision=False, max_steps=1).train()
 
     def test_it_is_checked_once(self, make_trainer, monkeypatch):
         from ocr_hf.train import trainer as trainer_module
