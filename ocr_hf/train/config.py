@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ocr_hf.docstrings import with_help
+from ocr_hf.models.number_type import fast_bf16
 from ocr_hf.perturb.modes import noise_mode
 from ocr_hf.perturb.schedule import SCHEDULES
 from ocr_hf.perturb.select import POLICIES
@@ -50,11 +51,15 @@ class VideoArguments:
     on_bad_video: str = "stop"
     check_data: bool = True
     freeze_vision: bool = True
+    number_type_reason: ClassVar[str | None] = None
+    """Why `bf16` is on or off where it wasn't set: no setting."""
 
     def __post_init__(self) -> None:
         _check_choice(self, "on_bad_video", ON_BAD_VIDEO)
         _check_least(self, "frames", 1)
         _check_least(self, "frame_cache_mb", 0)
+        if self.bf16 is None and not self.fp16:
+            self.bf16, self.number_type_reason = fast_bf16(self.use_cpu)
         # VideoArguments stands before TRL's config among the bases, so this goes on to TRL's own checks
         super().__post_init__()
 

@@ -153,6 +153,8 @@ def train(trainer: Any, parts: dict[str, Any], checkpoint: str | None, processor
 
         changed = save_resolved(args.output_dir, parts)
         text = f"settings in force, other than defaults (all are in {RESOLVED}):\n{changed}"
+        if args.number_type_reason:
+            text += f"number type: {args.number_type_reason}\n"
         Console(stderr=True).print(text, highlight=False, soft_wrap=True, markup=False)
     trainer.train(resume_from_checkpoint=checkpoint)
     # Called on every process: where parameters are sharded, all take part in gathering them

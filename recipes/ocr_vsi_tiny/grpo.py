@@ -136,7 +136,6 @@ def run_grpo(config: RecipeConfig, out: Path) -> Path:
             seed=config.seed,
             noise_seed=config.seed,
             use_cpu=True,
-            bf16=True,
             activation_checkpointing=False,
             freeze_vision=True,
             save_strategy="no",
