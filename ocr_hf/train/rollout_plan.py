@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ocr_hf.models.media import VideoInputs, media_id
+from ocr_hf.models.media import VANILLA, VideoInputs, media_id
 from ocr_hf.models.sampled_clip import SampledClip
 from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, BadRow, encode_clip
 from ocr_hf.train.rollouts import Strategy
@@ -64,7 +64,7 @@ class ClipEncoder:
     def add(self, clip: SampledClip, variant: Variant) -> str:
         """Put one variant of a clip in the store, unless it is there, and return its media id."""
         name = media_id(clip.id, variant.settings)
-        self.store.add(name, lambda: variant.video(clip, self))
+        self.store.add(name, lambda: variant.video(clip, self), media_id(clip.id, VANILLA))
         return name
 
 

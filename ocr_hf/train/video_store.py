@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ocr_hf.models.branches import Branches
-from ocr_hf.models.families import family_of
+from ocr_hf.models.families import ModelFamily, family_of
 from ocr_hf.models.media import VideoInputs, token_types, video_arguments
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class VideoStore:
     """Videos by media id, and the arguments with which a model is called for a list of them.
 
     share_vision : run the vision tower once per distinct video and pass its features to the model
-        (`mm_encoder_outputs`), instead of passing each rollout's pixels
+        (`mm_encoder_outputs`), instead of passing each rollout's pixels; of a noisy copy only the steps of the grid
+        that differ from the recorded clip, where the tower attends within a step
     frozen : the vision tower does not train; its features then last as long as the videos do
     """
 
@@ -38,6 +39,8 @@ class VideoStore:
         self.frozen = frozen
         self.videos: dict[str, VideoInputs] = {}
         self.encoded = 0
+        self.encoded_steps = 0
+        self._recorded: dict[str, str] = {}
         self._features: dict[tuple[int, str], dict[str, Any]] = {}
 
     def with_pixels(self) -> VideoStore:
@@ -50,12 +53,31 @@ class VideoStore:
         """Forget every video."""
         self.videos.clear()
         self._features.clear()
+        self._recorded.clear()
 
-    def add(self, media_id: str, make: Callable[[], VideoInputs]) -> VideoInputs:
-        """Return the video of an id, made by `make` where it is new."""
+    def add(self, media_id: str, make: Callable[[], VideoInputs], recorded: str | None = None) -> VideoInputs:
+        """Return the video of an id, made by `make` where it is new.
+
+        recorded : id of the clip that it is a copy of
+        """
         if media_id not in self.videos:
             self.videos[media_id] = make()
+        if recorded is not None and recorded != media_id:
+            self._recorded[media_id] = recorded
         return self.videos[media_id]
+
+    def _changed_steps(self, media_id: str, family: ModelFamily) -> torch.Tensor | None:
+        """Return which steps (T,) bool of a copy's grid differ from the recorded clip; None to encode it whole."""
+        recorded = self.videos.get(self._recorded.get(media_id, ""))
+        copy = self.videos[media_id]
+        # Where a patch can attend to other steps, equal pixels don't make equal features
+        if family.tower.attends_within != "pair" or recorded is None:
+            return None
+        if not torch.equal(recorded.video_grid_thw, copy.video_grid_thw):
+            return None
+        steps = int(copy.video_grid_thw[0, 0])
+        same = recorded.pixel_values_videos.to(copy.pixel_values_videos.device) == copy.pixel_values_videos
+        return ~same.view(steps, -1).all(1).cpu()
 
     def arguments(
         self, model: PreTrainedModel, media_ids: Sequence[MediaId], input_ids: torch.Tensor
@@ -103,15 +125,58 @@ class VideoStore:
         # A tower that trains changes with every step and its features carry a graph, so they serve one call only
         features = self._features if self.frozen else {}
         missing = [media_id for media_id in dict.fromkeys(media_ids) if (id(model), media_id) not in features]
-        if missing:
-            pixels = torch.cat([self.videos[media_id].pixel_values_videos for media_id in missing]).to(device)
-            grid = torch.cat([self.videos[media_id].video_grid_thw for media_id in missing]).to(device)
+        # Recorded clips first: their copies are put together from them
+        missing.sort(key=lambda media_id: media_id in self._recorded)
+        at_hand = {media_id for key, media_id in features if key == id(model)} | set(missing)
+        changed = {
+            media_id: self._changed_steps(media_id, family)
+            for media_id in missing
+            if self._recorded.get(media_id) in at_hand
+        }
+        wanted = [(media_id, changed.get(media_id)) for media_id in missing]
+        run = [(media_id, steps) for media_id, steps in wanted if steps is None or steps.any()]
+        parts = iter(())
+        if run:
+            taken = [_steps_of(self.videos[media_id], steps) for media_id, steps in run]
+            pixels, grid = (torch.cat(tensors).to(device) for tensors in zip(*taken, strict=True))
             # A tower that trains needs its graph in the loss, but not where TRL scores without a gradient
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-                parts = family.video_features(model, pixels, grid)
-            self.encoded += len(missing)
-            features |= {(id(model), media_id): part for media_id, part in zip(missing, parts, strict=True)}
+                parts = iter(family.video_features(model, pixels, grid))
+            self.encoded += len(run)
+            self.encoded_steps += int(grid[:, 0].sum())
+        for media_id, steps in wanted:
+            if steps is None:
+                features[id(model), media_id] = next(parts)
+                continue
+            base = features[id(model), self._recorded[media_id]]
+            features[id(model), media_id] = _patched(base, next(parts), steps) if steps.any() else base
         return family.joined_features([features[id(model), media_id] for media_id in media_ids])
+
+
+def _steps_of(video: VideoInputs, steps: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the pixels and the grid (1, 3) of some steps (T,) bool of a video, of all where that is None."""
+    pixels, grid = video.pixel_values_videos, video.video_grid_thw
+    if steps is None:
+        return pixels, grid
+    chosen = pixels.view(len(steps), -1, pixels.shape[-1])[steps.to(pixels.device)]
+    grid = grid.clone()
+    grid[0, 0] = int(steps.sum())
+    return chosen.flatten(0, 1), grid
+
+
+def _patched(base: dict[str, Any], part: dict[str, Any], steps: torch.Tensor) -> dict[str, Any]:
+    """Return the features of a clip with those of some steps (T,) bool of its grid replaced, in every level."""
+
+    def replaced(whole: Any, piece: Any) -> Any:
+        if isinstance(whole, list | tuple):
+            return [replaced(each, other) for each, other in zip(whole, piece, strict=True)]
+        if not isinstance(whole, torch.Tensor):
+            return whole
+        rows = whole.view(len(steps), -1, whole.shape[-1]).clone()
+        rows[steps.to(whole.device)] = piece.view(int(steps.sum()), -1, whole.shape[-1]).to(whole.dtype)
+        return rows.flatten(0, 1)
+
+    return {name: replaced(value, part[name]) for name, value in base.items()}
 
 
 def freeze_vision(model: nn.Module, freeze: bool) -> bool:
