@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from ocr_hf.scenes.edits.scene_edit import SceneEdit
@@ -24,9 +25,10 @@ def edit_words(edits: Iterable[SceneEdit], labels: Mapping[int, str]) -> str:
         labels: object id -> category, before the edits.
 
     Returns:
-        A phrase such as "chair moved, sofa and bed changed places".
+        A phrase such as "chair removed (3 times), sofa and bed changed places".
     """
-    return ", ".join(_words(edit, labels) for edit in edits)
+    counts = Counter(_words(edit, labels) for edit in edits)
+    return ", ".join(words if count == 1 else f"{words} ({count} times)" for words, count in counts.items())
 
 
 def _words(edit: SceneEdit, labels: Mapping[int, str]) -> str:

@@ -30,6 +30,13 @@ def test_every_kind_has_words(kind: str) -> None:
     assert edit_words([edit], LABELS) == words
 
 
+def test_what_is_done_again_is_counted() -> None:
+    removed = [SceneEdit("remove", (object_id,)) for object_id in (1, 3, 4)]
+    assert edit_words([removed[0], EDITS["swap"][0], *removed[1:]], {1: "chair", 2: "bed", 3: "chair", 4: "chair"}) == (
+        "chair removed (3 times), chair and bed changed places"
+    )
+
+
 def test_what_goes_the_other_way() -> None:
     smaller = SceneEdit("scale", (1,), {"factors": 0.4})
     shorter = SceneEdit("extend", (), {"by": -1.5, "degrees": 0, "at": 1.0})
