@@ -7,6 +7,7 @@ one video as branches behind it (`models/branches.py`): the prompt then runs onc
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -30,6 +31,7 @@ class VideoConditionedModel:
     model : what TRL would have called, with its wrappers; unwrapped : the transformers model inside, for its tower
     context : entered while the vision tower runs, for the same mixed precision as the model's own forward
     share_prefix : columns of the completions at the end of each row, where prompts are to be shared; None where not
+    may_split : a pass that doesn't fit into memory may be run as several
     """
 
     def __init__(
@@ -40,10 +42,11 @@ class VideoConditionedModel:
         media_ids: Sequence[MediaId],
         context: Callable[[], Any],
         share_prefix: int | None = None,
+        may_split: bool = True,
     ) -> None:
         self.model, self.unwrapped, self.videos, self.context = model, unwrapped, videos, context
         self.waiting = list(media_ids)
-        self.share_prefix = share_prefix
+        self.share_prefix, self.may_split = share_prefix, may_split
 
     def __call__(self, *, input_ids: torch.Tensor, **arguments: Any) -> Any:
         rows, self.waiting = self.waiting[: len(input_ids)], self.waiting[len(input_ids) :]
@@ -52,19 +55,59 @@ class VideoConditionedModel:
                 f"the model was called with {len(input_ids)} rows, but videos of only {len(rows)} are left; this TRL "
                 "splits its batches in another way than 1.16 does"
             )
+        return self._run(rows, input_ids, arguments)
+
+    def _run(self, rows: Sequence[MediaId], input_ids: torch.Tensor, arguments: dict[str, Any]) -> Any:
+        """Run rows, those with one prompt and one video as branches behind it."""
         if self.share_prefix is not None:
-            branches = Branches.of(
-                input_ids,
-                arguments["attention_mask"],
-                self.share_prefix,
-                rows,
-                self.videos.processor.tokenizer.pad_token_id,
-            )
+            mask, pad_token = arguments["attention_mask"], self.videos.processor.tokenizer.pad_token_id
+            branches = Branches.of(input_ids, mask, self.share_prefix, rows, pad_token)
             if len(branches.first) < len(rows):
-                return self._shared(branches, rows, arguments)
+                try:
+                    return self._shared(branches, rows, arguments)
+                except torch.OutOfMemoryError as error:
+                    return self._in_halves(branches, rows, input_ids, arguments, error)
         with self.context():
             video = self.videos.arguments(self.unwrapped, rows, input_ids)
         return self.model(input_ids=input_ids, **(arguments | video))
+
+    def _in_halves(
+        self,
+        branches: Branches,
+        rows: Sequence[MediaId],
+        input_ids: torch.Tensor,
+        arguments: dict[str, Any],
+        error: torch.OutOfMemoryError,
+    ) -> SimpleNamespace:
+        """Run a pass without a gradient in two smaller ones; with one, both halves would be held for it all the same."""
+        count, length = branches.input_ids.shape
+        size = f"a shared pass of {count} sequences of {length} tokens ({len(rows)} rollouts) doesn't fit into memory"
+        # Under DDP and FSDP a process may not run its model more often than the others
+        if torch.is_grad_enabled() or not self.may_split:
+            raise torch.OutOfMemoryError(
+                f"{size}; lower per_device_train_batch_size (raise gradient_accumulation_steps for it), max_pixels, "
+                "frames or max_completion_length"
+            ) from error
+        warnings.warn(f"{size}; it is run in halves", stacklevel=2)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        half = len(rows) // 2
+        parts = [
+            self._run(
+                rows[part],
+                input_ids[part],
+                {k: v[part] if isinstance(v, torch.Tensor) else v for k, v in arguments.items()},
+            )
+            for part in (slice(None, half), slice(half, None))
+        ]
+        entropies = [part.entropy for part in parts]
+        keep = self.share_prefix
+        return SimpleNamespace(
+            log_probs=torch.cat([part.log_probs[:, -keep:] for part in parts]),
+            entropy=None
+            if any(each is None for each in entropies)
+            else torch.cat([each[:, -keep:] for each in entropies]),
+        )
 
     def _shared(self, branches: Branches, rows: Sequence[MediaId], arguments: dict[str, Any]) -> SimpleNamespace:
         """Return `log_probs` and `entropy` (B, C) of rows that run as branches behind their prompts."""

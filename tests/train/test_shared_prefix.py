@@ -312,3 +312,42 @@ class TestFirstStep:
         monkeypatch.setattr(trainer_module, "check_sharing", lambda *_: seen.append(1))
         make_trainer(max_steps=2, gradient_accumulation_steps=2).train()
         assert seen == [1]
+
+
+class TestMemory:
+    @pytest.fixture
+    def full(self, make_trainer, tiny_folder, monkeypatch):
+        """A trainer with a batch of eight, whose passes of more than four rollouts find no memory."""
+        trainer = make_double(make_trainer, tiny_folder, per_device_train_batch_size=8)
+        trainer.model.train()
+        output = trainer._generate_and_score_completions(batch_of(trainer, 2))
+        weights = output["completion_mask"].double()
+        expected = scored(trainer, output, True, weights)[0]
+        original, sizes = VideoConditionedModel._shared, []
+
+        def limited(self, branches, rows, arguments):
+            sizes.append(len(rows))
+            if len(rows) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return original(self, branches, rows, arguments)
+
+        monkeypatch.setattr(VideoConditionedModel, "_shared", limited)
+        return trainer, output, expected, sizes
+
+    def test_a_pass_without_gradient_runs_in_halves(self, full):
+        trainer, output, expected, sizes = full
+        ids = torch.cat([output["prompt_ids"], output["completion_ids"]], 1)
+        mask = torch.cat([output["prompt_mask"], output["completion_mask"]], 1)
+        keep = output["completion_ids"].shape[1]
+        with torch.no_grad(), trainer._scoring(output["scored_media"], output["role"]):
+            with pytest.warns(
+                UserWarning, match=r"a shared pass of 2 sequences of \d+ tokens \(8 rollouts\) doesn't fit"
+            ):
+                found = trainer._get_per_token_logps_and_entropies(trainer.model, ids, mask, keep)[0]
+        tokens = output["completion_mask"].bool()
+        assert (found - expected)[tokens].abs().max() < 1e-9 and sizes == [8, 4, 2, 2, 4, 2, 2]
+
+    def test_the_loss_says_what_to_lower(self, full):
+        trainer, output, _, _ = full
+        with pytest.raises(torch.OutOfMemoryError, match="8 rollouts.*lower per_device_train_batch_size"):
+            scored(trainer, output, True, output["completion_mask"].double())
