@@ -79,7 +79,7 @@ class VideoConditionedModel:
         arguments: dict[str, Any],
         error: torch.OutOfMemoryError,
     ) -> SimpleNamespace:
-        """Run a pass without a gradient in two smaller ones; with one, both halves would be held for it all the same."""
+        """Run a pass in two smaller ones, if it has no gradient, for which both would be held in memory all the same."""
         count, length = branches.input_ids.shape
         size = f"a shared pass of {count} sequences of {length} tokens ({len(rows)} rollouts) doesn't fit into memory"
         # Under DDP and FSDP a process may not run its model more often than the others
@@ -100,13 +100,10 @@ class VideoConditionedModel:
             )
             for part in (slice(None, half), slice(half, None))
         ]
-        entropies = [part.entropy for part in parts]
         keep = self.share_prefix
         return SimpleNamespace(
             log_probs=torch.cat([part.log_probs[:, -keep:] for part in parts]),
-            entropy=None
-            if any(each is None for each in entropies)
-            else torch.cat([each[:, -keep:] for each in entropies]),
+            entropy=None if parts[0].entropy is None else torch.cat([part.entropy[:, -keep:] for part in parts]),
         )
 
     def _shared(self, branches: Branches, rows: Sequence[MediaId], arguments: dict[str, Any]) -> SimpleNamespace:

@@ -339,11 +339,10 @@ class TestMemory:
         ids = torch.cat([output["prompt_ids"], output["completion_ids"]], 1)
         mask = torch.cat([output["prompt_mask"], output["completion_mask"]], 1)
         keep = output["completion_ids"].shape[1]
-        with torch.no_grad(), trainer._scoring(output["scored_media"], output["role"]):
-            with pytest.warns(
-                UserWarning, match=r"a shared pass of 2 sequences of \d+ tokens \(8 rollouts\) doesn't fit"
-            ):
-                found = trainer._get_per_token_logps_and_entropies(trainer.model, ids, mask, keep)[0]
+        told = r"a shared pass of 2 sequences of \d+ tokens \(8 rollouts\) doesn't fit"
+        scoring = trainer._scoring(output["scored_media"], output["role"])
+        with torch.no_grad(), scoring, pytest.warns(UserWarning, match=told):
+            found = trainer._get_per_token_logps_and_entropies(trainer.model, ids, mask, keep)[0]
         tokens = output["completion_mask"].bool()
         assert (found - expected)[tokens].abs().max() < 1e-9 and sizes == [8, 4, 2, 2, 4, 2, 2]
 
