@@ -79,7 +79,7 @@ class VideoConditionedModel:
         arguments: dict[str, Any],
         error: torch.OutOfMemoryError,
     ) -> SimpleNamespace:
-        """Run a pass in two smaller ones, if it has no gradient, for which both would be held in memory all the same."""
+        """Run a pass in two smaller ones; with a gradient both would be held in memory, so not such a one."""
         count, length = branches.input_ids.shape
         size = f"a shared pass of {count} sequences of {length} tokens ({len(rows)} rollouts) doesn't fit into memory"
         # Under DDP and FSDP a process may not run its model more often than the others
