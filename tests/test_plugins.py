@@ -87,7 +87,7 @@ def test_a_data_set_of_ones_own_scenes_noise_and_questions(place: Path) -> None:
 def test_help_and_questions_know_what_a_plugin_registers(place: Path) -> None:
     text = run(place, "-m", "ocr_hf.cli", "build", "--plugin", "my_data", "-h").stdout
     text = " ".join(text.replace("│", " ").split())
-    assert all(word in text for word in ("procedural, furnished, mesh, cubes", "geometry, blackout", "object_height"))
+    assert all(word in text for word in ("procedural, furnished, mesh, cubes", "jitter, blackout", "object_height"))
     words = ("cubes:3", "--plugin", "my_data", "--question-types", "object_height", "--json")
     told = json.loads(run(place, "-m", "ocr_hf.cli", "questions", *words).stdout)
     assert told["scene_name"] == "cubes_000003" and [row["ground_truth"] for row in told["questions"]] == ["50"] * 2

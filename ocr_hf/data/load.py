@@ -23,7 +23,6 @@ from ocr_hf.data.schema import (
     METADATA,
     FormatError,
     check_version,
-    configs_of,
     features,
     has_altered,
     read_manifest,
@@ -97,7 +96,7 @@ def load(
         # The branch is resolved to a commit here, so manifest, metadata and videos are of one commit.
         manifest, revision = _hub_manifest(source, revision)
         check_version(manifest, f"{source}@{revision}")
-    if config not in configs_of(manifest):
+    if config == "twins" and not splits_of(manifest, config):
         raise ValueError(f"{source} has no config '{config}': it was built without; use `ocr-hf build --twins 2`")
     if streaming and not os.path.isdir(source):
         return _stream(source, revision, config, splits_of(manifest, config), split, has_altered(manifest))

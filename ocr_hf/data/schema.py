@@ -178,8 +178,8 @@ def configs_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:
 
 def splits_of(manifest: Mapping[str, Any], config: str) -> dict[str, Mapping[str, Any]]:
     """Return the splits in which a config has rows, with what the manifest counts in them."""
-    rows = "twins" if config == "twins" else "rows"
-    return {name: counts for name, counts in manifest["statistics"]["splits"].items() if counts.get(rows)}
+    splits = manifest["statistics"]["splits"].items()
+    return {name: counts for name, counts in splits if config != "twins" or counts.get("twins")}
 
 
 def check_version(manifest: Mapping[str, Any], where: str) -> None:
