@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import html
+import json
 import os
 import sys
 import time
@@ -60,13 +61,23 @@ def load(folder: Path) -> list[dict]:
 
 
 def load_twins(folder: Path) -> list[dict]:
-    """Return the rows of config `twins` in which an edit changes the answer; none where no clip allowed one."""
+    """Return the rows of config `twins` in which an edit changes the answer, those first that name what was edited.
+
+    There are none where no clip allowed one.
+    """
     from ocr_hf.data.load import load as load_rows
     from ocr_hf.data.schema import configs_of, read_manifest
 
     if "twins" not in configs_of(read_manifest(folder)):
         return []
-    return [row for row in load_rows(folder, "twins", split="train") if row["relation"] == "changes"]
+    twins = [row for row in load_rows(folder, "twins", split="train") if row["relation"] == "changes"]
+    return sorted(twins, key=lambda twin: not _names_what_was_edited(twin))
+
+
+def _names_what_was_edited(twin: dict) -> bool:
+    labels = {item["id"]: item["label"] for item in twin["objects"]}
+    edited = {labels.get(object_id) for edit in json.loads(twin["edit"]) for object_id in edit["objects"]}
+    return any(label is not None and label in twin["question"] for label in edited)
 
 
 def what_was_edited(twin: dict) -> str:
