@@ -10,7 +10,7 @@ from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.clip_cameras import CameraPath
 from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.geometry.rle import encode_instances
-from ocr_hf.scenes.render.renderer import Renderer
+from ocr_hf.scenes.render.renderer import Before, Renderer
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +20,7 @@ class Recording:
     frames : (T, H, W, 3) uint8; depth : (T, H, W) float32 metres, or None where the noise doesn't need it
     camera_to_world : (T, 4, 4); intrinsics : (3, 3) pixels; fps : frames per second
     seen : (T, B) uint8, which triangles of the renderer each frame shows, a bit each; empty for edited scenes
+    smoothed : (T, B) uint8, which pixels have smoothed edges, a bit each; empty for edited scenes
     """
 
     frames: np.ndarray
@@ -29,6 +30,7 @@ class Recording:
     intrinsics: np.ndarray
     fps: float
     seen: np.ndarray
+    smoothed: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +51,9 @@ def record(renderer: Renderer, path: CameraPath, config: BuildConfig) -> Recordi
     # Depth takes more memory than the frames, 4 bytes a pixel against 3: kept only where the noise reads it.
     depth = np.empty((len(poses), height, width), dtype=np.float32) if config.ocr_map.noise.needs_depth else None
     codes: dict[int, dict[int, bytes]] = {}
-    shown = _render(renderer, path, config, np.arange(len(poses)), frames, depth, codes)
+    shown, smoothed = _render(renderer, path, config, np.arange(len(poses)), frames, depth, codes)
     footprints = Footprints(height, width, len(poses), False, codes)
-    return Recording(frames, depth, footprints, poses, intrinsics, path.fps, np.stack(shown))
+    return Recording(frames, depth, footprints, poses, intrinsics, path.fps, np.stack(shown), np.stack(smoothed))
 
 
 def record_edited(recording: Recording, edited: Renderer, path: CameraPath, config: BuildConfig) -> EditedRecording:
@@ -76,12 +78,12 @@ def record_edited(recording: Recording, edited: Renderer, path: CameraPath, conf
         object_id: {frame: code for frame, code in of_frame.items() if not rendered[frame]}
         for object_id, of_frame in recording.footprints.codes.items()
     }
-    _render(edited, path, config, again, frames, depth, codes)
+    _render(edited, path, config, again, frames, depth, codes, recording)
     codes = {object_id: of_frame for object_id, of_frame in codes.items() if of_frame}
     footprints = Footprints(height, width, len(poses), False, codes)
     # Edits of edits are compared with the scene before all edits, so what this one shows is never asked.
     unknown = np.zeros((0, 0), dtype=np.uint8)
-    return EditedRecording(frames, depth, footprints, poses, path.intrinsics, path.fps, unknown, rendered)
+    return EditedRecording(frames, depth, footprints, poses, path.intrinsics, path.fps, unknown, unknown, rendered)
 
 
 def _render(
@@ -92,16 +94,28 @@ def _render(
     frames: np.ndarray,
     depth: np.ndarray | None,
     codes: dict[int, dict[int, bytes]],
-) -> list[np.ndarray]:
-    """Render the frames numbered `wanted` into `frames`, `depth` and `codes`; return which triangles each shows."""
-    shown = []
+    before: Recording | None = None,
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Render the frames numbered `wanted` into `frames`, `depth` and `codes`; return what each shows and smoothes.
+
+    before : the recording before an edit
+    """
+    shown, edges = [], []
     poses = path.camera_to_world[wanted]
-    stream = renderer.stream_seen(poses, path.intrinsics, config.width, config.height, path.exposure)
-    for index, (frame, distance, instances, seen) in zip(wanted.tolist(), stream, strict=True):
+    known = None if before is None else [_before(before, index) for index in wanted]
+    stream = renderer.stream_seen(poses, path.intrinsics, config.width, config.height, path.exposure, known)
+    for index, (frame, distance, instances, seen, smoothed) in zip(wanted.tolist(), stream, strict=True):
         frames[index] = frame
         if depth is not None:
             depth[index] = distance
         for object_id, code in encode_instances(instances):
             codes.setdefault(object_id, {})[index] = code
         shown.append(seen)
-    return shown
+        edges.append(np.packbits(smoothed))
+    return shown, edges
+
+
+def _before(recording: Recording, index: int) -> Before:
+    frame = recording.frames[index]
+    bits = np.unpackbits(recording.smoothed[index], count=frame[..., 0].size)
+    return Before(frame, bits.astype(bool).reshape(frame.shape[:2]))

@@ -41,6 +41,10 @@ class EditedCaster:
 
     def cast(self, rays: np.ndarray) -> Hits:
         """Return what rays (N, 6) float32 (origin, direction) meet first."""
+        return self.cast_through(rays)[0]
+
+    def cast_through(self, rays: np.ndarray) -> tuple[Hits, np.ndarray]:
+        """Return what `cast` does, and which rays (n,) met something that is gone."""
         hits = self._base.cast(rays)
         count = len(self._gone) - 1
         through = np.flatnonzero(self._gone[np.minimum(hits.face, np.uint32(count))])
@@ -52,7 +56,7 @@ class EditedCaster:
             first = np.flatnonzero(near.distance < hits.distance[met])
             if len(first):
                 hits = _with(hits, met[first], _chosen(near, first), count)
-        return hits
+        return hits, through
 
     def _behind(self, rays: np.ndarray) -> Hits:
         """Return what rays meet first of the triangles that are not gone."""
@@ -93,10 +97,14 @@ class DetailedCaster:
 
     def cast(self, rays: np.ndarray) -> Hits:
         """Return what rays (N, 6) float32 (origin, direction) meet first."""
-        hits = self._whole.cast(rays)
+        return self.cast_through(rays)[0]
+
+    def cast_through(self, rays: np.ndarray) -> tuple[Hits, np.ndarray]:
+        """Return what `cast` does, and which rays (n,) met something that is gone."""
+        hits, through = self._whole.cast_through(rays)
         cut = np.flatnonzero(self._cut[np.minimum(hits.face, self._first)])
         if not len(cut):
-            return hits
+            return hits, through
         found = self._pieces.cast(rays[cut])
         # At its edge a triangle can be met where rounding lets the ray slip past all its pieces: it is shown whole.
         piece = np.minimum(found.face, np.uint32(len(self._parent) - 1))
@@ -104,7 +112,7 @@ class DetailedCaster:
         cut, piece = cut[sure], piece[sure]
         face, barycentric = hits.face.copy(), hits.barycentric.copy()
         face[cut], barycentric[cut] = piece + self._first, found.barycentric[sure]
-        return replace(hits, face=face, barycentric=barycentric)
+        return replace(hits, face=face, barycentric=barycentric), through
 
     def blocked(self, rays: np.ndarray) -> np.ndarray:
         """Return (N,) bool: whether anything lies between origin and origin + direction of rays (N, 6) float32."""

@@ -9,7 +9,7 @@ its parent built and used, and can build its own. A Renderer can't be pickled: g
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +48,14 @@ class Rendered:
     frames: np.ndarray
     depth: np.ndarray
     instances: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Before:
+    """A frame as it was before an edit: (H, W, 3) uint8, and (H, W) bool, which pixels have smoothed edges."""
+
+    frame: np.ndarray
+    smoothed: np.ndarray
 
 
 class _Camera:
@@ -238,6 +246,11 @@ class Renderer:
             )
         part = np.concatenate(parts)
         self._edit = edit
+        # Triangles that look as they did: kept, and lit as before. The last entry stands for the sky.
+        self._kept = np.zeros(len(part) + 1, dtype=bool)
+        self._kept[: len(edit.gone)] = True
+        self._kept[edit.faces] = False
+        self._kept[-1] = True
         self._show(edit.new or surfaces, atlas, caster, part, np.concatenate(tables, axis=1).reshape(-1, 16))
 
     def render(
@@ -286,12 +299,18 @@ class Renderer:
         Raises:
             ValueError: poses or intrinsics are not usable, the frame size is empty, or the exposure isn't above 0.
         """
-        for frame, depth, instances, _ in self._frames(camera_to_world, intrinsics, width, height, exposure, False):
+        for frame, depth, instances, *_ in self._frames(camera_to_world, intrinsics, width, height, exposure, False):
             yield frame, depth, instances
 
     def stream_seen(
-        self, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int, exposure: float = 1.0
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+        self,
+        camera_to_world: np.ndarray,
+        intrinsics: np.ndarray,
+        width: int,
+        height: int,
+        exposure: float = 1.0,
+        before: Sequence[Before] | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
         """Render as `stream` does, and tell which triangles each frame shows, for `changed_frames`.
 
         Args:
@@ -300,14 +319,17 @@ class Renderer:
             width: of a frame, pixels.
             height: of a frame, pixels.
             exposure: as for `render`.
+            before: these frames as `base` renders them: only pixels that show something else are coloured anew. The
+                bytes are the same.
 
         Yields:
-            What `stream` yields, and (B,) uint8, a bit for each of this renderer's triangles.
+            What `stream` yields, (B,) uint8 with a bit for each of this renderer's triangles, and (H, W) bool, the
+            pixels whose edges were smoothed.
 
         Raises:
             ValueError: as `stream`.
         """
-        yield from self._frames(camera_to_world, intrinsics, width, height, exposure, True)
+        yield from self._frames(camera_to_world, intrinsics, width, height, exposure, True, before)
 
     def changed_frames(
         self, seen: np.ndarray, camera_to_world: np.ndarray, intrinsics: np.ndarray, width: int, height: int
@@ -364,27 +386,40 @@ class Renderer:
         height: int,
         exposure: float,
         with_seen: bool,
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+        before: Sequence[Before] | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
         if width < 1 or height < 1:
             raise ValueError(f"frame size is {width} x {height}; give at least 1 x 1 pixels")
         if not 0.0 < exposure < float("inf"):
             raise ValueError(f"exposure is {exposure}; give a factor above 0, 1 for a well exposed picture")
         camera = _Camera(check_intrinsics(intrinsics), width, height, exposure)
-        for pose in check_poses(camera_to_world):
+        for index, pose in enumerate(check_poses(camera_to_world)):
             seen = np.zeros(len(self._part) if with_seen else 0, dtype=bool)
-            frame, depth, instances = self._frame(camera, pose, seen)
+            known = None if before is None or self._edit is None else before[index]
+            frame, depth, instances, smoothed = self._frame(camera, pose, seen, known)
             # The last entry stands for the sky.
-            yield frame, depth, instances, np.packbits(seen[:-1])
+            yield frame, depth, instances, np.packbits(seen[:-1]), smoothed
 
-    def _frame(self, camera: _Camera, pose: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return colour (H, W, 3) uint8, depth (H, W) float32 and instances (H, W) uint16 from one pose.
+    def _frame(
+        self, camera: _Camera, pose: np.ndarray, seen: np.ndarray, before: Before | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return colour (H, W, 3) uint8, depth (H, W) float32, instances (H, W) uint16 and smoothed (H, W) bool.
 
         seen : (F + 1,) bool, set True for the triangles that are met, or empty where nobody asks
+        before : the frame as `base` renders it, or None; only pixels that differ are then coloured
         """
         origin, shape = pose[:3, 3] - self._origin, (camera.height, camera.width)
         rays = camera.rays(pose[:3, :3], origin)
-        hits = self._caster.cast(rays)
-        frame = self._shaded(rays, hits, camera).reshape(*shape, 3)
+        smoothed, beside = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+        if before is None:
+            hits = self._caster.cast(rays)
+            frame = self._shaded(rays, hits, camera).reshape(*shape, 3)
+        else:
+            hits, through = self._caster.cast_through(rays)
+            # A pixel's colour hangs on its own surface, its smoothing on the four beside it, theirs on their colour.
+            beside = _grown(self._touched(hits, through).reshape(shape))
+            frame, again = before.frame.copy(), np.flatnonzero(_grown(beside))
+            frame.reshape(-1, 3)[again] = self._shaded(rays[again], _at(hits, again), camera)
         # A miss has face 2**32 - 1; the appended entry of `_part` and, through part = -1, the last of `_instance` stand
         # for it.
         face = np.minimum(hits.face, np.uint32(len(self._texture)))
@@ -395,18 +430,52 @@ class Renderer:
         if self._edge_samples > 1:
             # Adaptive antialiasing: supersampling all pixels would cost as many times more, and edges are a few per
             # cent.
-            rows, columns = np.nonzero(_edges(frame, depth, part.reshape(shape), hits.normal.reshape(*shape, 3)))
+            planes = (frame, depth, part.reshape(shape), hits.normal.reshape(*shape, 3))
+            if before is None:
+                smoothed = _edges(*planes)
+            else:
+                # Elsewhere nothing is changed beside a pixel: it is an edge if it was one.
+                smoothed, window = before.smoothed & ~beside, _rows_around(beside)
+                smoothed[window] |= _edges(*(plane[window] for plane in planes)) & beside[window]
+                frame = np.where(beside[..., None], frame, before.frame)
+            rows, columns = np.nonzero(smoothed)
             if len(rows):
-                rays = camera.rays_within(pose[:3, :3], origin, rows, columns, self._edge_samples - 1)
-                hits = self._caster.cast(rays)
+                more = camera.rays_within(pose[:3, :3], origin, rows, columns, self._edge_samples - 1)
+                if before is None:
+                    met = self._caster.cast(more)
+                else:
+                    rows, columns, more, met = self._smoothed_anew(rows, columns, more, beside)
+                    plain = np.flatnonzero(~beside[rows, columns])
+                    pixels = rows[plain] * camera.width + columns[plain]
+                    frame[rows[plain], columns[plain]] = self._shaded(rays[pixels], _at(hits, pixels), camera)
                 if len(seen):
-                    seen[np.minimum(hits.face, np.uint32(len(self._texture)))] = True
-                colors = self._shaded(rays, hits, camera)
-                colors = np.concatenate([frame[rows, columns][None], colors.reshape(-1, len(rows), 3)])
+                    seen[np.minimum(met.face, np.uint32(len(self._texture)))] = True
+                colors = self._shaded(more, met, camera).reshape(self._edge_samples - 1, len(rows), 3)
+                colors = np.concatenate([frame[rows, columns][None], colors])
                 # Light adds up, sRGB values don't: their squares are near enough.
                 squares = np.square(colors, dtype=np.float32).mean(axis=0)
                 frame[rows, columns] = np.sqrt(squares) + np.float32(0.5)
-        return frame, depth, np.take(self._instance, part).reshape(shape)
+        return frame, depth, np.take(self._instance, part).reshape(shape), smoothed
+
+    def _smoothed_anew(
+        self, rows: np.ndarray, columns: np.ndarray, rays: np.ndarray, beside: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Hits]:
+        """Return which edge pixels (n,) change, with their rays and what these meet.
+
+        rows, columns : of the edge pixels; rays : (samples n, 6) through them
+        beside : (H, W), pixels that change in any case
+        """
+        hits, through = self._caster.cast_through(rays)
+        met = self._touched(hits, through).reshape(-1, len(rows)).any(axis=0)
+        chosen = np.flatnonzero(met | beside[rows, columns])
+        index = (np.arange(len(rays) // len(rows))[:, None] * len(rows) + chosen).reshape(-1)
+        return rows[chosen], columns[chosen], rays[index], _at(hits, index)
+
+    def _touched(self, hits: Hits, through: np.ndarray) -> np.ndarray:
+        """Return which rays (N,) meet something that is new or lit anew, or met something that is gone."""
+        touched = ~self._kept[np.minimum(hits.face, np.uint32(len(self._texture)))]
+        touched[through] = True
+        return touched
 
     def _shaded(self, rays: np.ndarray, hits: Hits, camera: _Camera) -> np.ndarray:
         """Return colours (N, 3) uint8 of what a camera's rays (N, 6) hit."""
@@ -526,6 +595,27 @@ def _corner_table(surfaces: Surfaces, gain: np.ndarray, atlas: TextureAtlas) -> 
     texel_area = np.abs(texels[:, 0, 0] * texels[:, 1, 1] - texels[:, 0, 1] * texels[:, 1, 0])
     table[..., 15] = 0.5 * np.log2(np.maximum(texel_area, 1e-12) / np.maximum(area, 1e-12))
     return table.reshape(2 * count, 16)
+
+
+def _grown(mask: np.ndarray) -> np.ndarray:
+    """Return a mask (H, W) with the four pixels beside each."""
+    grown = mask.copy()
+    grown[1:] |= mask[:-1]
+    grown[:-1] |= mask[1:]
+    grown[:, 1:] |= mask[:, :-1]
+    grown[:, :-1] |= mask[:, 1:]
+    return grown
+
+
+def _rows_around(mask: np.ndarray) -> slice:
+    """Return the rows that a mask (H, W) takes, with one more at each end."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    return slice(max(int(rows[0]) - 1, 0), int(rows[-1]) + 2) if len(rows) else slice(0, 0)
+
+
+def _at(hits: Hits, index: np.ndarray) -> Hits:
+    """Return the hits of some rays."""
+    return Hits(hits.distance[index], hits.face[index], hits.barycentric[index], hits.normal[index])
 
 
 def _edges(frame: np.ndarray, depth: np.ndarray, part: np.ndarray, normal: np.ndarray) -> np.ndarray:
