@@ -164,6 +164,7 @@ def test_equal_tokens_under_two_videos_are_not_shared(make_trainer, tiny_folder)
     assert len(branches.first) == 2
 
 
+@pytest.mark.slow
 def test_training_is_the_same(make_trainer, tiny_folder):
     """Whole steps with old and reference log-probs, several updates on one generation, and entropy."""
     losses = []
