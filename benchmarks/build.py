@@ -79,6 +79,7 @@ def edited_copies(homes: int, frames: int) -> dict[str, Any]:
     from ocr_hf.data.build_config import BuildConfig
     from ocr_hf.data.build_plan import plan_scenes
     from ocr_hf.data.clip_cameras import camera_path
+    from ocr_hf.data.film import Film
     from ocr_hf.data.make_clips import clip_questions
     from ocr_hf.data.recording import record, record_edited
     from ocr_hf.data.sources import open_scene
@@ -114,8 +115,8 @@ def edited_copies(homes: int, frames: int) -> dict[str, Any]:
             rendered += int(copy.rendered.sum())
             lit_anew += edited.lit_anew
             start = time.process_time()
-            videos = TwinVideos(config, clip, renderer, recording, path)
-            twins += len(videos.rows(videos.find(scene), {}, Path(folder)))
+            videos = TwinVideos(Film(scene, renderer, path, recording, config), clip)
+            twins += len(videos.rows(videos.find(), {}, Path(folder)))
             pairs.append(time.process_time() - start)
     return {
         "edited_copy_cost": median(copy / clip for copy, clip in zip(copies, clips, strict=True)),

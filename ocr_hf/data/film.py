@@ -9,7 +9,7 @@ import numpy as np
 
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.clip_cameras import CameraPath
-from ocr_hf.data.recording import Recording, record_edited
+from ocr_hf.data.recording import EditedRecording, Recording, record_edited
 from ocr_hf.perturb.alteration import Alteration
 from ocr_hf.scenes.edits.scene_edit import SceneEdit, apply_edits
 from ocr_hf.scenes.render.renderer import Renderer
@@ -34,8 +34,11 @@ class Film:
 
         Raises ValueError where an edit can't be made, whether or not it would be plausible.
         """
-        edited = apply_edits(self.scene, edits, plausible=False)
-        return record_edited(self.recording, self.renderer.edited(edited), self.path, self.config).frames
+        return self.of(apply_edits(self.scene, edits, plausible=False)).frames
+
+    def of(self, edited: Scene) -> EditedRecording:
+        """Return what the camera sees of an edited version of the scene: same path, camera and exposure."""
+        return record_edited(self.recording, self.renderer.edited(edited), self.path, self.config)
 
 
 def edits_of(alteration: Alteration, object_id: int) -> tuple[SceneEdit, ...]:

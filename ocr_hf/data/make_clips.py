@@ -109,8 +109,8 @@ def _build_clip(
     }
     if not config.twins:
         return {"pairs": rows}, details
-    videos = TwinVideos(config, clip, renderer, recording, path)
-    twins = videos.find(scene)
+    videos = TwinVideos(film, clip)
+    twins = videos.find()
     details["twins_left_out"] = dict(sorted(twins.skipped.items()))
     return {"pairs": rows, "twins": videos.rows(twins, shared, folder)}, details
 

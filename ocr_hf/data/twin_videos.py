@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_plan import ClipPlan
-from ocr_hf.data.clip_cameras import CameraPath
-from ocr_hf.data.recording import Recording, record_edited
+from ocr_hf.data.film import Film
+from ocr_hf.data.recording import EditedRecording
 from ocr_hf.data.row_columns import object_rows, question_columns
 from ocr_hf.data.schema import MAX_QUESTIONS
 from ocr_hf.data.video import write_mp4
 from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.perturb.keys import stable_key
-from ocr_hf.scenes.render.renderer import Renderer
 from ocr_hf.scenes.scene import Scene
 from ocr_hf.twins.find_twins import Twin, Twins, edits_to_json, find_twins
 from ocr_hf.vsi_bench.tasks import TASKS
@@ -24,21 +22,16 @@ RARE = ("obj_appearance_order", "route_planning", "object_counting")
 
 
 class TwinVideos:
-    """Finds a clip's twins, and writes the edited videos that their rows name.
+    """Finds a clip's twins, and writes the edited videos that their rows name."""
 
-    folder : of the split, where the files go
-    """
+    def __init__(self, film: Film, clip: ClipPlan) -> None:
+        self._film, self._clip = film, clip
+        # The scene is kept beside what was filmed of it: while it lives, nothing else has its id
+        self._filmed: dict[int, tuple[Scene, EditedRecording]] = {}
 
-    def __init__(
-        self, config: BuildConfig, clip: ClipPlan, renderer: Renderer, recording: Recording, path: CameraPath
-    ) -> None:
-        self._config, self._clip = config, clip
-        self._renderer, self._recording, self._path = renderer, recording, path
-        self._filmed: dict[int, tuple[Scene, Recording]] = {}
-
-    def find(self, scene: Scene) -> Twins:
-        """Return the twins of a scene's clip, at most `config.twins` questions of different tasks, each twice."""
-        config, recording = self._config, self._recording
+    def find(self) -> Twins:
+        """Return the twins of the clip, at most `config.twins` questions of different tasks, each twice."""
+        config, recording = self._film.config, self._film.recording
         seed = stable_key("twins", config.seed, self._clip.index % config.clips_per_scene) % 2**31
         types = config.question_config.question_types
         asked = [task.name for task in TASKS if set(task.levels) & set(types)]
@@ -48,27 +41,27 @@ class TwinVideos:
             *_turned([name for name in asked if name not in rare], self._clip.index),
         ]
         return find_twins(
-            scene,
+            self._film.scene,
             recording.footprints,
             recording.fps,
             recording.camera_to_world,
-            self._film,
+            self._footprints,
             seed,
             tasks,
             2 * config.twins,
             config.question_config,
         )
 
-    def _film(self, scene: Scene) -> Footprints:
+    def _footprints(self, scene: Scene) -> Footprints:
         """Film an edited scene along the clip's path; what was filmed is kept until the rows are made."""
-        filmed = record_edited(self._recording, self._renderer.edited(scene), self._path, self._config)
+        filmed = self._film.of(scene)
         self._filmed[id(scene)] = (scene, filmed)
         return filmed.footprints
 
     def rows(self, twins: Twins, shared: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
         """Write the edited videos; return the rows of config `twins`.
 
-        shared : the columns that all rows of the clip have
+        shared : the columns that all rows of the clip have; folder : of the split, where the files go
         """
         if not twins.twins:
             return []

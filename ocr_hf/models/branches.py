@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 
 IGNORED = -100
-"""Label of a token that isn't scored."""
+"""Label of a token that the loss leaves out."""
 
 
 @dataclass(frozen=True, eq=False)

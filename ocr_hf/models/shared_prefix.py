@@ -45,7 +45,7 @@ def generation_inputs(
     with torch.inference_mode():
         cache = _cached(model, beginning, [place[id(video)] for video in videos])
     ids, mask = padded_behind(prompts, length, processor.tokenizer.pad_token_id)
-    positions = _positions(model, processor, ids, mask, videos)
+    positions = prompt_positions(model, processor, ids, mask, videos)
     inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
     return {name: value.to(model.device) for name, value in inputs.items()} | {"past_key_values": cache}
 
@@ -91,7 +91,7 @@ def rollout_inputs(
     first, seen = ids[rows, :-1], mask[rows, :-1]
     cache = _cached(model, {"input_ids": first, "attention_mask": seen, **video_arguments(first, rows)}, place)
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    positions = _positions(base, processor, ids.cpu(), mask.cpu(), videos).to(device)
+    positions = prompt_positions(base, processor, ids.cpu(), mask.cpu(), videos).to(device)
     return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "past_key_values": cache}
 
 
@@ -122,7 +122,7 @@ def _plain_inputs(
     }
 
 
-def _positions(
+def prompt_positions(
     model: PreTrainedModel, processor: ProcessorMixin, ids: torch.Tensor, mask: torch.Tensor, videos: Videos
 ) -> torch.Tensor:
     """Return (4, B, L) positions as `generate` makes them: of the text, then along time, height and width."""

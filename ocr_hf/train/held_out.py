@@ -12,6 +12,7 @@ from ocr_hf.data.load import load
 from ocr_hf.models.answer import AnsweringModel, Prompt
 from ocr_hf.models.media import encode_video
 from ocr_hf.train.clip_loader import CLIP, ClipLoader
+from ocr_hf.train.log_probs import without_training
 from ocr_hf.train.training_rows import with_prompts
 from ocr_hf.vsi_bench.scoring import score_answer, score_answers
 from ocr_hf.vsi_bench.summary import summarize
@@ -82,11 +83,8 @@ class HeldOut:
 
     def score(self, model: Any) -> float:
         """Return VSI-Bench's overall score in per cent (mean over tasks), by its own extraction."""
-        training = model.training
-        model.eval()
-        texts = self.answers(model)
-        model.train(training)
-        return self._macro(texts)
+        with without_training(model):
+            return self._macro(self.answers(model))
 
     def constants(self, rows: Dataset) -> float:
         """Return the score of the best constant answers per question type, chosen on other rows."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from trl import SFTTrainer
 
+from ocr_hf.models.branches import IGNORED
 from ocr_hf.models.families import trainable_family
 from ocr_hf.models.media import prompt_ids, token_types, video_arguments, with_video, without_video
 from ocr_hf.models.padding import right_padded
@@ -20,9 +21,6 @@ from ocr_hf.train.video_store import freeze_vision
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
-
-IGNORED = -100
-"""Label of a token that the loss leaves out."""
 
 
 class SFTCollator:

@@ -15,6 +15,7 @@ from torch import nn
 from ocr_hf.models.branches import Branches
 from ocr_hf.models.families import ModelFamily, family_of
 from ocr_hf.models.media import VideoInputs, token_types, video_arguments
+from ocr_hf.models.shared_prefix import prompt_positions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
@@ -106,13 +107,10 @@ class VideoStore:
 
         model : the unwrapped model; media_ids : (S,) the videos of the sequences
         """
-        mask = branches.prompt_mask
-        videos = [self.videos[media_id] for media_id in media_ids if media_id is not None]
-        if not videos:
-            return (mask.cumsum(-1) - 1).clamp(min=0).expand(3, -1, -1)
-        given = {"mm_token_type_ids": token_types(branches.prompts, self.processor)}
-        given |= {k: v.to(mask.device) for k, v in video_arguments(self.processor, videos).items()}
-        return family_of(model.config).positions(model, branches.prompts, mask, given)
+        videos = [None if media_id is None else self.videos[media_id] for media_id in media_ids]
+        ids, mask = branches.prompts.cpu(), branches.prompt_mask.cpu()
+        # The first axis counts text tokens, which the mask of branches makes needless
+        return prompt_positions(model, self.processor, ids, mask, videos)[1:].to(branches.prompts.device)
 
     def _features_of(
         self, model: PreTrainedModel, media_ids: list[str], device: torch.device

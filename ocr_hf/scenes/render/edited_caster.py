@@ -55,7 +55,7 @@ class EditedCaster:
             near = self._new.cast(rays[met])
             first = np.flatnonzero(near.distance < hits.distance[met])
             if len(first):
-                hits = _with(hits, met[first], _chosen(near, first), count)
+                hits = _with(hits, met[first], near.at(first), count)
         return hits, through
 
     def _behind(self, rays: np.ndarray) -> Hits:
@@ -117,10 +117,6 @@ class DetailedCaster:
     def blocked(self, rays: np.ndarray) -> np.ndarray:
         """Return (N,) bool: whether anything lies between origin and origin + direction of rays (N, 6) float32."""
         return self._whole.blocked(rays)
-
-
-def _chosen(hits: Hits, index: np.ndarray) -> Hits:
-    return Hits(hits.distance[index], hits.face[index], hits.barycentric[index], hits.normal[index])
 
 
 def _with(hits: Hits, index: np.ndarray, others: Hits, first: int = 0) -> Hits:

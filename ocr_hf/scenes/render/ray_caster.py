@@ -22,6 +22,10 @@ class Hits:
     barycentric: np.ndarray
     normal: np.ndarray
 
+    def at(self, index: np.ndarray) -> Hits:
+        """Return the hits of some rays (n,)."""
+        return Hits(self.distance[index], self.face[index], self.barycentric[index], self.normal[index])
+
 
 class RayCaster:
     """Casts rays at triangles.

@@ -419,7 +419,7 @@ class Renderer:
             # A pixel's colour hangs on its own surface, its smoothing on the four beside it, theirs on their colour.
             beside = _grown(self._touched(hits, through).reshape(shape))
             frame, again = before.frame.copy(), np.flatnonzero(_grown(beside))
-            frame.reshape(-1, 3)[again] = self._shaded(rays[again], _at(hits, again), camera)
+            frame.reshape(-1, 3)[again] = self._shaded(rays[again], hits.at(again), camera)
         # A miss has face 2**32 - 1; the appended entry of `_part` and, through part = -1, the last of `_instance` stand
         # for it.
         face = np.minimum(hits.face, np.uint32(len(self._texture)))
@@ -447,7 +447,7 @@ class Renderer:
                     rows, columns, more, met = self._smoothed_anew(rows, columns, more, beside)
                     plain = np.flatnonzero(~beside[rows, columns])
                     pixels = rows[plain] * camera.width + columns[plain]
-                    frame[rows[plain], columns[plain]] = self._shaded(rays[pixels], _at(hits, pixels), camera)
+                    frame[rows[plain], columns[plain]] = self._shaded(rays[pixels], hits.at(pixels), camera)
                 if len(seen):
                     seen[np.minimum(met.face, np.uint32(len(self._texture)))] = True
                 colors = self._shaded(more, met, camera).reshape(self._edge_samples - 1, len(rows), 3)
@@ -469,7 +469,7 @@ class Renderer:
         met = self._touched(hits, through).reshape(-1, len(rows)).any(axis=0)
         chosen = np.flatnonzero(met | beside[rows, columns])
         index = (np.arange(len(rays) // len(rows))[:, None] * len(rows) + chosen).reshape(-1)
-        return rows[chosen], columns[chosen], rays[index], _at(hits, index)
+        return rows[chosen], columns[chosen], rays[index], hits.at(index)
 
     def _touched(self, hits: Hits, through: np.ndarray) -> np.ndarray:
         """Return which rays (N,) meet something that is new or lit anew, or met something that is gone."""
@@ -611,11 +611,6 @@ def _rows_around(mask: np.ndarray) -> slice:
     """Return the rows that a mask (H, W) takes, with one more at each end."""
     rows = np.flatnonzero(mask.any(axis=1))
     return slice(max(int(rows[0]) - 1, 0), int(rows[-1]) + 2) if len(rows) else slice(0, 0)
-
-
-def _at(hits: Hits, index: np.ndarray) -> Hits:
-    """Return the hits of some rays."""
-    return Hits(hits.distance[index], hits.face[index], hits.barycentric[index], hits.normal[index])
 
 
 def _edges(frame: np.ndarray, depth: np.ndarray, part: np.ndarray, normal: np.ndarray) -> np.ndarray:
