@@ -59,7 +59,10 @@ def check_audits(audits: Iterable[str], knows_objects: bool, name: str) -> tuple
         raise ValueError(f"audit '{sorted(unknown)[0]}' is unknown; there are {', '.join(AUDITS)}")
     blind = [audit for audit in NEED_OBJECTS if audit in wanted]
     if blind and not knows_objects:
-        raise ValueError(f"audit '{blind[0]}' needs to know where objects are, and {name} doesn't; use ocr-vsi")
+        raise ValueError(
+            f"audit '{blind[0]}' needs to know where objects are, and {name} doesn't; use ocr-vsi, "
+            "and of it another split than twins"
+        )
     return tuple(audit for audit in AUDITS if audit in wanted)
 
 
