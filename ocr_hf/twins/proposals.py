@@ -13,7 +13,7 @@ import numpy as np
 import shapely
 
 from ocr_hf.questions.inventory import Inventory
-from ocr_hf.scenes.edits.carriers import base_center
+from ocr_hf.scenes.edits.carriers import base_center, is_hanging
 from ocr_hf.scenes.edits.edited_scene import EditedScene, edited_scene
 from ocr_hf.scenes.edits.extended_plan import free_strips
 from ocr_hf.scenes.edits.replacements import MAKERS, make_model
@@ -230,7 +230,8 @@ class Proposer:
             for _ in range(MODELS)
         ]
         tops = [other for other in self.inventory.objects if other.id != item.id] if self._carrier(item) else []
-        for place, yaw in islice(self.spots.find(item.box.size, tops, rng, item.id), MOVES):
+        hung_m = float(item.box.center[2]) if is_hanging(self.scene, item, self.scene.carriers) else None
+        for place, yaw in islice(self.spots.find(item.box.size, tops, rng, item.id, hung_m), MOVES):
             offset = place - base_center(item.box)
             turn = float(np.degrees(yaw - np.arctan2(item.box.rotation[1, 0], item.box.rotation[0, 0])))
             turn = round((turn + 180.0) % 360.0 - 180.0, 6)

@@ -19,7 +19,7 @@ from ocr_hf.vsi_bench.ocr_vsi_test import CLIPS
 
 OCR_VSI_TWINS = FrozenBenchmark(
     name="ocr-vsi-twins",
-    version=1,
+    version=2,
     record="ocr_vsi_twins.json",
     config="twins",
     hashed=(

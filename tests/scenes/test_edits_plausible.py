@@ -111,6 +111,10 @@ def at(x: float, y: float, z: float = 1.5) -> np.ndarray:
         ("move", (7,), {"offset": (1.5, -0.3)}, r"chair \(object 7\) would stand in a doorway: that of door"),
         ("move", (8,), {"offset": (0.0, -0.5)}, r"picture \(object 8\) would hang in the air"),
         ("rotate", (8,), {"degrees": 20}, r"picture \(object 8\) would"),
+        ("rotate", (8,), {"degrees": 180}, r"picture \(object 8\) would hang with another side to the wall"),
+        ("move", (8,), {"offset": (0.0, -3.94)}, r"picture \(object 8\) would hang with another side to the wall"),
+        ("move", (8,), {"offset": (-1.47, -1.97), "degrees": -90}, r"would hang with another side to the wall"),
+        ("move", (8,), {"offset": (0.0, 0.0, -1.4)}, r"picture \(object 8\) would no longer hang"),
         ("move", (9,), {"offset": (0.1, 0.0)}, r"door \(object 9\) is built into a wall or lies outside the rooms"),
         ("move", (4,), {"offset": (0.0, 0.4)}, r"lamp \(object 4\) would reach over the edge of what it stands on"),
         ("move", (4,), {"offset": (0.0, 0.0, 0.1)}, r"lamp \(object 4\) would float"),
@@ -130,6 +134,15 @@ def test_what_could_not_stand_so_is_refused_unless_allowed(kind: str, ids: tuple
     assert changed_objects(scene, after)
     # Taking it back leads to the scene as it was, which is nothing to refuse.
     assert edit.inverse().apply(after) is scene
+
+
+@pytest.mark.parametrize(("offset", "degrees"), [((0.0, -3.94), 180), ((-1.47, -1.97), 90), ((4.47, -1.97), -90)])
+def test_a_picture_may_hang_on_another_wall_with_its_back_to_it(offset: tuple, degrees: float) -> None:
+    edit = SceneEdit("move", (8,), {"offset": offset, "degrees": degrees})
+    # The back is at +y of the picture's own axes: on its first wall, y = 4, it isn't turned.
+    box = edit.apply(small_room()).object(8).box
+    behind = box.center[:2] + 0.1 * box.rotation[:2, 1]
+    assert not shapely.Polygon(small_room().rooms[0].polygon).covers(shapely.Point(behind))
 
 
 def test_a_thing_in_the_cameras_way_is_refused() -> None:

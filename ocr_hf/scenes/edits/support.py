@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from shapely import MultiLineString, Point, Polygon
+from shapely.ops import nearest_points
 
 from ocr_hf.geometry.box_overlap import penetration_m
 from ocr_hf.geometry.boxes import CORNER_SIGNS, OrientedBox
@@ -34,6 +35,9 @@ def has_flat_top(item: SceneObject) -> bool:
     return level >= FLAT * float(item.box.size[:2].prod())
 
 
+SAME_SIDE = 0.9
+"""Cosine between two directions of one side; walls of a home may stand askew."""
+
 BEFORE_M = 0.15
 """So near before a door or window nothing new hangs."""
 
@@ -42,8 +46,8 @@ def support_problem(before: EditedScene, after: EditedScene, item: SceneObject) 
     """Say what is wrong with the support of an edited object.
 
     It may stand on the floor; on or in what carried it, at the same level and reaching no farther over its edge; on the
-    top of something else, within its edge; or hang as near to its wall or ceiling as before. What is new and hangs has
-    its back at a wall or its top at the ceiling.
+    top of something else, within its edge; or hang as near to its wall or ceiling as before, with the same side to the
+    wall. What hung keeps hanging. What is new and hangs has its back at a wall or its top at the ceiling.
 
     Args:
         before: the scene before the edit.
@@ -57,6 +61,9 @@ def support_problem(before: EditedScene, after: EditedScene, item: SceneObject) 
     base = base_center(item.box)
     height = float(base[2]) - floor_below(after, base)
     carrier = after.carriers.get(item.id)
+    hung = old is not None and is_hanging(before, old, before.carriers)
+    if hung and not is_hanging(after, item, after.carriers):
+        return "would no longer hang"
     if carrier is None and not is_hanging(after, item, after.carriers):
         sunk = 0.0 if old is None else min(0.0, float(base_center(old.box)[2]) - floor_below(before, old.box.center))
         return "would sink into the floor" if height < sunk - SLACK_M else None
@@ -67,7 +74,7 @@ def support_problem(before: EditedScene, after: EditedScene, item: SceneObject) 
         return _problem_on(before, item, old, under)
     if old is None and item.label in WALL_OR_CEILING:
         return _problem_hung(after, item.box)
-    if old is None or not is_hanging(before, old, before.carriers):
+    if old is None or not hung:
         return "would float"
     return _problem_hanging(after, item.box, old.box)
 
@@ -105,6 +112,8 @@ def _problem_hanging(scene: Scene, box: OrientedBox, old: OrientedBox) -> str | 
         return None if below_ceiling <= REST_M else "would hang in the air below the ceiling"
     if near > was_near + REST_M or far > was_far + REST_M:
         return "would hang in the air off its wall"
+    if _to_wall(scene, box) @ _to_wall(scene, old) < SAME_SIDE:
+        return "would hang with another side to the wall"
     return None
 
 
@@ -129,6 +138,14 @@ def _problem_hung(scene: Scene, box: OrientedBox) -> str | None:
 
 def _wall_lines(scene: Scene) -> MultiLineString:
     return MultiLineString([np.vstack([room.polygon, room.polygon[:1]]) for room in scene.rooms])
+
+
+def _to_wall(scene: Scene, box: OrientedBox) -> np.ndarray:
+    """Return the direction (3,) from a box's centre to the nearest wall, in the box's own axes: where its back is."""
+    at = Point(box.center[:2])
+    wall = nearest_points(_wall_lines(scene), at)[0]
+    outwards = np.array([wall.x - at.x, wall.y - at.y, 0.0])
+    return box.rotation.T @ (outwards / max(float(np.linalg.norm(outwards)), 1e-9))
 
 
 def _below_ceiling(scene: Scene, box: OrientedBox) -> float:
