@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,13 +21,77 @@ def until_end(completions: torch.Tensor, ends: Sequence[int]) -> list[list[int]]
     return rows
 
 
-def sample_completions(model: Any, inputs: dict[str, Any], generation_config: Any, end_tokens: Sequence[int]) -> list:
-    """Return the token ids of one completion per prompt, as lists.
+PIECE = 32
+"""Tokens that are generated before rollouts which have ended leave the batch: fewer would cost more copies of keys and
+values than the rows that they save."""
 
-    model : ready for `generate`; inputs : from `shared_prefix.rollout_inputs`, or plain ones
+
+def sample_completions(
+    model: Any,
+    inputs: dict[str, Any],
+    generation_config: Any,
+    end_tokens: Sequence[int],
+    drop_ended: bool = True,
+) -> list[list[int]]:
+    """Return the token ids of one completion per prompt.
+
+    Args:
+        model: ready for `generate`.
+        inputs: from `shared_prefix.rollout_inputs`, or plain ones.
+        generation_config: of transformers.
+        end_tokens: ids that end a completion.
+        drop_ended: generate piece by piece, each without the rollouts that have ended; `generate` alone runs all of
+            them until the last one ends. Only where prompts have run already, else all is one piece. False where all
+            processes have to run the model equally often. Greedy completions are the same; sampled ones are other
+            draws from the same distribution.
     """
-    tokens = model.generate(generation_config=generation_config, **inputs)
-    return until_end(tokens[:, inputs["input_ids"].shape[1] :], end_tokens)
+    longest, shortest = generation_config.max_new_tokens, generation_config.min_new_tokens or 0
+    if not drop_ended or longest <= PIECE or "past_key_values" not in inputs or _needs_whole(generation_config):
+        tokens = model.generate(generation_config=generation_config, **inputs)
+        return until_end(tokens[:, inputs["input_ids"].shape[1] :], end_tokens)
+    ends = set(end_tokens)
+    inputs = dict(inputs)
+    rows = list(range(len(inputs["input_ids"])))
+    completions: list[list[int]] = [[] for _ in rows]
+    for done in range(0, longest, PIECE):
+        settings = copy.deepcopy(generation_config)
+        settings.max_new_tokens = min(PIECE, longest - done)
+        settings.min_new_tokens = max(0, shortest - done)
+        settings.return_dict_in_generate = True
+        output = model.generate(generation_config=settings, **inputs)
+        new = until_end(output.sequences[:, inputs["input_ids"].shape[1] :], end_tokens)
+        for row, tokens in zip(rows, new, strict=True):
+            completions[row] += tokens
+        left = [place for place, tokens in enumerate(new) if tokens[-1] not in ends]
+        if not left:
+            break
+        rows = [rows[place] for place in left]
+        inputs = _after(inputs, output, torch.tensor(left, device=output.sequences.device))
+    return completions
+
+
+def _needs_whole(generation_config: Any) -> bool:
+    """Return whether it counts how many tokens one call generates, or the cache is of a fixed size."""
+    names = ("forced_eos_token_id", "begin_suppress_tokens", "exponential_decay_length_penalty", "cache_implementation")
+    return any(getattr(generation_config, name, None) is not None for name in names)
+
+
+def _after(inputs: dict[str, Any], output: Any, left: torch.Tensor) -> dict[str, Any]:
+    """Return the inputs of the next piece: those rows that go on, with what they have generated."""
+    ids, positions = output.sequences, inputs["position_ids"]
+    new = ids.shape[1] - positions.shape[-1]
+    cache = output.past_key_values
+    cache.batch_select_indices(left)
+    mask = torch.cat([inputs["attention_mask"], inputs["attention_mask"].new_ones(len(ids), new)], dim=1)
+    # Behind a prompt's text, positions go on by one on all axes.
+    steps = torch.arange(1, new + 1, device=positions.device)
+    positions = torch.cat([positions, positions[..., -1:] + steps], dim=-1)
+    return {
+        "input_ids": ids[left],
+        "attention_mask": mask[left],
+        "position_ids": positions[:, left],
+        "past_key_values": cache,
+    }
 
 
 def suppress_media_tokens(model_config: Any, generation_kwargs: dict[str, Any], generation_config: Any) -> None:

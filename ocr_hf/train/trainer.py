@@ -276,7 +276,11 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
                 self.accelerator.device,
                 share=self.args.share_prefill,
             )
-            return sample_completions(model, inputs, self.generation_config, self.eos_token_ids)
+            # Whole parameters are gathered in each step of generation, by all processes at once
+            together = checks.is_sharded(self.accelerator)
+            return sample_completions(
+                model, inputs, self.generation_config, self.eos_token_ids, drop_ended=not together
+            )
 
     # Scoring: the one place where log-probs come from
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from ocr_hf.models.branches import Branches
 from ocr_hf.models.tiny import build_tiny
+from ocr_hf.train import generation
 from ocr_hf.train.log_probs import VideoConditionedModel, why_not_branches
 from ocr_hf.train.video_store import VideoStore
 from tests.train.test_seeing import batch_of
@@ -265,6 +266,40 @@ class TestPrefill:
         assert outputs[0] == outputs[1] and len(set(map(tuple, outputs[0]))) > 1
         # 8 prompts for 4 distinct videos: half of the prefill is gone
         assert tokens[1] < tokens[0] - 3 * min(map(len, prompts))
+
+    @pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
+    def test_rollouts_that_have_ended_leave_the_batch(self, make_trainer, tiny_folder, qwen3, family, monkeypatch):
+        trainer = make_double(
+            make_trainer,
+            tiny_folder,
+            folder=qwen3 if family == "qwen3_vl" else None,
+            generation_kwargs={"do_sample": False, "repetition_penalty": 1.2},
+            max_completion_length=23,
+            per_device_train_batch_size=8,
+        )
+        with torch.no_grad():
+            for parameter in trainer.model.parameters():
+                parameter.mul_(3.0 if parameter.ndim > 1 else 1.0)
+        rollouts = trainer._rollouts = trainer._plan(batch_of(trainer, 2))
+        rows = trainer.train_dataset.select([0] * 4 + [1] * 4)
+        prompts, *_ = trainer._tokenize_prompts([row["prompt"] for row in rows])
+        media_ids = [rollout.sampled_from for rollout in rollouts]
+        endless = trainer._sample(prompts, media_ids)
+        # Tokens that the model does write become ends: some rollouts are short, one in the first piece
+        ends = {endless[0][2], endless[-1][11]}
+        trainer.eos_token_ids = trainer.generation_config.eos_token_id = sorted(ends)
+        found, tokens = [], []
+        for piece in (100, 5):
+            monkeypatch.setattr(generation, "PIECE", piece)
+            counted = Counted(trainer)
+            found.append(trainer._sample(prompts, media_ids))
+            counted.hook.remove()
+            tokens.append(counted.tokens)
+        lengths = [len(row) for row in found[0]]
+        assert found[0] == found[1] and min(lengths) <= 3 and max(lengths) > 10
+        # Each runs to the end of its piece at most
+        spared = sum(max(0, max(lengths) - 5 * -(-length // 5)) for length in lengths)
+        assert tokens[1] <= tokens[0] - spared < tokens[0]
 
     def test_with_adapters(self, make_trainer, tiny_folder):
         lora = LoraConfig(r=4, target_modules=r".*language_model.*\.(q|v|up)_proj$")
