@@ -21,8 +21,9 @@ tokens as asked for. Seconds of a step by part: decode (video file to frames), r
 tokens), generate, score (old log-probs), forward (of the loss), backward. Hooks count what runs: tokens of scoring
 passes beside the least that is possible, P + G C of a prompt of P tokens and G completions of C, and clips through the
 tower beside the distinct ones. Cells that are done are kept in the results file, so that a run that was stopped goes
-on. On a machine with CUDA one cell runs at 3B size with LoRA and random weights; elsewhere it says that it did not. The
-last line is JSON, of the cell of 1,024 tokens and completions of 64 (else of the last one that was run).
+on. With --device cuda all runs on the GPU in bfloat16 with LoRA and gradient checkpointing, by default at the size of
+Qwen2.5-VL-3B with random weights, into train_step_gpu.json (benchmarks/on_gpu.sh calls it so). The last line is JSON,
+of the cell of 1,024 tokens and completions of 64, on a GPU of 4,096 and 200 (else of the last one that was run).
 """
 
 from __future__ import annotations
@@ -60,18 +61,20 @@ FEW = (RIVAL, BASE, ALL, "OCR")
 PARTS = ("decode", "render", "inputs", "generate", "score", "forward", "backward")
 TRAIN = ("score", "forward", "backward")
 """Parts of the train phase: what comes after generation."""
-CLIPS = {256: (16, 140, 168), 512: (16, 168, 280), 1024: (32, 168, 280), 2048: (64, 168, 280)}
-"""Prompt tokens, about -> frames, height and width of the clip."""
-MAIN = (1024, 64)
-SIZE_3B: dict[str, Any] = {
-    "size": "3B", "frames": 32, "height": 280, "width": 392, "group": 8, "groups": 1, "completion": 200
+MOST_PIXELS = 280 * 392
+CLIPS = {
+    256: (16, 140, 168), 512: (16, 168, 280), 1024: (32, 168, 280), 2048: (64, 168, 280), 4096: (64, 252, 364),
+    8192: (128, 252, 364),
 }  # fmt: skip
+"""Prompt tokens, about -> frames, height and width of the clip."""
+MAIN = {"cpu": (1024, 64), "cuda": (4096, 200)}
+PROMPTS = {"cpu": [256, 512, 1024, 2048], "cuda": [1024, 2048, 4096, 8192]}
+COMPLETIONS = {"cpu": [16, 64], "cuda": [200]}
 
 
-def cell(prompt: int, completion: int, quick: bool) -> dict[str, Any]:
+def cell(prompt: int, completion: int, size: str) -> dict[str, Any]:
     """Return the sizes of one cell."""
     frames, height, width = CLIPS[prompt]
-    size = "1M" if quick else "33M"
     return {
         "size": size, "frames": frames, "height": height, "width": width, "group": 8, "groups": 1,
         "completion": completion,
@@ -131,13 +134,13 @@ class Timer:
         model.model.visual.register_forward_pre_hook(media, with_kwargs=True)
 
 
-def make_model(size: str, folder: Path) -> Path:
+def make_model(size: str, folder: Path, device: str) -> Path:
     """Write a model with random weights: a preset of the tiny models, or Qwen2.5-VL-3B's own shape."""
     from ocr_hf.models.tiny import PRESETS, TinySize, build_tiny, make_tiny
 
     if size != "3B":
-        wide = TinySize(512, 8, 8, 2, 2048, vision_hidden=256, vision_layers=6, vision_heads=8, max_pixels=280 * 392)
-        small = replace(PRESETS["1M"], max_pixels=280 * 392)
+        wide = TinySize(512, 8, 8, 2, 2048, vision_hidden=256, vision_layers=6, vision_heads=8, max_pixels=MOST_PIXELS)
+        small = replace(PRESETS["1M"], max_pixels=MOST_PIXELS)
         return build_tiny(folder / "model", small if size == "1M" else wide)
     import torch
     import transformers
@@ -155,8 +158,11 @@ def make_model(size: str, folder: Path) -> Path:
     config.text_config.layer_types = ["full_attention"] * 36
     config.text_config.initializer_range = config.vision_config.initializer_range = 0.02
     config.text_config.rope_parameters |= {"mrope_section": [16, 24, 24]}
-    processor.video_processor.size = processor.image_processor.size = {"shortest_edge": 784, "longest_edge": 280 * 392}
-    with torch.device("cuda"):
+    processor.video_processor.size = processor.image_processor.size = {
+        "shortest_edge": 784,
+        "longest_edge": MOST_PIXELS,
+    }
+    with torch.device(device):
         large = transformers.AutoModelForImageTextToText.from_config(config, dtype=torch.bfloat16)
     large.generation_config = model.generation_config
     large.save_pretrained(folder / "model")
@@ -204,7 +210,7 @@ def letters(completions: list, **_: Any) -> list[float]:
     return [sum(turn[0]["content"].count(letter) for letter in "aeiou ") / 4 for turn in completions]
 
 
-def child(arm: str, scale_name: str, scale: dict[str, Any], steps: int, model: str) -> None:
+def child(arm: str, device: str, scale: dict[str, Any], steps: int, model: str) -> None:
     """Train one arm and print its figures as JSON."""
     import torch
     import transformers
@@ -221,7 +227,7 @@ def child(arm: str, scale_name: str, scale: dict[str, Any], steps: int, model: s
     from ocr_hf.train.variants import RegionNoise
 
     transformers.utils.logging.set_verbosity_error()
-    cuda = scale_name == "3b"
+    cuda = device == "cuda"
     timer = Timer(cuda)
     with tempfile.TemporaryDirectory() as scratch:
         rows = make_rows(Path(scratch), scale, images=arm == RIVAL)
@@ -326,26 +332,28 @@ def child(arm: str, scale_name: str, scale: dict[str, Any], steps: int, model: s
     )
 
 
-def measure(scale_name: str, scale: dict[str, Any], steps: int, rounds: int, arms: Iterable[str]) -> dict[str, Any]:
-    """Run arms in turns; return the best round of each."""
+def measure(
+    device: str, model: Path, scale: dict[str, Any], steps: int, rounds: int, arms: Iterable[str]
+) -> dict[str, Any]:
+    """Run arms in turns; return the best round of each. An arm that runs out of memory on a GPU is left out, told."""
     best: dict[str, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        model = make_model(scale["size"], Path(scratch))
-        for _ in range(rounds):
-            for arm in arms:
-                command = [sys.executable, __file__, "--child", arm, "--scale", scale_name, "--steps", str(steps)]
-                command += ["--settings", json.dumps(scale), "--model", str(model)]
-                done = subprocess.run(
-                    command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
-                )
-                if done.returncode:
-                    raise SystemExit(f"{arm} failed:\n{done.stderr[-2000:]}")
-                found = json.loads(done.stdout.strip().splitlines()[-1])
-                kept = best.get(arm)
-                if kept is None or found["step_s"] < kept["step_s"]:
-                    found["peak_bytes"] = min(found["peak_bytes"], (kept or found)["peak_bytes"])
-                    found["added_bytes"] = min(found["added_bytes"], (kept or found)["added_bytes"])
-                    best[arm] = found
+    threads = {"OMP_NUM_THREADS": "1"} if device == "cpu" else {}
+    for _ in range(rounds):
+        for arm in arms:
+            command = [sys.executable, __file__, "--child", arm, "--device", device, "--steps", str(steps)]
+            command += ["--settings", json.dumps(scale), "--model", str(model)]
+            done = subprocess.run(command, capture_output=True, text=True, env=os.environ | threads)
+            if done.returncode and device == "cuda" and "OutOfMemoryError" in done.stderr:
+                print(f"{arm}: out of memory", flush=True)
+                continue
+            if done.returncode:
+                raise SystemExit(f"{arm} failed:\n{done.stderr[-2000:]}")
+            found = json.loads(done.stdout.strip().splitlines()[-1])
+            kept = best.get(arm)
+            if kept is None or found["step_s"] < kept["step_s"]:
+                found["peak_bytes"] = min(found["peak_bytes"], (kept or found)["peak_bytes"])
+                found["added_bytes"] = min(found["added_bytes"], (kept or found)["added_bytes"])
+                best[arm] = found
     return best
 
 
@@ -356,7 +364,7 @@ def show(title: str, found: dict[str, dict[str, Any]]) -> None:
         + "".join(f"{part:>10}" for part in PARTS)
     )
     for arm, row in found.items():
-        ratio, train = (found[RIVAL][name] / row[name] for name in ("step_s", "train_s"))
+        ratio, train = (found[RIVAL][name] / row[name] if RIVAL in found else 0.0 for name in ("step_s", "train_s"))
         seconds = "".join(f"{row['parts_s'][part]:10.3f}" for part in PARTS)
         print(
             f"{arm:18}{row['step_s']:8.3f}{ratio:6.2f}{train:9.2f}{row['added_bytes'] / 2**20:10.0f}"
@@ -367,6 +375,9 @@ def show(title: str, found: dict[str, dict[str, Any]]) -> None:
 
 def summary_of(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return the figures of one cell: all shared beside stock TRL and beside the least that must run."""
+    step_s = {arm: round(row["step_s"], 3) for arm, row in found.items()}
+    if not {RIVAL, ALL, "OCR"} <= found.keys():
+        return {"step_s": step_s}
     stock, ours = found[RIVAL], found[ALL]
     return {
         "speedup_vs_stock_images": round(stock["step_s"] / ours["step_s"], 2),
@@ -375,7 +386,7 @@ def summary_of(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "token_forwards_vs_bound": round(ours["scored_tokens"] / ours["least_scored_tokens"], 3),
         "encodings_per_distinct_media": ours["media_encoded"],
         "cost_of_ocr": round(found["OCR"]["step_s"] / ours["step_s"], 2),
-        "step_s": {arm: round(row["step_s"], 3) for arm, row in found.items()},
+        "step_s": step_s,
     }
 
 
@@ -389,45 +400,67 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="a small model, prompts of 256 and completions of 16 tokens"
     )
-    parser.add_argument("--prompts", type=numbers, default=list(CLIPS), help="prompt tokens, of 256,512,1024,2048")
-    parser.add_argument("--completions", type=numbers, default=[16, 64], help="tokens of each completion")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--size", choices=("1M", "33M", "3B"), help="of the model (33M on the CPU, 3B on a GPU)")
+    parser.add_argument("--prompts", type=numbers, help="prompt tokens, of 256,512,1024,2048,4096,8192")
+    parser.add_argument("--completions", type=numbers, help="tokens of each completion")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=3, help="measured steps per round, odd: a generation serves two")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "train_step.json")
+    parser.add_argument(
+        "--steps", type=int, default=3, help="steps per round after the first, odd: a generation serves two"
+    )
+    parser.add_argument("--budget", type=float, default=float("inf"), help="seconds after which no cell is begun")
+    parser.add_argument("--out", type=Path, help="results file (benchmarks/results/train_step[_gpu].json)")
     parser.add_argument("--child", help=argparse.SUPPRESS)
-    parser.add_argument("--scale", default="cpu", help=argparse.SUPPRESS)
     parser.add_argument("--settings", help=argparse.SUPPRESS)
     parser.add_argument("--model", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.steps < 3 or given.steps % 2 == 0:
+        parser.error(f"--steps is {given.steps}; give an odd number from 3, since the first two steps warm up")
     if given.child:
-        child(given.child, given.scale, json.loads(given.settings), given.steps, given.model)
+        child(given.child, given.device, json.loads(given.settings), given.steps, given.model)
         return
     import torch
 
-    cells = [(256, 16)] if given.quick else [(p, c) for p in given.prompts for c in given.completions]
-    known = json.loads(given.out.read_text()) if given.out.is_file() and not given.quick else {}
-    done = known.get("cells", {}) if known.get("ocr_hf") == __version__ else {}
-    # The main cell first: a run that is stopped has it
-    for prompt, completion in sorted(cells, key=lambda item: item != MAIN):
-        name = f"{prompt}/{completion}"
-        arms = tuple(ARMS) if (prompt, completion) == MAIN else FEW
-        if name not in done:
-            done[name] = measure("cpu", cell(prompt, completion, given.quick), given.steps, given.rounds, arms)
-            if not given.quick:
-                write(given.out, done, known.get("3b"))
-        show(f"prompts of about {prompt} tokens, completions of {completion}", done[name])
-    large = known.get("3b")
-    if torch.cuda.is_available() and not given.quick:
-        large = measure("3b", SIZE_3B, given.steps, given.rounds, tuple(ARMS))
-        show(f"Qwen2.5-VL-3B's shape, LoRA, random weights, {torch.cuda.get_device_name()}", large)
-        write(given.out, done, large)
-    elif not torch.cuda.is_available():
-        print("\n3B size: not run, this machine has no CUDA device")
-    main_cell = "/".join(map(str, MAIN)) if "/".join(map(str, MAIN)) in done else list(done)[-1]
-    print(json.dumps({"quick": given.quick, "cell": main_cell, **summary_of(done[main_cell])}))
+    if given.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device is cuda, and torch finds no CUDA device; leave it out, or install torch for the GPU")
+    started = time.monotonic()
+    size = given.size or ("1M" if given.quick else {"cpu": "33M", "cuda": "3B"}[given.device])
+    prompts, completions = given.prompts or PROMPTS[given.device], given.completions or COMPLETIONS[given.device]
+    cells = [(256, 16)] if given.quick else [(p, c) for p in prompts for c in completions]
+    name = "train_step.json" if given.device == "cpu" else "train_step_gpu.json"
+    out = given.out or Path(__file__).parent / "results" / name
+    known = json.loads(out.read_text()) if out.is_file() and not given.quick else {}
+    same = (known.get("ocr_hf"), known.get("device"), known.get("size")) == (__version__, device_name(given), size)
+    done = known.get("cells", {}) if same else {}
+    with tempfile.TemporaryDirectory() as scratch:
+        model: Path | None = None
+        # The main cell first: a run that is stopped has it
+        for prompt, completion in sorted(cells, key=lambda item: item != MAIN[given.device]):
+            key = f"{prompt}/{completion}"
+            if key not in done and time.monotonic() - started > given.budget:
+                print(f"\n{key}: not begun, the budget of {given.budget:g} s is spent")
+                continue
+            if key not in done:
+                model = model or make_model(size, Path(scratch), given.device)
+                arms = tuple(ARMS) if (prompt, completion) == MAIN["cpu"] else FEW
+                scale = cell(prompt, completion, size)
+                done[key] = measure(given.device, model, scale, given.steps, given.rounds, arms)
+                if not given.quick:
+                    write(out, done, device_name(given), size)
+            show(f"prompts of about {prompt} tokens, completions of {completion}", done[key])
+    main_cell = "/".join(map(str, MAIN[given.device]))
+    shown = main_cell if main_cell in done else list(done)[-1]
+    print(json.dumps({"quick": given.quick, "device": device_name(given), "cell": shown, **summary_of(done[shown])}))
 
 
-def write(out: Path, cells: dict[str, Any], large: dict[str, Any] | None) -> None:
+def device_name(given: argparse.Namespace) -> str:
+    """Return what the benchmark runs on."""
+    import torch
+
+    return "cpu" if given.device == "cpu" else torch.cuda.get_device_name()
+
+
+def write(out: Path, cells: dict[str, Any], device: str, size: str) -> None:
     """Write the results file, whole or not at all."""
     import torch
 
@@ -435,9 +468,10 @@ def write(out: Path, cells: dict[str, Any], large: dict[str, Any] | None) -> Non
         "ocr_hf": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "device": device,
+        "size": size,
         "summary": {name: summary_of(found) for name, found in cells.items()},
         "cells": cells,
-        "3b": large,
     }
     partial = out.with_suffix(".incomplete")
     partial.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
