@@ -28,6 +28,7 @@ ORDER = [
     "models",
     "vsi_bench",
     "train",
+    "experiment",
     "cards",
     "hub",
     "commands",

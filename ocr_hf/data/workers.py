@@ -31,12 +31,22 @@ def make_clips(config: BuildConfig, work: list[ScenePlan], staging: Staging, num
         for plan in work:
             yield from build_scene(config, plan, staging)
         return
+    with worker_pool(min(num_proc, len(work))) as pool:
+        for done in as_completed([pool.submit(_finish_job, config, plan, staging) for plan in work]):
+            yield from done.result()
+
+
+@contextmanager
+def worker_pool(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Start worker processes that use one thread each, end with this one, and drop what hasn't begun at an error.
+
+    Raises RuntimeError where a worker was killed.
+    """
     with _one_thread_each():
-        pool = ProcessPoolExecutor(min(num_proc, len(work)), get_context("spawn"), initializer=_start_worker)
+        pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_start_worker)
         finished = False
         try:
-            for done in as_completed([pool.submit(_finish_job, config, plan, staging) for plan in work]):
-                yield from done.result()
+            yield pool
             finished = True
         except BrokenProcessPool as error:
             raise RuntimeError(

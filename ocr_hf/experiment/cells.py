@@ -1,0 +1,163 @@
+"""An experiment as cells: each runs alone, is done once, survives a kill, and may run on another machine.
+
+A folder of results holds `plan.json`, what is to be run, and one JSON file for each cell that is done. A cell is begun
+by whoever takes its lock; its file appears when all of it has been measured, or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from ocr_hf import __version__
+from ocr_hf.data.atomic import write_json
+
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One piece of an experiment.
+
+    name : with / between its parts, as in rl/ocr/3; needs : names of the cells that must be done before
+    settings : all that decides its result, as JSON can hold it
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    needs: tuple[str, ...] = ()
+
+
+class CellError(RuntimeError):
+    """A cell can't be run; the message says why and what to do."""
+
+
+class Results:
+    """The results of one experiment in a folder.
+
+    Args:
+        folder: of the results; made where there is none.
+        name: of the experiment.
+        cells: all of them.
+
+    Raises:
+        CellError: the folder holds results of another plan or version.
+    """
+
+    def __init__(self, folder: Path, name: str, cells: Sequence[Cell]) -> None:
+        self.folder, self.name = folder, name
+        self.cells = {cell.name: cell for cell in cells}
+        plan = {
+            "experiment": name,
+            "ocr_hf": __version__,
+            "cells": {cell.name: {"needs": list(cell.needs), "settings": dict(cell.settings)} for cell in cells},
+        }
+        # As JSON gives it back, so that tuples and lists compare
+        self.plan = json.loads(json.dumps(plan))
+        file = folder / PLAN
+        if not file.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(file, self.plan)
+            return
+        known = json.loads(file.read_text(encoding="utf-8"))
+        if known != self.plan and any(True for _ in self.done()):
+            raise CellError(
+                f"{file} is another plan than this version's ({_difference(known, self.plan)}), and cells of it have "
+                "been run; give another folder, or remove this one to begin anew"
+            )
+        write_json(file, self.plan)
+
+    def _file(self, name: str) -> Path:
+        return self.folder / "cells" / f"{name}.json"
+
+    def done(self) -> Iterator[str]:
+        """Yield the names of the cells that have a result."""
+        return (name for name in self.cells if self._file(name).is_file())
+
+    def read(self, name: str) -> dict[str, Any]:
+        """Return a cell's result; raise CellError where it hasn't been run."""
+        if not self._file(name).is_file():
+            raise CellError(f"cell {name} has no result in {self.folder}; run it first (--cells {name})")
+        return json.loads(self._file(name).read_text(encoding="utf-8"))
+
+    def chosen(self, patterns: Sequence[str]) -> list[Cell]:
+        """Return the cells whose names match one of the patterns (rl/ocr/*); raise CellError where none does."""
+        found = [cell for cell in self.cells.values() if any(fnmatchcase(cell.name, pattern) for pattern in patterns)]
+        if not found:
+            raise CellError(f"no cell matches {', '.join(patterns)}; there are {', '.join(list(self.cells)[:6])}, ...")
+        return found
+
+    def run(self, cell: Cell, work: Callable[[Cell], dict[str, Any]]) -> dict[str, Any] | None:
+        """Run a cell unless it is done, and return its result; None where another process is at it.
+
+        Args:
+            cell: of this plan.
+            work: makes the result, as JSON can hold it.
+
+        Raises:
+            CellError: a cell that it needs isn't done.
+        """
+        if self._file(cell.name).is_file():
+            return self.read(cell.name)
+        for needed in cell.needs:
+            if not self._file(needed).is_file():
+                raise CellError(f"cell {cell.name} needs {needed}, which has no result; run that first")
+        with self._lock(cell.name) as mine:
+            if not mine:
+                return None
+            result = work(cell)
+            write_json(self._file(cell.name), result)
+        return result
+
+    @contextmanager
+    def _lock(self, name: str) -> Iterator[bool]:
+        file = self._file(name).with_suffix(".lock")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        owner = {"host": socket.gethostname(), "pid": os.getpid()}
+        try:
+            handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+        except FileExistsError:
+            if not _is_left_over(file, owner["host"]):
+                yield False
+                return
+            file.unlink(missing_ok=True)
+            handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            json.dump(owner, out)
+        try:
+            yield True
+        finally:
+            file.unlink(missing_ok=True)
+
+
+def _is_left_over(lock: Path, host: str) -> bool:
+    """Return whether the process that took a lock is gone; of another machine nobody knows."""
+    try:
+        owner = json.loads(lock.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    if owner["host"] != host:
+        return False
+    try:
+        os.kill(owner["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _difference(known: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
+    if known.get("ocr_hf") != plan["ocr_hf"]:
+        return f"ocr_hf {known.get('ocr_hf')}, here {plan['ocr_hf']}"
+    cells = known.get("cells", {})
+    changed = [name for name in plan["cells"] if cells.get(name) != plan["cells"][name]]
+    changed += [name for name in cells if name not in plan["cells"]]
+    return f"cell {changed[0]} differs" if changed else "another experiment"
