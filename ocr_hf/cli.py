@@ -24,6 +24,7 @@ COMMANDS = {
     "eval": ("ocr_hf.commands.eval:main", "run a model on VSI-Bench or ocr-vsi, or score predictions"),
     "tiny-model": ("ocr_hf.commands.tiny_model:main", "build a small untrained Qwen2.5-VL, offline"),
     "benchmark": ("ocr_hf.commands.benchmark:main", "build ocr-vsi-test, a frozen benchmark of unseen rooms"),
+    "experiment": ("ocr_hf.commands.experiment:main", "test the claim of OCR: run cells of an experiment, report them"),
     "card": ("ocr_hf.commands.card:main", "render a model's card from its measured files"),
     "push": ("ocr_hf.commands.push:main", "publish a data set, model, metric or Space on the Hub"),
     "pull": ("ocr_hf.commands.pull:main", "fetch one back, by revision, with checksums"),

@@ -1,0 +1,94 @@
+"""Running cells of an experiment on several processes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import as_completed
+from pathlib import Path
+
+from ocr_hf.data.workers import worker_pool
+from ocr_hf.experiment import planted_cells
+from ocr_hf.experiment.cells import CellError, Results
+
+WAIT_S = 5.0
+"""Before it is looked again whether a cell that others run is done."""
+
+
+def open_experiment(name: str, out: Path, quick: bool) -> Results:
+    """Return the results of an experiment in a folder.
+
+    Args:
+        name: of the experiment.
+        out: folder of results.
+        quick: the rehearsal.
+
+    Raises:
+        CellError: the folder holds results of another plan.
+    """
+    if name != planted_cells.NAME:
+        raise CellError(f"there is no experiment {name!r}; choose {planted_cells.NAME}")
+    return Results(out, name, planted_cells.cells(planted_cells.QUICK if quick else planted_cells.FULL))
+
+
+def run_all(
+    name: str,
+    out: Path,
+    work: Path,
+    quick: bool,
+    chosen: Sequence[str],
+    processes: int,
+    on_cell: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Run cells, each after those it needs.
+
+    Args:
+        name: of the experiment.
+        out: folder of results.
+        work: folder of data and models.
+        quick: the rehearsal.
+        chosen: names of cells.
+        processes: of which each runs cells.
+        on_cell: told a line for each cell that was done.
+
+    Raises:
+        CellError: a cell can't be run; others that were running are finished first.
+    """
+    if processes == 1:
+        _run(name, out, work, quick, chosen, on_cell)
+        return
+    with worker_pool(processes) as pool:
+        jobs = [pool.submit(_run, name, out, work, quick, chosen) for _ in range(processes)]
+        for job in as_completed(jobs):
+            for line in job.result():
+                on_cell(line)
+
+
+def _run(
+    name: str, out: Path, work: Path, quick: bool, chosen: Sequence[str], on_cell: Callable[[str], None] | None = None
+) -> list[str]:
+    """Run what is chosen and not done, as one of several processes; return a line for each cell that this one did."""
+    results = open_experiment(name, out, quick)
+    do = planted_cells.PlantedLock(results, work)
+    lines: list[str] = []
+    waiting = [results.cells[cell] for cell in chosen]
+    while waiting:
+        left = []
+        for cell in waiting:
+            if cell.name in set(results.done()):
+                continue
+            if any(needed in chosen and needed not in set(results.done()) for needed in cell.needs):
+                left.append(cell)
+                continue
+            found = results.run(cell, do)
+            if found is None:
+                left.append(cell)
+                continue
+            lines.append(f"{cell.name}: {found['seconds']:.0f} s")
+            if on_cell is not None:
+                on_cell(lines[-1])
+        if len(left) == len(waiting):
+            # All of them are run by other processes, or need what these run
+            time.sleep(WAIT_S)
+        waiting = left
+    return lines
