@@ -8,6 +8,9 @@ values are ours and were fixed before the first run; docs/experiment.md says why
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +95,16 @@ def base_arguments(out: Path, seed: int) -> dict[str, Any]:
     }
 
 
+def save_whole(trainer: Any, processor: Any, out: Path) -> None:
+    """Save what was trained in the folder `out`, which appears whole or not at all."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    trainer.save_model(str(staging))
+    processor.save_pretrained(str(staging))
+    shutil.rmtree(out, ignore_errors=True)
+    os.replace(staging, out)
+
+
 def fine_tune(rows: datasets.Dataset, size: TinySize, settings: SFT, seed: int, out: Path) -> None:
     """Make a locked model in the folder `out`: random weights of this seed, then supervised fine-tuning.
 
@@ -100,8 +113,8 @@ def fine_tune(rows: datasets.Dataset, size: TinySize, settings: SFT, seed: int, 
     from ocr_hf.train.config import OCRSFTConfig
     from ocr_hf.train.sft_trainer import OCRSFTTrainer
 
-    start = build_tiny(out.with_name(out.name + "-start"), size, seed=seed)
-    loaded = load_model(str(start), dtype="float32", device="cpu")
+    with tempfile.TemporaryDirectory() as scratch:
+        loaded = load_model(str(build_tiny(Path(scratch) / "start", size, seed=seed)), dtype="float32", device="cpu")
     rows = rows.add_column("taught", taught_letters(rows, settings.follow, seed))
     args = OCRSFTConfig(
         **base_arguments(out, seed),
@@ -114,8 +127,7 @@ def fine_tune(rows: datasets.Dataset, size: TinySize, settings: SFT, seed: int, 
     )
     trainer = OCRSFTTrainer(loaded.model, args, rows, loaded.processor, completion=lambda row: row["taught"])
     trainer.train()
-    trainer.save_model(str(out))
-    loaded.processor.save_pretrained(str(out))
+    save_whole(trainer, loaded.processor, out)
 
 
 def learn(rows: datasets.Dataset, start: Path, settings: RL, arm: Mapping[str, Any], seed: int, out: Path) -> list:
@@ -145,8 +157,7 @@ def learn(rows: datasets.Dataset, start: Path, settings: RL, arm: Mapping[str, A
     )
     trainer = OCRGRPOTrainer(loaded.model, [accuracy_reward], args, rows, processing_class=loaded.processor)
     trainer.train()
-    trainer.save_model(str(out))
-    loaded.processor.save_pretrained(str(out))
+    save_whole(trainer, loaded.processor, out)
     return [entry for entry in trainer.state.log_history if "loss" in entry]
 
 
