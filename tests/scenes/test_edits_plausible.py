@@ -114,6 +114,7 @@ def at(x: float, y: float, z: float = 1.5) -> np.ndarray:
         ("rotate", (8,), {"degrees": 180}, r"picture \(object 8\) would hang with another side to the wall"),
         ("move", (8,), {"offset": (0.0, -3.94)}, r"picture \(object 8\) would hang with another side to the wall"),
         ("move", (8,), {"offset": (-1.47, -1.97), "degrees": -90}, r"would hang with another side to the wall"),
+        ("move", (8,), {"offset": (3.3, -3.94), "degrees": 180}, r"picture \(object 8\) would hang before a door"),
         ("move", (8,), {"offset": (0.0, 0.0, -1.4)}, r"picture \(object 8\) would no longer hang"),
         ("move", (9,), {"offset": (0.1, 0.0)}, r"door \(object 9\) is built into a wall or lies outside the rooms"),
         ("move", (4,), {"offset": (0.0, 0.4)}, r"lamp \(object 4\) would reach over the edge of what it stands on"),

@@ -47,7 +47,8 @@ def support_problem(before: EditedScene, after: EditedScene, item: SceneObject) 
 
     It may stand on the floor; on or in what carried it, at the same level and reaching no farther over its edge; on the
     top of something else, within its edge; or hang as near to its wall or ceiling as before, with the same side to the
-    wall. What hung keeps hanging. What is new and hangs has its back at a wall or its top at the ceiling.
+    wall. What hung keeps hanging. What is new and hangs has its back at a wall or its top at the ceiling. Before a door
+    or a window hangs only what did so before.
 
     Args:
         before: the scene before the edit.
@@ -114,7 +115,8 @@ def _problem_hanging(scene: Scene, box: OrientedBox, old: OrientedBox) -> str | 
         return "would hang in the air off its wall"
     if _to_wall(scene, box) @ _to_wall(scene, old) < SAME_SIDE:
         return "would hang with another side to the wall"
-    return None
+    # Curtains hang before windows, and may go on doing so.
+    return None if _before_opening(scene, old) else _before_opening(scene, box)
 
 
 def _problem_hung(scene: Scene, box: OrientedBox) -> str | None:
@@ -126,6 +128,11 @@ def _problem_hung(scene: Scene, box: OrientedBox) -> str | None:
     back = box.corners()[CORNER_SIGNS[:, 1] > 0.0]
     if max(walls.distance(Point(corner)) for corner in back[:, :2]) > REST_M:
         return "would hang in the air off its wall"
+    return _before_opening(scene, box)
+
+
+def _before_opening(scene: Scene, box: OrientedBox) -> str | None:
+    """Say that something hangs before a door or a window, if it does."""
     for other in scene.objects:
         # Doors and windows lie in the wall, so that their boxes don't touch what hangs before them.
         thin = int(np.argmin(other.box.size[:2]))
