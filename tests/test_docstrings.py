@@ -193,12 +193,14 @@ def test_the_help_names_every_choice() -> None:
     from ocr_hf.perturb import modes, schedule, select
     from ocr_hf.registry import QUESTION_TYPES, SCENE_SOURCES, STRATEGIES
     from ocr_hf.scenes.cameras import trajectories
-    from ocr_hf.vsi_bench import audits, eval_config, extract, prompts, summary
+    from ocr_hf.vsi_bench import audits, eval_config, prompts, rules, summary
 
     choices = {
         "EvalConfig.audit": audits.AUDITS, "EvalConfig.average": summary.AVERAGES,
-        "EvalConfig.dtype": eval_config.DTYPES, "EvalConfig.extraction": extract.EXTRACTIONS,
-        "EvalConfig.on_bad_video": ("stop", "skip"), "EvalConfig.prompt": prompts.PROMPT_STYLES,
+        "EvalConfig.dtype": eval_config.DTYPES, "EvalConfig.extraction": rules.OWN_RULES,
+        "EvalConfig.missing": eval_config.MISSING,
+        "EvalConfig.rules": ("all", *rules.OWN_RULES), "EvalConfig.on_bad_video": ("stop", "skip"),
+        "EvalConfig.prompt": prompts.PROMPT_STYLES,
         "BuildConfig.select": select.POLICIES, "BuildConfig.camera_axes": trajectories.AXES,
         "BuildConfig.trajectory_format": (trajectories.AUTO, *trajectories.FORMATS),
         "BuildConfig.source": SCENE_SOURCES, "BuildConfig.mode": modes.NOISE_MODES,
@@ -214,4 +216,4 @@ def test_the_help_names_every_choice() -> None:
     for label, names in choices.items():
         config, name = label.split(".")
         told = next(str(item.metadata["help"]) for item in fields(getattr(ocr_hf, config)) if item.name == name)
-        assert set(names) <= set(re.findall(r"\w+", told)), label
+        assert set(names) <= set(re.findall(r"[\w@.-]*[\w-]", told)), label

@@ -34,7 +34,10 @@ ORDER = [
     "commands",
 ]
 """A part may import itself and those before it; `cli` and `demo` may import all."""
-PURE = {f"ocr_hf.vsi_bench.{name}" for name in ("bootstrap", "extract", "prompts", "scoring", "summary", "tasks")}
+PURE = {
+    f"ocr_hf.vsi_bench.{name}"
+    for name in ("bootstrap", "extract", "harness_rules", "prompts", "rules", "scoring", "summary", "tasks")
+}
 """The scorer, shared by metric, rewards and audits: nothing of the rest. A part of its own that lies in `vsi_bench`."""
 
 

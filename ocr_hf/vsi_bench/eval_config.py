@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ocr_hf.docstrings import with_help
+from ocr_hf.registry import Choices
 from ocr_hf.settings.names import refuse_old_names
-from ocr_hf.vsi_bench.extract import EXTRACTIONS
+from ocr_hf.vsi_bench.extraction_rules import EXTRACTIONS, chosen_rules
 from ocr_hf.vsi_bench.prompts import MAX_NEW_TOKENS, PROMPT_STYLES
 from ocr_hf.vsi_bench.summary import AVERAGES
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
-NOT_IDENTITY = ("device", "on_bad_video", "average", "draws")
+MISSING = ("zero", "leave-out")
+NOT_IDENTITY = ("device", "on_bad_video", "average", "draws", "rules", "missing")
 """Settings that don't change what a model answers: a run may be continued with others."""
 
 
@@ -33,7 +35,8 @@ class EvalConfig:
         max_pixels: most pixels of a frame after resizing; left out: as the model's processor.
         min_pixels: fewest pixels of a frame after resizing; left out: as the model's processor.
         prompt: wording: official, official_api or thinking.
-        extraction: how answers are read: official or answer_tag; left out: official, with prompt thinking answer_tag.
+        extraction: rule by which answers are read; left out: official, with prompt thinking answer_tag.
+        rules: score under these extraction rules as well; may be repeated; all: every one.
         max_new_tokens: longest answer, tokens; left out: 16, with prompt thinking 1024.
         batch_size: questions generated at once.
         dtype: number type of the model: auto, float32, bfloat16 or float16.
@@ -43,6 +46,8 @@ class EvalConfig:
         strength: of the noise of the audits, 0 to 1.
         seed: of shuffled frames, noise and bootstrap.
         on_bad_video: what a video that can't be decoded does: stop, or skip (its questions score 0 and are counted).
+        missing: what a question without a prediction does, where predictions are scored: zero (it scores 0), or
+            leave-out. Either way it is counted.
         average: the headline: macro (mean of the eight tasks) or micro (mean of the questions).
         draws: bootstrap draws of the intervals, 0 for none.
 
@@ -66,7 +71,22 @@ class EvalConfig:
     max_pixels: int | None = None
     min_pixels: int | None = None
     prompt: str = "official"
-    extraction: str | None = None
+    extraction: str | None = field(
+        default=None,
+        metadata={
+            "help": Choices(
+                "rule by which answers are read: {}; left out: official, with prompt thinking answer_tag", EXTRACTIONS
+            )
+        },
+    )
+    rules: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "help": Choices(
+                "score under these extraction rules as well: all, or names of {}; may be repeated", EXTRACTIONS
+            )
+        },
+    )
     max_new_tokens: int | None = None
     batch_size: int = 1
     dtype: str = "auto"
@@ -75,6 +95,7 @@ class EvalConfig:
     strength: float = 1.0
     seed: int = 0
     on_bad_video: str = "stop"
+    missing: str = "zero"
     average: str = "macro"
     draws: int = 1000
 
@@ -84,10 +105,12 @@ class EvalConfig:
         self._check_choice("dtype", DTYPES)
         self._check_choice("on_bad_video", ("stop", "skip"))
         self._check_choice("average", AVERAGES)
+        self._check_choice("missing", MISSING)
         # Defaults that depend on the prompt are filled in here, so that results.json states what was in force
         if self.extraction is None:
             object.__setattr__(self, "extraction", "answer_tag" if self.prompt == "thinking" else "official")
-        self._check_choice("extraction", EXTRACTIONS)
+        EXTRACTIONS.find(self.extraction, "extraction")
+        object.__setattr__(self, "rules", tuple(rule.name for rule in chosen_rules(self.rules)))
         if self.max_new_tokens is None:
             object.__setattr__(self, "max_new_tokens", MAX_NEW_TOKENS[self.prompt])
         for name in ("frames", "max_new_tokens", "batch_size", "limit", "max_pixels", "min_pixels"):

@@ -1,7 +1,8 @@
 """From what a model wrote to the answer in it: the official rule, and a tolerant one with a name of its own.
 
 Both are total (any text, None included, gives a string) and take time linear in the length of the text.
-"" means that no answer was found; it scores 0 and is counted as unparsed, never dropped.
+"" means that no answer was found; it scores 0 and is counted as unparsed, never dropped. `rules.py` has all rules by
+name, `harness_rules.py` those of other harnesses.
 """
 
 from __future__ import annotations
@@ -11,22 +12,12 @@ import re
 
 from .tasks import LETTERS, unit_of
 
-EXTRACTIONS = ("official", "answer_tag")
-
-
-def extract(text: str | None, question_type: str, extraction: str = "official") -> str:
-    """Return the answer in `text` by the named rule; raise ValueError for an unknown rule or question type."""
-    if extraction == "official":
-        return extract_official(text)
-    if extraction == "answer_tag":
-        return extract_answer_tag(text, question_type)
-    raise ValueError(f"extraction {extraction!r} is unknown; use one of {', '.join(EXTRACTIONS)}")
-
 
 def extract_official(text: str | None) -> str:
     """Return the text up to the first space, without final full stops, stripped (thinking-in-space, `fuzzy_matching`).
 
-    "A. chair" gives "A" and "60 cm" gives "60"; "(A)", " A", "60cm" and any chain of thought give no valid answer.
+    "A. chair" gives "A" and "60 cm" gives "60"; "(A)", " A", "60cm" and any chain of thought give no valid answer. This
+    is the released function alone; the rule "official" strips the text first, as the released wrappers of models do.
     """
     return (text or "").split(" ", 1)[0].rstrip(".").strip()
 
@@ -46,18 +37,23 @@ def parse_letter(answer: str) -> str | None:
 
 
 def extract_answer_tag(text: str | None, question_type: str) -> str:
-    """Return the answer of a model that thinks aloud: the last letter or number of its final answer.
+    """Return the answer of a model that thinks aloud, or "" where several readings are as good.
 
     The final answer is what follows the last `<answer>` (up to `</answer>`, where that was written), else what
     follows the last `</think>`, else the whole text. Text that opens `<think>` and never closes it was cut off while
-    thinking and holds no answer. Letters: see `_last_letter`; numbers with units and number words: `_last_number`.
+    thinking and holds no answer. Asides in brackets are passed over, and where the text draws a conclusion ("so",
+    "the answer is", "=") only what follows counts. A tagged answer then is the last letter or number. Untagged prose
+    has an answer only if all that is left of it says the same: of "There are 4 chairs: 2 at the desk" nobody knows
+    which number is meant. Letters: see `_letters`; numbers with units and number words: `_numbers`.
     """
     unit = unit_of(question_type)
     span, tagged = _final_span(text or "")
-    if unit is None:
-        return _last_letter(span, tagged)
-    answer = _last_number(span, unit, tagged)
-    return answer if parse_number(answer) is not None else ""  # "1e999" is no number
+    for part in _most_telling_first(span):
+        found = _letters(part, tagged) if unit is None else _numbers(part, unit, tagged)
+        if found:
+            answer = found[-1] if tagged or _agree(found) else ""
+            return answer if unit is None or parse_number(answer) is not None else ""  # "1e999" is no number
+    return ""
 
 
 _ANSWER_OPEN = re.compile(r"<answer>", re.IGNORECASE)
@@ -91,6 +87,36 @@ def _final_span(text: str) -> tuple[str, bool]:
     return text, False
 
 
+# "so" and "thus" only where they begin a clause: "so far" concludes nothing
+_CONCLUSION = re.compile(
+    r"\banswer\b(?:[ \t]+is\b)?|\\boxed\b|(?:^|[,.;:\n])[ \t]*(?:so|thus)\b|\b(?:therefore|hence|in total)\b|[=≈]",
+    re.IGNORECASE,
+)
+_CLAUSE_END = re.compile(r"[.,](?!\d)|[;\n]|\b(?:because|since|as|not)\b", re.IGNORECASE)
+# "(B)" and "(4)" are ways to write an answer, and no asides
+_ASIDE = re.compile(rf"\((?![\s*_]{{0,4}}(?:[{LETTERS}]|[\d.,]{{1,12}})[\s*_]{{0,4}}\))[^()]*\)|\[[^\[\]]*\]")
+
+
+def _most_telling_first(span: str) -> list[str]:
+    """Return the parts of a final answer that may hold it, the surest first: the first that says anything counts.
+
+    They are the clause behind the last conclusion, all that is behind it, and the whole; each without asides, and then
+    with them, for "[B]" may be all that was written.
+    """
+    parts, whole = [], [_ASIDE.sub(" ", span), span]
+    for text in whole:
+        last = _last_end(_CONCLUSION, text)
+        if last is not None:
+            parts += [_CLAUSE_END.split(text[last:].lstrip(), maxsplit=1)[0], text[last:]]
+    return parts + whole
+
+
+def _agree(answers: list[str]) -> bool:
+    """Return whether readings are one answer, written several times."""
+    numbers = [parse_number(answer) for answer in answers]
+    return len(set(answers)) == 1 or (None not in numbers and len(set(numbers)) == 1)
+
+
 # [^\W_] is a letter or digit: emphasis may stand beside the option ("__B__", "**B**"), another letter or an apostrophe
 # may not
 _LETTER = re.compile(rf"(?<![^\W_])[{LETTERS}](?![^\W_]|['’])")
@@ -98,22 +124,22 @@ _ARTICLE = re.compile(r"\s+[a-z]")
 _LONE_LETTER = re.compile(rf"\W*([{LETTERS}])\W*", re.IGNORECASE)
 
 
-def _last_letter(span: str, tagged: bool) -> str:
-    """Return the last capital A to D that stands alone.
+def _letters(span: str, tagged: bool) -> list[str]:
+    """Return the capitals A to D that stand alone, in their order.
 
     A lower-case letter counts only where nothing else is written ("(b)"). "A" before a lower-case word is the
     article, unless it opens a tagged answer ("<answer>A chair</answer>").
     """
     lone = _LONE_LETTER.fullmatch(span.strip())
     if lone:
-        return lone.group(1).upper()
+        return [lone.group(1).upper()]
     start = len(span) - len(span.lstrip())
-    last = ""
+    found = []
     for match in _LETTER.finditer(span):
         article = match.group() == "A" and _ARTICLE.match(span, match.end()) is not None
         if not article or (tagged and match.start() == start):
-            last = match.group()
-    return last
+            found.append(match.group())
+    return found
 
 
 # Begins neither inside a word or number, which also keeps the 5 of "4-5" positive, nor behind a separator of "3,4,5"
@@ -131,16 +157,29 @@ _METRES |= {"fe": 0.3048, "fo": 0.3048, "ft": 0.3048, "in": 0.0254}
 """Metres per unit, by the first two letters of the unit's name."""
 
 
-def _last_number(span: str, unit: str, tagged: bool) -> str:
-    """Return the last number of `span`, in `unit` where another unit of length or area is written after it.
+def _numbers(span: str, unit: str, tagged: bool) -> list[str]:
+    """Return the numbers of `span` in their order, in `unit` where another unit of length or area is written after one.
 
-    Digits go before words: number words ("four", "twenty-one") are read only where there are no digits. "1,500" is
-    1500, "1,5" is 1.5, the 5 of "4-5" is positive, and a list such as "3,4,5" is no number.
+    A quantity of the kind that is asked for goes before others: of "20 m2, 4 m by 5 m" only the first is an area, and
+    the 12 of "2.5 m, from frame 12" is no length. "1,500" is 1500, "1,5" is 1.5, the 5 of "4-5" is positive, and a
+    list such as "3,4,5" is no number.
     """
-    last = None
-    for match in _QUANTITY.finditer(span):
-        last = match if _numeral(match) else last
-    return _last_number_word(span, unit, tagged) if last is None else _in_unit(_numeral(last), last, unit)
+    found = [match for match in _QUANTITY.finditer(span) if _numeral(match)]
+    written = [(match.start(), _kind(match), _in_unit(_numeral(match), match, unit)) for match in found]
+    written += _number_words(span, unit, tagged)
+    asked = {"m2": "area", "": "count"}.get(unit, "length")
+    for kinds in ((asked,), ("count",), ("length", "area")):
+        numbers = [number for _, kind, number in sorted(written) if kind in kinds]
+        if numbers:
+            return numbers
+    return []
+
+
+def _kind(match: re.Match[str]) -> str:
+    """Return what a matched quantity measures: an "area", a "length", or nothing, as a "count" does."""
+    if not match["unit"]:
+        return "count"
+    return "area" if match["square"] or match["power"] else "length"
 
 
 def _numeral(match: re.Match[str]) -> str:
@@ -181,20 +220,21 @@ _WORD_QUANTITY = re.compile(
 _BROKEN_NUMBER = re.compile(r"\b(?:point|half|halves|quarters?|thirds?|thousand|million)\b", re.IGNORECASE)
 
 
-def _last_number_word(span: str, unit: str, tagged: bool) -> str:
-    """Return the last number written in words, or "".
+def _number_words(span: str, unit: str, tagged: bool) -> list[tuple[int, str, str]]:
+    """Return (place, kind, number) of the numbers written in words.
 
     "a", "an" and, outside an answer tag, a lone "one" are not 1 ("the closest one"). Fractions and thousands in words
     ("two and a half") are left unread rather than read wrongly.
     """
     if _BROKEN_NUMBER.search(span):
-        return ""
+        return []
     bare = re.sub(r"\W", "", span).lower()
-    found = ""
+    found = []
     for match in _WORD_QUANTITY.finditer(span):
         words = match["words"].lower()
         if words != "one" or tagged or bare == "one":
-            found = _in_unit(str(_value_of_words(words)), match, unit)
+            number = _in_unit(str(_value_of_words(words)), match, unit)
+            found.append((match.start(), _kind(match), number))
     return found
 
 

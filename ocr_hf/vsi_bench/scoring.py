@@ -1,4 +1,4 @@
-"""VSI-Bench's official score of a question, alone or of a whole run at once (arXiv 2412.14171, thinking-in-space).
+"""VSI-Bench's score of a question, alone or of a whole run at once (arXiv 2412.14171, thinking-in-space).
 
 Scores are kept as integer tenths (an MRA has ten tolerances; right and wrong are 10 and 0), so that averages are
 exact and don't depend on the order of the rows.
@@ -12,23 +12,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .extract import extract, parse_letter, parse_number
-from .tasks import check_question_type, is_numeric
+from .extract import parse_letter, parse_number
+from .rules import find_rule
+from .tasks import unit_of
 
 TOLERANCES = 1.0 - np.linspace(0.5, 0.95, 10)
 """Relative errors that still count, (10,) float64. These doubles decide the boundaries: an error of exactly 0.2 is
 within six of them, not seven, because 1 - 0.8 came out as 0.19999999999999996."""
+STRICT_TOLERANCES = np.array([1 - (0.5 + index * 0.05) for index in range(10)])
+"""The same for rules that compare with `<`, in the doubles of VLMEvalKit, (10,) float64."""
 
 
-def mean_relative_accuracy(prediction: float, target: float) -> float:
-    """Return the share of the ten tolerances that |prediction - target| / target keeps to (`<=`, as released).
+def mean_relative_accuracy(prediction: float, target: float, strict: bool = False) -> float:
+    """Return the share of the ten tolerances that |prediction - target| / target keeps to.
 
-    A prediction that is not finite scores 0. Raises ValueError unless `target` is a positive finite number.
+    `<=` as released; with `strict`, `<` as VLMEvalKit does. A prediction that is not finite scores 0. Raises ValueError
+    unless `target` is a positive finite number.
     """
     _check_target(target)
     if not math.isfinite(prediction):
         return 0.0
-    return int(np.count_nonzero(abs(prediction - target) / target <= TOLERANCES)) / 10
+    return int(np.count_nonzero(_within(np.asarray(abs(prediction - target) / target), strict))) / 10
+
+
+def _within(relative_error: np.ndarray, strict: bool) -> np.ndarray:
+    return relative_error < STRICT_TOLERANCES if strict else relative_error <= TOLERANCES
 
 
 def score_answer(question_type: str, prediction: str | None, ground_truth: str, extraction: str = "official") -> float:
@@ -36,10 +44,13 @@ def score_answer(question_type: str, prediction: str | None, ground_truth: str, 
 
     Raises ValueError for an unknown question type or extraction, or a ground truth that can't be right.
     """
-    answer = extract(prediction, question_type, extraction)
-    if is_numeric(question_type):
+    rule, unit = find_rule(extraction), unit_of(question_type)
+    answer = rule.read(prediction or "", unit)
+    if unit is not None:
         number = parse_number(answer)
-        return mean_relative_accuracy(math.nan if number is None else number, reference_number(ground_truth))
+        return mean_relative_accuracy(
+            math.nan if number is None else number, reference_number(ground_truth), rule.strict
+        )
     return float(answer.lower() == reference_letter(ground_truth).lower())
 
 
@@ -109,7 +120,7 @@ def score_answers(
         predictions: what the model wrote, one a question; None, NaN and empty ones score 0 and count as unparsed.
         references: the ground truth, in the same order: a number above 0, or a letter A to D.
         question_types: VSI-Bench's name of each question's type, such as "object_counting".
-        extraction: how an answer is read from the text: "official", or another of `extract.EXTRACTIONS`.
+        extraction: how an answer is read from the text: "official", or another rule (`rules.OWN_RULES`, a plugin's).
         ids: names of the questions for messages; they may not repeat.
 
     Returns:
@@ -128,6 +139,7 @@ def score_answers(
     _check_lengths(predictions=predictions, references=references, question_types=question_types, ids=ids)
     _check_unique(ids)
     size = len(predictions)
+    rule = find_rule(extraction)
     answers: list[str] = []
     tenths = np.zeros(size, dtype=np.int64)
     parsed = np.zeros(size, dtype=bool)
@@ -136,10 +148,10 @@ def score_answers(
     targets: list[float] = []
     for row in range(size):
         try:
-            question_type = check_question_type(question_types[row])
-            answer = extract(as_text(predictions[row]), question_type, extraction)
+            unit = unit_of(question_types[row])
+            answer = rule.read(as_text(predictions[row]), unit)
             answers.append(answer)
-            if is_numeric(question_type):
+            if unit is not None:
                 number = parse_number(answer)
                 parsed[row] = number is not None
                 numeric_rows.append(row)
@@ -155,7 +167,7 @@ def score_answers(
     # An answer of 1e308 overflows to infinity, which exceeds every tolerance; NaN compares false and scores 0 too
     with np.errstate(over="ignore"):
         relative_error = np.abs(np.asarray(numbers) - goal) / goal
-    tenths[numeric_rows] = np.count_nonzero(relative_error[:, None] <= TOLERANCES, axis=1)
+    tenths[numeric_rows] = np.count_nonzero(_within(relative_error[:, None], rule.strict), axis=1)
     return Scored(tenths, parsed, tuple(answers), tuple(question_types), extraction)
 
 

@@ -47,13 +47,20 @@ def test_tolerances_are_the_published_doubles() -> None:
 
 
 def test_tricky_vectors_exactly(shared) -> None:
+    """The released scorer alone, and what it gives after a wrapper that strips."""
     vectors = json.loads((shared / "vsi_bench" / "tricky_vectors.json").read_text())
     assert len(vectors) > 90
     for vector in vectors:
-        score = score_answer(vector["question_type"], vector["prediction"], vector["ground_truth"])
-        assert score == vector["official"], vector
+        kind, text, truth = (vector[name] for name in ("question_type", "prediction", "ground_truth"))
+        assert score_answer(kind, text, truth, "official_unstripped") == vector["official"], vector
+        assert score_answer(kind, text, truth) == score_answer(kind, text.strip(), truth, "official_unstripped"), vector
+        if text == text.strip():
+            assert score_answer(kind, text, truth) == vector["official"], vector
     at_once = score_answers(
-        [v["prediction"] for v in vectors], [v["ground_truth"] for v in vectors], [v["question_type"] for v in vectors]
+        [v["prediction"] for v in vectors],
+        [v["ground_truth"] for v in vectors],
+        [v["question_type"] for v in vectors],
+        "official_unstripped",
     )
     assert at_once.scores.tolist() == [v["official"] for v in vectors]
 

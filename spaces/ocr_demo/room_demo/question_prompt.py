@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ocr_hf.questions.question import Question
-from ocr_hf.vsi_bench.extract import extract, parse_letter, parse_number
+from ocr_hf.vsi_bench.extract import parse_letter, parse_number
 from ocr_hf.vsi_bench.prompts import MAX_NEW_TOKENS, PREFIX, build_prompt
+from ocr_hf.vsi_bench.rules import extract
 from ocr_hf.vsi_bench.scoring import score_answer
 from ocr_hf.vsi_bench.tasks import is_numeric
 
