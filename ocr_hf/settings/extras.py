@@ -10,6 +10,7 @@ EXTRAS = {
     "space": ("gradio",),
     "scale": ("datatrove", "ray"),
     "view": ("rerun",),
+    "xlsx": ("openpyxl",),
 }
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from ocr_hf.vsi_bench.archives import VideoArchive
 from ocr_hf.vsi_bench.benchmark import Benchmark, Row
 from ocr_hf.vsi_bench.benchmark_files import digest_files, fetch_file
-from ocr_hf.vsi_bench.predictions import read_rows
+from ocr_hf.vsi_bench.prediction_files import read_rows
 
 QUESTION_FILES = ("test.parquet", "test.jsonl", "test-*.parquet", "test*/*.parquet", "data/test*.parquet")
 # Files of a part of the questions, which would bring their ids a second time
