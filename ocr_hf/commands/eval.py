@@ -27,7 +27,11 @@ def main(
         Path("eval")
     ),
     predictions: Annotated[
-        Path | None, typer.Option(help="score this file (.jsonl .json .csv .parquet) instead of asking a model")
+        Path | None,
+        typer.Option(
+            help="score this file instead of asking a model: lmms-eval's, VLMEvalKit's, EASI's or your own (.jsonl, "
+            ".json, .csv, .tsv, .parquet, .xlsx, .gz)"
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print what results.json holds, and nothing else")] = False,
 ) -> None:
@@ -45,6 +49,12 @@ def main(
         return
     console = Console()
     console.print(_table(results))
+    missing = results.get("n_unanswered")
+    if missing:
+        done = "they score 0" if results["unanswered"] == "zero" else "they are left out (missing leave-out)"
+        console.print(f"{missing:,} questions have no answer; {done}", highlight=False)
+    if results.get("rules"):
+        console.print(_rule_table(results))
     for name, audit in results["audits"].items():
         console.print(f"audit {name}: {audit['macro']:.1f}, {audit['difference']:+.1f} to vanilla (n = {audit['n']:,})")
     if results.get("twins"):
@@ -86,6 +96,27 @@ def _table(results: dict) -> Any:
     return table
 
 
+def _rule_table(results: dict) -> Any:
+    """Return a table of the run's averages under each rule; a star marks the average that the harness publishes."""
+    from rich.table import Table
+
+    is_recorded = any(row["reproduces"] for row in results["rules"])
+    table = Table(title="Your number under each rule (* is what its harness publishes)")
+    for name in ("rule", "macro", "micro", "unread", *(["reproduces"] if is_recorded else [])):
+        table.add_column(name, no_wrap=True)
+    table.add_column("published tables by it")
+    for row in results["rules"]:
+        made = row["reproduces"]
+        table.add_row(
+            row["rule"],
+            *(f"{row[name]:.1f}{'*' if name == row['average'] else ''}" for name in ("macro", "micro")),
+            f"{row['n_unparsed']:,}",
+            *([f"{made['n']:,} of {made['of']:,}" if made else "–"] if is_recorded else []),
+            "\n".join(row["published"]) or "–",
+        )
+    return table
+
+
 def _run(config: EvalConfig, out: Path) -> dict | None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -110,13 +141,25 @@ def _run(config: EvalConfig, out: Path) -> dict | None:
 
 def _score(path: Path, config: EvalConfig, out: Path) -> dict:
     from ocr_hf.vsi_bench.open_benchmark import open_benchmark
-    from ocr_hf.vsi_bench.predictions import pair, read_rows
+    from ocr_hf.vsi_bench.prediction_files import read_rows
+    from ocr_hf.vsi_bench.predictions import pair, without_pruned
     from ocr_hf.vsi_bench.results import score_predictions
 
-    questions: list = []
     settings: dict[str, Any] = {"predictions": str(path), "extraction": config.extraction, "seed": config.seed}
-    if config.data is not None:
+    if config.data is None:
+        # What isn't asked can't be missing: the file alone tells the questions
+        run, questions = pair(read_rows(path)), []
+        if config.split == "debiased":
+            run = without_pruned(run)
+        elif config.split != "full":
+            raise ValueError(f"split is '{config.split}', which predictions alone don't tell; add --data")
+        if config.split != "full":
+            settings["split"] = config.split
+    else:
         benchmark = open_benchmark(config.data, config.data_revision, config.split)
-        questions = benchmark.select(config.split)
+        questions = benchmark.take(config.split, config.limit)
+        run = pair(read_rows(path), questions, config.missing, benchmark.rows)
         settings |= {"data": config.data, "data_revision": benchmark.revision, "split": config.split}
-    return score_predictions(pair(read_rows(path), questions or None), config, out, settings, questions)
+        settings |= {"limit": config.limit, "missing": config.missing}
+    settings["read_as"] = run.looks_like
+    return score_predictions(run, config, out, settings, questions)

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ocr_hf.vsi_bench.summary import AVERAGES
 from ocr_hf.vsi_bench.tasks import QUESTION_TYPES, TASKS
 
 _REFERENCES = {
@@ -51,6 +52,7 @@ def render_report(results: Mapping[str, Any]) -> str:
         _headline(results),
         *_warnings(results),
         _scores(results),
+        _rules(results),
         _twins(results),
         _audits(results),
         _query_lock(results),
@@ -75,6 +77,11 @@ def _headline(results: Mapping[str, Any]) -> str:
         f"**{results['overall']:.1f}** {interval} · {average} average, {results['extraction']} extraction, "
         f"n = {results['n']:,}. {other.capitalize()} average {results[other]:.1f}."
     )
+    missing = results.get("n_unanswered")
+    if missing and results.get("unanswered", "leave-out") == "zero":
+        text += f" **{missing:,} of these have no answer and score 0.**"
+    elif missing:
+        text += f" **Without {missing:,} questions that have no answer (missing leave-out).**"
     debiased = results["debiased"]
     if debiased and debiased["n"] and debiased["n"] < results["n"]:
         text += f" Debiased ({debiased['n']:,} questions) {debiased[average]:.1f}."
@@ -85,12 +92,18 @@ def _warnings(results: Mapping[str, Any]) -> list[str]:
     notes = []
     if results["missing"]:
         notes.append(f"no question of {', '.join(results['missing'])}: the macro average is over the other tasks")
-    if results["n_unparsed"]:
-        notes.append(f"{results['n_unparsed']:,} answers could not be read and score 0")
+    is_zero = results.get("unanswered") == "zero"
+    unread = results["n_unparsed"] - (results["n_unanswered"] if is_zero else 0)
+    if unread:
+        notes.append(f"{unread:,} answers could not be read and score 0")
     if results.get("n_errors"):
         notes.append(f"{results['n_errors']:,} questions have a video that could not be read; they score 0")
-    if results.get("n_unanswered"):
+    if results.get("n_unanswered") and not is_zero:
         notes.append(f"{results['n_unanswered']:,} questions have no prediction and are left out")
+    if results.get("n_elsewhere"):
+        notes.append(
+            f"{results['n_elsewhere']:,} predictions are for questions that aren't asked; they are passed over"
+        )
     if results["extraction"] != "official":
         notes.append("the extraction is not the benchmark's own: not comparable with official scores")
     asked = results["settings"].get("frames")
@@ -133,6 +146,26 @@ def _scores(results: Mapping[str, Any]) -> str:
     if results["references"]:
         note += "\n\nThe last rows are computed from the answers of these very questions, without any model."
     return f"## Scores\n\n{table(header, rows)}{note}"
+
+
+def _rules(results: Mapping[str, Any]) -> str:
+    """Return the same answers under the rules of other harnesses."""
+    if not results.get("rules"):
+        return ""
+    is_recorded = any(row["reproduces"] for row in results["rules"])
+    header = ["rule", "macro", "micro", "unread", *(["reproduces"] if is_recorded else []), "published tables by it"]
+    rows = []
+    for row in results["rules"]:
+        averages = [f"**{row[name]:.1f}**" if name == row["average"] else f"{row[name]:.1f}" for name in AVERAGES]
+        made = row["reproduces"]
+        recorded = [f"{made['n']:,} of {made['of']:,}" if made else "–"] if is_recorded else []
+        published = ", ".join(row["published"]) or "–"
+        rows.append([f"`{row['rule']}`", *averages, f"{row['n_unparsed']:,}", *recorded, published])
+    text = "The same answers, read and compared as each harness does. Bold is the average that the harness publishes."
+    if is_recorded:
+        text += " *Reproduces*: how many of the scores that the file itself records are those of the rule."
+    text += " What the rules are, and where each fact is from: docs/extractions.md."
+    return f"## Your number under each rule\n\n{text}\n\n{table(header, rows)}"
 
 
 def _twins(results: Mapping[str, Any]) -> str:
@@ -219,11 +252,13 @@ def _published(results: Mapping[str, Any]) -> str:
     if not results["published"]:
         return ""
     rows = [
-        [row["system"], row["score"], row["frames"] or "not stated here", row["source"], row.get("note", "")]
+        [row["system"], row["score"], row["frames"] or "not stated here", row.get("rule") or "not known here"]
+        + [row["source"], row.get("note", "")]
         for row in results["published"]
     ]
     text = "As published; frames, resolution, prompt and extraction differ, so small differences mean nothing."
-    return f"## Published averages\n\n{text}\n\n{table(['system', 'overall', 'frames', 'source', 'note'], rows, '---')}"
+    header = ["system", "overall", "frames", "rule", "source", "note"]
+    return f"## Published averages\n\n{text}\n\n{table(header, rows, '---')}"
 
 
 def _settings(settings: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from ocr_hf.vsi_bench.prompts import build_prompt
 from ocr_hf.vsi_bench.query_lock import query_lock
 from ocr_hf.vsi_bench.references import published_rows, reference_rows
 from ocr_hf.vsi_bench.report import render_report
+from ocr_hf.vsi_bench.rule_table import check_rule_fits, rule_rows
 from ocr_hf.vsi_bench.scoring import Scored, score_answers
 from ocr_hf.vsi_bench.summary import summarize
 from ocr_hf.vsi_bench.twin_scores import blind_tables, twin_table
@@ -82,6 +83,7 @@ def write_results(
         "audits": {audit: _audit(audit, scored, config) for audit in asked if audit != VANILLA},
         "query_lock": _query_lock(scored, answers, config),
         **_twins(scored, config),
+        **_rules(scored[VANILLA], [answers[VANILLA, row["id"]]["prediction"] for row in rows], config),
         "settings": dict(settings),
     }
     with replacing(out / "predictions.parquet") as temporary:
@@ -96,26 +98,43 @@ def score_predictions(
     """Score predictions that another harness made; write results.json and report.md and return the results.
 
     questions : the benchmark's, from which the reference rows are computed; none where they aren't known
+
+    Raises ValueError, before anything is written, where the extraction reads none of the answers and another would.
     """
+    columns = run.predictions, run.references, run.question_types
+    if not config.rules:
+        check_rule_fits(*columns, str(config.extraction))
     answered = {str(item) for item in run.ids or ()}
     rows = [row for row in questions if str(row["id"]) in answered]
-    scored = score_answers(run.predictions, run.references, run.question_types, str(config.extraction), run.ids)
+    scored = score_answers(*columns, str(config.extraction), run.ids)
     summary = summarize(scored, run.pruned, run.scenes, config.average, config.draws, seed=config.seed)
     del summary["scores"]
     results = {
         "format_version": FORMAT_VERSION,
         **summary,
         "n_unanswered": len(run.unanswered),
+        "unanswered": config.missing,
+        "n_elsewhere": run.elsewhere,
         "references": reference_rows(rows) if rows else {},
         "published": published_rows() if _is_full_vsi_bench(rows) else [],
         "audits": {},
         "query_lock": None,
         **_twins({VANILLA: _in_order(rows, run, scored)}, config),
+        **({"rules": rule_rows(*columns, config.rules, run.recorded)} if config.rules else {}),
         "settings": dict(settings),
     }
     out.mkdir(parents=True, exist_ok=True)
     _write_report(out, results)
     return results
+
+
+def _rules(run: tuple[list[Row], Scored], predictions: Sequence[object], config: EvalConfig) -> dict[str, Any]:
+    """Return the plain run under the other rules that were asked for."""
+    if not config.rules:
+        return {}
+    rows = run[0]
+    truths, types = ([row[name] for row in rows] for name in ("ground_truth", "question_type"))
+    return {"rules": rule_rows(predictions, truths, types, config.rules)}
 
 
 def _twins(scored: Mapping[str, tuple[list[Row], Scored]], config: EvalConfig) -> dict[str, Any]:

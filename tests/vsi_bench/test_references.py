@@ -112,7 +112,11 @@ def test_published_rows_name_their_source() -> None:
 def test_scored_predictions_and_their_report(tmp_path) -> None:
     answers = [{"id": row["id"], "prediction": row["ground_truth"]} for row in questions()[:-3]]
     results = score_predictions(
-        pair(answers, questions()), EvalConfig(draws=50), tmp_path, {"predictions": "p.jsonl"}, questions()
+        pair(answers, questions(), "leave-out"),
+        EvalConfig(draws=50, missing="leave-out"),
+        tmp_path,
+        {"predictions": "p.jsonl"},
+        questions(),
     )
     assert results["overall"] == 100.0 and results["n"] == 27 and results["n_unanswered"] == 3
     assert results["missing"] == ["obj_appearance_order"] and results["n_scenes"] == 3
@@ -122,6 +126,7 @@ def test_scored_predictions_and_their_report(tmp_path) -> None:
         "# VSI-Bench: p.jsonl\n\n**100.0** [100.0, 100.0] · macro average, official extraction, n = 27"
     )
     assert "No question of obj_appearance_order: the macro average is over the other tasks." in report
+    assert "**Without 3 questions that have no answer (missing leave-out).**" in report
     assert "3 questions have no prediction and are left out." in report
     widths = {line.count("|") for line in report.split("## Settings")[0].splitlines() if line.startswith("|")}
     assert widths == {11}, "every line of the score table has as many cells as its header"
