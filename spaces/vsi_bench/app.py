@@ -10,11 +10,14 @@ from pathlib import Path
 import evaluate
 import gradio as gr
 from page import CSS, results_html
-from predictions import pair, parse_rows, read_rows
+from prediction_files import FORMATS, parse_rows, read_rows
+from predictions import pair
 
 HERE = Path(__file__).resolve().parent
 METRIC = evaluate.load(str(HERE / "vsi_bench.py"))
 MAX_FILE_SIZE = "64mb"
+FILE_TYPES = [*FORMATS, ".gz"]
+RULE_NAMES = METRIC.inputs_description.partition("extraction (str): one of ")[2].partition(";")[0].split(", ")
 EXAMPLE = (HERE / "example.csv").read_text(encoding="utf-8")
 INTRO = """\
 # VSI-Bench scorer
@@ -23,20 +26,22 @@ scenes: the same code as `evaluate.load("…/vsi_bench")`. Part of **ocr-hf**, t
 (OCR; nothing to do with text recognition).
 """
 FORMAT = """\
-One row per question as **CSV, JSON, JSON lines or Parquet** with `prediction`, `ground_truth` and `question_type`; or
-only `id` and `prediction`, with the benchmark's own question file (`test.parquet` or `test.jsonl`) beside it.
+What **lmms-eval** (log of samples), **VLMEvalKit** or **EASI** wrote, or one row per question as CSV, TSV, JSON, JSON
+lines, Parquet or Excel with `prediction`, `ground_truth` and `question_type`; or only `id` and `prediction`, or a JSON
+object of ids and answers, with the benchmark's own question file (`test.parquet` or `test.jsonl`) beside it.
 `scene_name` (and `dataset`) make the intervals honest, `pruned` adds the debiased split. The rows above are made up.
 """
 RULES = """\
 * **Official extraction**: what stands before the first space, without final full stops. `A. chair`, `60 cm` and `4.`
-  are read; `(A)`, `**A**`, `60cm`, `four` and any chain of thought score 0.
-* **answer_tag extraction**: the last letter or number inside `<answer>…</answer>`, or after `</think>`, or of the
-  whole text; units are converted, `four` is 4, `a` is no number. Ours, for models that think aloud: state it.
+  are read; `(A)`, `**A**`, `60cm`, `four` and any chain of thought score 0. White space around it never decides.
+* **answer_tag extraction**: the letter or number inside `<answer>…</answer>`, or after `</think>`, or of the whole
+  text; units are converted, `four` is 4, `a` is no number, and prose that says several things is left unread. Ours,
+  for models that think aloud: state it. The other rules are those of lmms-eval, VLMEvalKit and EASI.
 * **Numbers**: mean relative accuracy, the share of ten tolerances (0.5, 0.45 … 0.05) that |prediction − truth| / truth
   keeps to. **Letters**: equality.
 * **Macro** is the benchmark's overall: the mean of eight tasks; direction is the mean of its three levels. **Micro**
   is the mean over questions, commonly 1.5 to 3 points higher.
-* No row is dropped: an empty, unreadable or NaN answer scores 0 and is counted.
+* No row is dropped: an empty, unreadable, NaN or missing answer scores 0 and is counted.
 """
 
 
@@ -51,9 +56,10 @@ def score(
 
     Args:
         predictions_text: CSV, a JSON list or JSON lines; used where no file is given.
-        predictions_file: .csv, .json, .jsonl or .parquet with a `prediction` column.
+        predictions_file: lmms-eval's, VLMEvalKit's, EASI's or your own: .csv, .tsv, .json, .jsonl, .gz, .parquet .xlsx.
         questions_file: the benchmark's test.parquet or test.jsonl, to join on `id` (optional).
-        extraction: "official" (the benchmark's own rule) or "answer_tag" (models that think aloud).
+        extraction: "official" (the benchmark's own rule), "answer_tag" (models that think aloud), or another harness's
+            rule: "lmms_eval@0.7.2", "lmms_eval@0.7.3", "vlmevalkit", "easi", "official_unstripped".
         average: "macro" (mean of the tasks, the benchmark's overall) or "micro" (mean of the questions).
 
     Returns:
@@ -72,7 +78,7 @@ def score(
             extraction=extraction,
             average=average,
         )
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, ImportError) as error:
         raise gr.Error(str(error), duration=None, print_exception=False) from None
     table = _scores_file(run, results.pop("scores"))
     return results_html(results, len(run.unanswered)), table, results
@@ -98,12 +104,10 @@ def build() -> gr.Blocks:
                 with gr.Tab("Paste"):
                     text = gr.Textbox(EXAMPLE, lines=12, max_lines=18, show_label=False, elem_classes="pasted")
                 with gr.Tab("Upload"):
-                    file = gr.File(label="Predictions", file_types=[".csv", ".json", ".jsonl", ".parquet"])
-                    questions = gr.File(
-                        label="Questions to join on id (optional)", file_types=[".parquet", ".jsonl", ".json", ".csv"]
-                    )
+                    file = gr.File(label="Predictions", file_types=FILE_TYPES)
+                    questions = gr.File(label="Questions to join on id (optional)", file_types=FILE_TYPES)
                 with gr.Row():
-                    extraction = gr.Radio(["official", "answer_tag"], value="official", label="Extraction")
+                    extraction = gr.Dropdown(RULE_NAMES, value="official", label="Extraction")
                     average = gr.Radio(["macro", "micro"], value="macro", label="Overall is the")
                 button = gr.Button("Score", variant="primary")
                 gr.Markdown(FORMAT)

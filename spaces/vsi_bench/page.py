@@ -52,7 +52,7 @@ CSS = """
 
 
 def results_html(results: Mapping, unanswered: int = 0) -> str:
-    """Return the page for the metric's results; `unanswered` questions had no prediction and were left out."""
+    """Return the page for the metric's results; `unanswered` questions had no prediction and score 0."""
     rows = [
         '<div class="row head"><span>Task</span><span></span><span class="number">Score</span>'
         '<span class="side">95 % interval</span><span class="side">n (unread)</span></div>'
@@ -124,5 +124,5 @@ def _quote(results: Mapping, unanswered: int) -> str:
     if results["missing"]:
         parts.append(f"Without a question: {', '.join(results['missing'])}; the overall is the mean of the others.")
     if unanswered:
-        parts.append(f"{unanswered:,} questions have no prediction and were left out.")
+        parts.append(f"{unanswered:,} questions have no prediction and score 0.")
     return f'<div class="quote">To quote with the number: {" ".join(parts)}</div>'

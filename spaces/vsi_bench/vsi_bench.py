@@ -1,6 +1,6 @@
 """VSI-Bench as an `evaluate` metric, around the scorer of ocr_hf.
 
-`evaluate.load` copies this file and the neighbours that it imports relatively, and only those: so all five are imported
+`evaluate.load` copies this file and the neighbours that it imports relatively, and only those: so all are imported
 here, one statement a line at column 0, without comments on the lines. In a checkout the neighbours stand for modules of
 ocr_hf/vsi_bench; `ocr-hf push metric` sends the modules themselves, so that the pushed metric needs no ocr_hf.
 """
@@ -11,10 +11,15 @@ import datasets
 import evaluate
 
 from .bootstrap import CONFIDENCE, DRAWS
-from .extract import EXTRACTIONS
+from .extract import parse_number
+from .harness_rules import strip_reasoning
+from .rules import OWN_RULES
 from .scoring import score_answers
 from .summary import AVERAGES, summarize
 from .tasks import QUESTION_TYPES
+
+_CARRIED = (parse_number, strip_reasoning)
+"""Of neighbours that only the others use, and that are copied for being imported here."""
 
 _DESCRIPTION = """\
 Scores of VSI-Bench (Thinking in Space, arXiv 2412.14171) exactly as its authors compute them: accuracy of option
@@ -30,7 +35,7 @@ Args:
     ids (list, optional): the column `id`; must be unique, and names the row in error messages.
     pruned (list of bool, optional): the column `pruned`; adds the debiased split's results.
     scenes (list of str, optional): the scene of each question ("dataset/scene_name"); the bootstrap draws scenes.
-    extraction (str): {" or ".join(EXTRACTIONS)}; the first is the benchmark's own rule and the default.
+    extraction (str): one of {", ".join(OWN_RULES)}; the first is the benchmark's own rule and the default.
     average (str): {" or ".join(AVERAGES)}: which of the two is repeated as `overall`.
     draws (int), confidence (float), seed (int): bootstrap draws ({DRAWS}; 0 = no intervals), level
         ({CONFIDENCE}) and seed (0).
@@ -68,6 +73,16 @@ class VSIBench(evaluate.Metric):
             homepage="https://huggingface.co/datasets/nyu-visionx/VSI-Bench",
             reference_urls=["https://arxiv.org/abs/2412.14171", "https://github.com/vision-x-nyu/thinking-in-space"],
         )
+
+    def add_batch(self, *, predictions=None, references=None, **kwargs) -> None:
+        """Add rows; a prediction may be None."""
+        # evaluate refuses None where a text is expected, and compute comes here as well. Docstrings it appends to
+        texts = None if predictions is None else ["" if text is None else text for text in predictions]
+        super().add_batch(predictions=texts, references=references, **kwargs)
+
+    def add(self, *, prediction=None, reference=None, **kwargs) -> None:
+        """Add one row; the prediction may be None."""
+        super().add(prediction="" if prediction is None else prediction, reference=reference, **kwargs)
 
     def _compute(
         self,

@@ -19,7 +19,10 @@ from tests.without_our_package import PREAMBLE
 
 ROOT = Path(__file__).resolve().parents[2]
 SPACE = ROOT / "spaces" / "vsi_bench"
-MODULES = ["tasks.py", "extract.py", "scoring.py", "bootstrap.py", "summary.py", "predictions.py"]
+MODULES = [
+    *("tasks.py", "extract.py", "harness_rules.py", "rules.py", "scoring.py", "bootstrap.py", "summary.py"),
+    *("prediction_files.py", "predictions.py"),
+]
 
 
 def test_the_scorer_is_kept_once_and_pushed_byte_for_byte() -> None:
@@ -62,6 +65,10 @@ for change in (
     assert metric.compute(**good)["overall"] == 60.0, "a refused call must not spoil the next one"
 two = dict(predictions=["3", None], references=["4", "4"], question_types=["object_counting"] * 2, draws=0)
 found["unparsed"] = metric.compute(**two)["n_unparsed"]
+found["only None"] = metric.compute(**{**good, "predictions": [None]})["scores"]
+spaced = dict(predictions=[" A", " 4"], references=["A", "4"], question_types=["route_planning", "object_counting"])
+found["spaced"] = metric.compute(**spaced, draws=0)["scores"]
+found["rules"] = metric.compute(**{**good, "predictions": ["There are 4"], "extraction": "lmms_eval@0.7.3"})["scores"]
 examples = doctest.DocTestParser().get_doctest(metric.inputs_description, {"evaluate": evaluate}, "inputs", None, 0)
 runner = doctest.DocTestRunner()
 runner.run(examples)
@@ -113,6 +120,10 @@ def test_the_readme_example_runs_offline(found: dict, readme_example: str) -> No
 
 def test_bad_input_is_refused_and_leaves_the_metric_usable(found: dict) -> None:
     assert found["accepted"] == [] and found["unparsed"] == 1
+
+
+def test_answers_may_be_missing_spaced_or_read_by_another_rule(found: dict) -> None:
+    assert found["only None"] == [0.0] and found["spaced"] == [1.0, 1.0] and found["rules"] == [1.0]
 
 
 def test_the_documented_example_holds(found: dict) -> None:

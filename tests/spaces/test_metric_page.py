@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from ocr_hf.vsi_bench.predictions import pair, read_rows
+from ocr_hf.vsi_bench.prediction_files import read_rows
+from ocr_hf.vsi_bench.predictions import pair
 from ocr_hf.vsi_bench.scoring import score_answers
 from ocr_hf.vsi_bench.summary import summarize
 from ocr_hf.vsi_bench.tasks import TASKS
