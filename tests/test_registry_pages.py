@@ -11,6 +11,7 @@ import pytest
 from ocr_hf.data.sources import SCENE_SOURCES
 from ocr_hf.perturb.modes import NOISE_MODES
 from ocr_hf.questions.question_types import QUESTION_TYPES
+from ocr_hf.vsi_bench.extraction_rules import EXTRACTIONS
 
 
 def strategies() -> Iterable[tuple]:
@@ -35,9 +36,15 @@ def question_types() -> Iterable[tuple]:
         yield name, entry.help, "letter" if entry.unit is None else entry.unit or "number", entry.limit
 
 
+def extractions() -> Iterable[tuple]:
+    for name, entry in EXTRACTIONS.items():
+        yield name, entry.help, entry.version or "–", f"`{entry.source}`", "<" if entry.strict else "<=", entry.average
+
+
 @pytest.mark.parametrize(
     ("page", "entries"),
     [
+        ("extractions.md", extractions),
         ("strategies.md", strategies),
         ("noise-modes.md", modes),
         ("scene-sources.md", sources),
