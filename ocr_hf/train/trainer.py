@@ -299,7 +299,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
                 videos,
                 self._scored,
                 self.accelerator.autocast,
-                logits_to_keep if share else None,
+                share,
                 may_split=self.accelerator.num_processes == 1,
             )
             found = score(conditioned, input_ids, attention_mask, logits_to_keep, batch_size, entropy, **kwargs)
