@@ -8,13 +8,11 @@ rollout's media id. A batch without video takes TRL's own path throughout.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from peft import PeftModel
 from trl import GRPOTrainer
 from trl.extras.profiling import profiling_context
 from trl.models import unwrap_model_for_generation
@@ -32,18 +30,18 @@ from ocr_hf.train.log_probs import (
     VideoConditionedModel,
     check_sharing,
     k3_divergence,
-    why_not_branches,
     without_training,
 )
 from ocr_hf.train.metrics import RolloutMetrics, completion_columns, noise_totals
 from ocr_hf.train.rewards import ACCURACY, with_bonus
 from ocr_hf.train.rollout_plan import ClipEncoder, Rollout, RolloutPlanner, plan_recorded
 from ocr_hf.train.rollouts import Strategy, make_strategy
+from ocr_hf.train.sharing import SharesVideos
 from ocr_hf.train.variants import Vanilla
 from ocr_hf.train.video_store import MediaId, VideoStore, freeze_vision
 
 
-class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
+class OCRGRPOTrainer(SharesVideos, WholeCheckpoints, GRPOTrainer):
     """GRPO on video with Object-Centric 3D Rollout (OCR): TRL's GRPOTrainer whose rollouts all see their video.
 
     A row has `prompt` (a chat), a video in the column `video_column`, `id`, what the strategy reads (strategy ocr:
@@ -121,13 +119,10 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
             trainable_family(self._model_config)
             checks.check_sharding(self.accelerator, family)
         frozen = freeze_vision(self.base_of(self.model), args.freeze_vision)
-        share_vision = args.share_vision
-        if share_vision is None:
-            # A sharded tower has its parameters only inside the model's own forward, so it cannot be run apart from it
-            share_vision = self.has_video and family.tower.features_last and not checks.is_sharded(self.accelerator)
+        share_vision = self.has_video and self._can_share_vision()
         # Evaluation may run between sampling and the last update on what was sampled, so it has videos of its own
         self.videos = {mode: VideoStore(self.processing_class, share_vision, frozen) for mode in ("train", "eval")}
-        self._share_prefix = args.share_prefix and self.has_video and self._can_share_prefix()
+        self._share_prefix = self.has_video and self._can_share_prefix()
         # A sharded forward is a collective that processes without a video would not join
         self._unchecked = self.has_video and not checks.is_sharded(self.accelerator)
         self._planner = RolloutPlanner(self.strategy, args.score_under, args.on_bad_video == "skip")
@@ -137,29 +132,10 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         if self.has_video:
             suppress_media_tokens(self._model_config, self.generation_kwargs, self.generation_config)
 
-    def _can_share_prefix(self) -> bool:
-        """Return whether the model can run completions as branches behind their prompt; say why not, once."""
-        reason = why_not_branches(self.base_of(self.model))
-        if reason is not None:
-            warnings.warn(f"share_prefix is off for this model: {reason}", stacklevel=3)
-        return reason is None
-
     @property
     def mode(self) -> str:
         """ "train" or "eval", by the model."""
         return "train" if self.model.training else "eval"
-
-    def base_of(self, model: Any) -> Any:
-        """Unwrap a model.
-
-        Args:
-            model: as accelerate and PEFT have wrapped it, or as it is.
-
-        Returns:
-            The transformers model inside.
-        """
-        model = self.accelerator.unwrap_model(model)
-        return model.get_base_model() if isinstance(model, PeftModel) else model
 
     @property
     def _model_config(self) -> Any:
@@ -185,12 +161,6 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
             self.args.min_pixels,
             self.args.max_pixels,
         )
-
-    @property
-    def _number_type(self) -> torch.dtype:
-        """What the model computes in."""
-        mixed = {"bf16": torch.bfloat16, "fp16": torch.float16}
-        return mixed.get(self.accelerator.mixed_precision, self.base_of(self.model).dtype)
 
     @property
     def _sees_video(self) -> bool:
