@@ -41,8 +41,8 @@ class VideoArguments:
         on_bad_video: at a clip that can't be used: stop, or skip its rows (they are named and give no gradient).
         check_data: open every clip before training.
         freeze_vision: don't train the vision tower.
-        share_vision: run the vision tower once per distinct video; default yes, but not under FSDP and DeepSpeed
-            ZeRO-3, which gather parameters only inside the model's forward.
+        share_vision: run the vision tower once per distinct video; default yes, but under FSDP 2 only with
+            freeze_vision, and not under FSDP 1 and DeepSpeed ZeRO-3, with which it hasn't been run.
         share_prefix: run what rows of one video begin with once for all of them, exactly: in log-probs the prompt of a
             group, in SFT the video of questions about one clip.
     """

@@ -155,7 +155,7 @@ class OCRSFTTrainer(SharesVideos, WholeCheckpoints, SFTTrainer):
         family = trainable_family(base.config)
         checks.check_sharding(self.accelerator, family)
         frozen = freeze_vision(base, args.freeze_vision)
-        self.videos = VideoStore(processing_class, self._can_share_vision(), frozen)
+        self.videos = self._store(frozen)
         # A mixture of experts balances over rows, which sharing would count otherwise
         self._share_prefix = self._can_share_prefix() and not self.aux_loss_enabled
         self._unchecked = (self._share_prefix or self.videos.share_vision) and not checks.is_sharded(self.accelerator)
@@ -192,6 +192,7 @@ class OCRSFTTrainer(SharesVideos, WholeCheckpoints, SFTTrainer):
         self.videos.clear()
         for name, video in inputs["videos"].items():
             self.videos.add(name, lambda video=video: video)
+        self._encode_in_step(self.videos, model)
         present = [name for name in media_ids if name is not None]
         if self._unchecked and self.model.training and len(set(present)) < len(present):
             self._unchecked = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from peft import PeftModel
 from ocr_hf.models.families import family_of
 from ocr_hf.train import checks
 from ocr_hf.train.log_probs import why_not_branches
+from ocr_hf.train.video_store import VideoStore
 
 
 class SharesVideos:
@@ -34,13 +36,28 @@ class SharesVideos:
         mixed = {"bf16": torch.bfloat16, "fp16": torch.float16}
         return mixed.get(self.accelerator.mixed_precision, self.base_of(self.model).dtype)
 
-    def _can_share_vision(self) -> bool:
-        """Return whether the vision tower is to run once per distinct video, apart from the model's forward."""
-        if self.args.share_vision is not None:
-            return self.args.share_vision
-        # A sharded tower has its parameters only inside the model's own forward, so it cannot be run apart from it
-        tower = family_of(self.base_of(self.model).config).tower
-        return tower.features_last and not checks.is_sharded(self.accelerator)
+    def _store(self, frozen: bool) -> VideoStore:
+        """Return a store of videos that shares what the model and the launch allow, of a tower that is frozen or not.
+
+        Raises ValueError where `share_vision` is asked for and can't be had.
+        """
+        reason = checks.why_not_vision(self.accelerator, family_of(self.base_of(self.model).config), frozen)
+        if self.args.share_vision and reason is not None:
+            raise ValueError(f"share_vision is true, but {reason}; or leave share_vision out")
+        share = reason is None if self.args.share_vision is None else self.args.share_vision
+        return VideoStore(self.processing_class, share, frozen, share and checks.is_sharded(self.accelerator))
+
+    def _encode_in_step(self, store: VideoStore, *models: Any) -> None:
+        """Where parameters are sharded, run the towers of models on a store's videos; all processes do it together.
+
+        models : as accelerate has wrapped them
+        """
+        if not store.in_step:
+            return
+        for model in models:
+            base = self.base_of(model)
+            with self.accelerator.autocast():
+                store.encode(base, partial(_features_inside, model, base), self.accelerator.device)
 
     def _can_share_prefix(self) -> bool:
         """Return whether rows are to run as branches behind what they share; say why the model can't, once."""
@@ -48,3 +65,20 @@ class SharesVideos:
         if reason is not None:
             warnings.warn(f"share_prefix is off for this model: {reason}", stacklevel=3)
         return self.args.share_prefix and reason is None
+
+
+def _features_inside(model: Any, base: Any, pixels: torch.Tensor, grid: torch.Tensor) -> list[dict[str, Any]]:
+    """Return the features of videos, computed where the wrapped model's forward would be.
+
+    FSDP gathers the parameters that no layer of its own holds (patch embedding and merger among them) only there.
+    """
+    before = base.__dict__.get("forward")
+    # On the object, as TRL sets its own forward, and for this one call
+    base.forward = lambda **_: family_of(base.config).video_features(base, pixels, grid)
+    try:
+        return model()
+    finally:
+        if before is None:
+            del base.forward
+        else:
+            base.forward = before

@@ -19,7 +19,7 @@ from trl.models import unwrap_model_for_generation
 
 from ocr_hf.models.families import family_of, trainable_family
 from ocr_hf.models.media import check_video_processor, prompt_ids, with_video, without_video
-from ocr_hf.models.shared_prefix import rollout_inputs
+from ocr_hf.models.shared_prefix import rollout_inputs, shares_prompts
 from ocr_hf.train import checks
 from ocr_hf.train.batches import drop_rows, mask_rows, split_by_group
 from ocr_hf.train.checkpoints import WholeCheckpoints
@@ -119,9 +119,8 @@ class OCRGRPOTrainer(SharesVideos, WholeCheckpoints, GRPOTrainer):
             trainable_family(self._model_config)
             checks.check_sharding(self.accelerator, family)
         frozen = freeze_vision(self.base_of(self.model), args.freeze_vision)
-        share_vision = self.has_video and self._can_share_vision()
         # Evaluation may run between sampling and the last update on what was sampled, so it has videos of its own
-        self.videos = {mode: VideoStore(self.processing_class, share_vision, frozen) for mode in ("train", "eval")}
+        self.videos = {mode: self._store(frozen) for mode in ("train", "eval")} if self.has_video else {}
         self._share_prefix = self.has_video and self._can_share_prefix()
         # A sharded forward is a collective that processes without a video would not join
         self._unchecked = self.has_video and not checks.is_sharded(self.accelerator)
@@ -173,6 +172,8 @@ class OCRGRPOTrainer(SharesVideos, WholeCheckpoints, GRPOTrainer):
         if not self.has_video:
             return super()._generate_and_score_completions(inputs)
         rollouts = self._rollouts = self._plan(inputs)
+        models = (self.model_wrapped, self.ref_model) if self.ref_model is not None else (self.model_wrapped,)
+        self._encode_in_step(self.videos[self.mode], *models)
         if self._sees_video and any(row.get("images") or row.get("image") for row in inputs):
             raise ValueError(
                 f"{row_name(inputs[0])}: its batch mixes rows with images and rows with videos, which cannot be "
@@ -207,7 +208,9 @@ class OCRGRPOTrainer(SharesVideos, WholeCheckpoints, GRPOTrainer):
         return ids, None, {}
 
     def _generate_single_turn(self, prompt_ids, images, multimodal_fields, num_generations, has_tool_images=False):
-        if not self._sees_video:
+        # With sharded parameters all processes generate alike, those without video, too
+        in_step = self._rollouts is not None and images is None and checks.is_sharded(self.accelerator)
+        if not self._sees_video and not in_step:
             return super()._generate_single_turn(
                 prompt_ids, images, multimodal_fields, num_generations, has_tool_images
             )
@@ -217,6 +220,13 @@ class OCRGRPOTrainer(SharesVideos, WholeCheckpoints, GRPOTrainer):
     def _sample(self, prompts: Sequence[Sequence[int]], media_ids: Sequence[MediaId]) -> list[list[int]]:
         """Return the token ids of one completion per prompt; `media_ids` names the video of each."""
         store = self.videos[self.mode]
+        videos = [None if media_id is None else store.videos[media_id] for media_id in media_ids]
+        in_step = checks.is_sharded(self.accelerator)
+        share = self.args.share_prefill and shares_prompts(prompts, videos)
+        if in_step:
+            # Running prompts first is a forward more, which all processes join or none
+            sharing = self.accelerator.reduce(torch.tensor(int(share), device=self.accelerator.device), "sum")
+            share = int(sharing) == self.accelerator.num_processes
         with (
             profiling_context(self, "transformers.generate"),
             unwrap_model_for_generation(
@@ -240,17 +250,13 @@ class OCRGRPOTrainer(SharesVideos, WholeCheckpoints, GRPOTrainer):
                 model,
                 self.processing_class,
                 prompts,
-                [None if media_id is None else store.videos[media_id] for media_id in media_ids],
+                videos,
                 video_arguments,
                 self.processing_class.tokenizer.pad_token_id,
                 self.accelerator.device,
-                share=self.args.share_prefill,
+                share=share,
             )
-            # Whole parameters are gathered in each step of generation, by all processes at once
-            together = checks.is_sharded(self.accelerator)
-            return sample_completions(
-                model, inputs, self.generation_config, self.eos_token_ids, drop_ended=not together
-            )
+            return sample_completions(model, inputs, self.generation_config, self.eos_token_ids, in_step)
 
     # Scoring: the one place where log-probs come from
 
