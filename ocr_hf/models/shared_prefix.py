@@ -70,15 +70,31 @@ def rollout_inputs(
         video_arguments: (B, L) token ids and which rollouts they are of -> the model's video arguments for them.
         pad_token: fills the gaps.
         device: of the model.
-        share: False gives plain inputs.
+        share: Run shared prompts once; False gives plain inputs.
 
     Returns:
         Plain inputs where no two rollouts share a prompt; else all but each prompt's last token has been run already.
     """
     ids, mask = (tensor.to(device) for tensor in left_padded(prompts, pad_token))
+    rows, place = _distinct(prompts, videos)
+    if not share or not shares_prompts(prompts, videos):
+        return {"input_ids": ids, "attention_mask": mask, **video_arguments(ids, range(len(prompts)))}
+    first, seen = ids[rows, :-1], mask[rows, :-1]
+    cache = _cached(model, {"input_ids": first, "attention_mask": seen, **video_arguments(first, rows)}, place)
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    positions = prompt_positions(base, processor, ids.cpu(), mask.cpu(), videos).to(device)
+    return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "past_key_values": cache}
+
+
+def shares_prompts(prompts: Prompts, videos: Videos) -> bool:
+    """Return whether any rollouts have one prompt and one video, of which all but a token can be run once."""
+    return len(_distinct(prompts, videos)[0]) < len(prompts) and min(map(len, prompts)) >= 2
+
+
+def _distinct(prompts: Prompts, videos: Videos) -> tuple[list[int], list[int]]:
+    """Return the first row of each distinct prompt with its video, and for every row the number of its own."""
     distinct: dict[tuple, int] = {}
-    rows = []
-    place = []
+    rows, place = [], []
     for row, (prompt, video) in enumerate(zip(prompts, videos, strict=True)):
         # By the video, too: a clip and its noisy copy have the same tokens
         key = (id(video), tuple(prompt))
@@ -86,13 +102,7 @@ def rollout_inputs(
             distinct[key] = len(rows)
             rows.append(row)
         place.append(distinct[key])
-    if not share or len(rows) == len(prompts) or min(map(len, prompts)) < 2:
-        return {"input_ids": ids, "attention_mask": mask, **video_arguments(ids, range(len(prompts)))}
-    first, seen = ids[rows, :-1], mask[rows, :-1]
-    cache = _cached(model, {"input_ids": first, "attention_mask": seen, **video_arguments(first, rows)}, place)
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    positions = prompt_positions(base, processor, ids.cpu(), mask.cpu(), videos).to(device)
-    return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "past_key_values": cache}
+    return rows, place
 
 
 def _cached(model: PreTrainedModel, beginning: dict[str, Any], place: Sequence[int]) -> Any:

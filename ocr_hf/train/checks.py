@@ -82,6 +82,25 @@ def is_sharded(accelerator: Any) -> bool:
     return getattr(state, "fsdp_plugin", None) is not None or (deepspeed is not None and deepspeed.zero_stage == 3)
 
 
+def why_not_vision(accelerator: Any, family: ModelFamily, frozen: bool) -> str | None:
+    """Return why a vision tower can't be run once per distinct video, in a forward of its own; None if it can.
+
+    frozen : it doesn't train
+    """
+    if not family.tower.features_last:
+        return f"features of {family.title} can't be passed to it"
+    if not is_sharded(accelerator):
+        return None
+    plugin = getattr(accelerator.state, "fsdp_plugin", None)
+    if plugin is None:
+        return "DeepSpeed ZeRO-3 gathers parameters in its own forward, and running the tower there is untested"
+    if plugin.fsdp_version != 2:
+        return "FSDP 1 gathers parameters in its own forward, and running the tower there is untested; use FSDP 2"
+    if not frozen:
+        return "FSDP with gradients of a tower that runs in a forward of its own is untested; set freeze_vision to true"
+    return None
+
+
 def check_sharding(accelerator: Any, family: ModelFamily) -> None:
     """Raise ValueError where FSDP is set to wrap the layers of another model family."""
     plugin = getattr(accelerator.state, "fsdp_plugin", None)

@@ -41,6 +41,10 @@ class VideoArguments:
         on_bad_video: at a clip that can't be used: stop, or skip its rows (they are named and give no gradient).
         check_data: open every clip before training.
         freeze_vision: don't train the vision tower.
+        share_vision: run the vision tower once per distinct video; default yes, but under FSDP 2 only with
+            freeze_vision, and not under FSDP 1 and DeepSpeed ZeRO-3, with which it hasn't been run.
+        share_prefix: run what rows of one video begin with once for all of them, exactly: in log-probs the prompt of a
+            group, in SFT the video of questions about one clip.
     """
 
     video_column: str = "vanilla"
@@ -51,6 +55,8 @@ class VideoArguments:
     on_bad_video: str = "stop"
     check_data: bool = True
     freeze_vision: bool = True
+    share_vision: bool | None = None
+    share_prefix: bool = True
     number_type_reason: ClassVar[str | None] = None
     """Why `bf16` is on or off where it wasn't set: no setting."""
 
@@ -132,11 +138,13 @@ class OCRSFTConfig(VideoArguments, SFTConfig):
     """Settings of supervised fine-tuning on video: TRL's SFTConfig, and how videos are read.
 
     The fields of `VideoArguments` (video_column, frames, min_pixels, max_pixels, frame_cache_mb, on_bad_video,
-    check_data) and of TRL's SFTConfig are described there; those below differ.
+    check_data, share_vision, share_prefix) and of TRL's SFTConfig are described there; those below differ.
 
     Args:
         freeze_vision: don't train the vision tower.
         max_length: longest sequence, tokens; longer ones are refused, since cutting one would cut its video.
+        questions_per_clip: rows about one clip that stand side by side in a batch, so that `share_prefix` can run their
+            clip once; batches then hold fewer clips. 1 shuffles rows as they are.
 
     Raises:
         ValueError: a setting can't be used; it is named with its value.
@@ -150,6 +158,21 @@ class OCRSFTConfig(VideoArguments, SFTConfig):
 
     freeze_vision: bool = False
     max_length: int | None = None
+    questions_per_clip: int = 1
+
+    def __post_init__(self) -> None:
+        _check_least(self, "questions_per_clip", 1)
+        super().__post_init__()
+        if self.questions_per_clip > 1 and self.train_sampling_strategy != "random":
+            raise ValueError(
+                f"questions_per_clip is {self.questions_per_clip}, which orders the rows, and train_sampling_strategy "
+                f"'{self.train_sampling_strategy}' would order them, too; leave one of them at its default"
+            )
+        if self.per_device_train_batch_size % self.questions_per_clip:
+            raise ValueError(
+                f"questions_per_clip is {self.questions_per_clip}, and a batch of per_device_train_batch_size = "
+                f"{self.per_device_train_batch_size} rows can't be cut into such parts; give a divisor of it"
+            )
 
 
 @refuse_old_names
@@ -160,7 +183,7 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
 
     The paper (arXiv 2511.13190) publishes none of the values below; every default is ours. The fields of
     `VideoArguments` (video_column, frames, min_pixels, max_pixels, frame_cache_mb, on_bad_video, check_data,
-    freeze_vision) and of TRL's GRPOConfig are described there.
+    freeze_vision, share_vision, share_prefix) and of TRL's GRPOConfig are described there.
 
     Args:
         strategy: ocr (noise on objects), or a rival: grpo (no noise), noisy_rollout (noise on whole frames, arXiv
@@ -188,9 +211,6 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
         temporal_bonus: t_grpo: what a right rollout of ordered frames earns where they beat the shuffled ones.
         temporal_margin: t_grpo: how many times the shuffled rollouts' score the ordered ones must reach (mu; 0.8 in
             Video-R1's code, 1.0 in its paper).
-        share_vision: run the vision tower once per distinct video; default yes, but not under FSDP and DeepSpeed
-            ZeRO-3, which gather parameters only inside the model's forward.
-        share_prefix: in scoring, run the prompt once for all completions that are scored under one video, exactly.
         share_prefill: in generation, run the prompt once for all rollouts of a group that see one video.
         variant_kl_every: steps between two measurements of the divergence between the policy under the noisy and under
             the recorded video; 0 = never.
@@ -224,8 +244,6 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
     timestep_midpoint: float = 40.0
     temporal_bonus: float = 0.3
     temporal_margin: float = 0.8
-    share_vision: bool | None = None
-    share_prefix: bool = True
     share_prefill: bool = True
     variant_kl_every: int = 10
 

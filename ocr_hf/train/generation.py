@@ -31,7 +31,7 @@ def sample_completions(
     inputs: dict[str, Any],
     generation_config: Any,
     end_tokens: Sequence[int],
-    drop_ended: bool = True,
+    in_step: bool = False,
 ) -> list[list[int]]:
     """Return the token ids of one completion per prompt.
 
@@ -40,14 +40,15 @@ def sample_completions(
         inputs: from `shared_prefix.rollout_inputs`, or plain ones.
         generation_config: of transformers.
         end_tokens: ids that end a completion.
-        drop_ended: generate piece by piece, each without the rollouts that have ended; `generate` alone runs all of
-            them until the last one ends. Only where prompts have run already, else all is one piece. False where all
-            processes have to run the model equally often. Greedy completions are the same; sampled ones are other
-            draws from the same distribution.
+        in_step: run the model as often as all other processes do, until the last of their rollouts ends, as sharded
+            parameters need. Else it runs piece by piece, each without the rollouts that have ended, where prompts have
+            run already. Greedy completions are the same; sampled ones are other draws from the same distribution.
     """
     longest, shortest = generation_config.max_new_tokens, generation_config.min_new_tokens or 0
-    if not drop_ended or longest <= PIECE or "past_key_values" not in inputs or _needs_whole(generation_config):
-        tokens = model.generate(generation_config=generation_config, **inputs)
+    if in_step or longest <= PIECE or "past_key_values" not in inputs or _needs_whole(generation_config):
+        # transformers finds out for DeepSpeed and for its own FSDP, but not for accelerate's FSDP 2
+        waiting = {"synced_gpus": True} if in_step else {}
+        tokens = model.generate(generation_config=generation_config, **inputs, **waiting)
         return until_end(tokens[:, inputs["input_ids"].shape[1] :], end_tokens)
     ends = set(end_tokens)
     inputs = dict(inputs)

@@ -1,8 +1,9 @@
-"""Scoring completions under the video that each rollout's media id names.
+"""Scoring rows under the video that each one's media id names.
 
 TRL 1.16 has one method that computes log-probs, for old, reference and current policy alike, and it calls the model
-without the videos. It is kept as it is and given a model that adds them, and that lays out rows with one prompt and
-one video as branches behind it (`models/branches.py`): the prompt then runs once for all of them.
+without the videos. It is kept as it is and given a model that adds them, and that lays out rows of one video as
+branches behind what they share (`models/branches.py`), which then runs once for all of them. TRL's loss of supervised
+fine-tuning is given the same model.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -30,7 +30,7 @@ class VideoConditionedModel:
 
     model : what TRL would have called, with its wrappers; unwrapped : the transformers model inside, for its tower
     context : entered while the vision tower runs, for the same mixed precision as the model's own forward
-    share_prefix : columns of the completions at the end of each row, where prompts are to be shared; None where not
+    share_prefix : what rows of one video begin with is to be run once for all of them
     may_split : a pass that doesn't fit into memory may be run as several
     """
 
@@ -41,7 +41,7 @@ class VideoConditionedModel:
         videos: VideoStore,
         media_ids: Sequence[MediaId],
         context: Callable[[], Any],
-        share_prefix: int | None = None,
+        share_prefix: bool = False,
         may_split: bool = True,
     ) -> None:
         self.model, self.unwrapped, self.videos, self.context = model, unwrapped, videos, context
@@ -58,11 +58,20 @@ class VideoConditionedModel:
         return self._run(rows, input_ids, arguments)
 
     def _run(self, rows: Sequence[MediaId], input_ids: torch.Tensor, arguments: dict[str, Any]) -> Any:
-        """Run rows, those with one prompt and one video as branches behind it."""
-        if self.share_prefix is not None:
-            mask, pad_token = arguments["attention_mask"], self.videos.processor.tokenizer.pad_token_id
-            branches = Branches.of(input_ids, mask, self.share_prefix, rows, pad_token)
-            if len(branches.first) < len(rows):
+        """Run rows, those of one video as branches behind what they share."""
+        # Whoever asks for logits wants them of every row as it stands
+        if self.share_prefix and "labels" in arguments:
+            processor = self.videos.processor
+            branches = Branches.of(
+                input_ids,
+                arguments["labels"],
+                arguments["attention_mask"],
+                rows,
+                processor.tokenizer.pad_token_id,
+                processor.video_token_id,
+            )
+            # Sequences are padded to the longest: one video with many rows beside many with few can cost more
+            if len(branches.first) < len(rows) and branches.num_tokens < input_ids.numel():
                 try:
                     return self._shared(branches, rows, arguments)
                 except torch.OutOfMemoryError as error:
@@ -78,10 +87,10 @@ class VideoConditionedModel:
         input_ids: torch.Tensor,
         arguments: dict[str, Any],
         error: torch.OutOfMemoryError,
-    ) -> SimpleNamespace:
+    ) -> Any:
         """Run a pass in two smaller ones; with a gradient both would be held in memory, so not such a one."""
         count, length = branches.input_ids.shape
-        size = f"a shared pass of {count} sequences of {length} tokens ({len(rows)} rollouts) doesn't fit into memory"
+        size = f"a shared pass of {count} sequences of {length} tokens ({len(rows)} rows) doesn't fit into memory"
         # Under DDP and FSDP a process may not run its model more often than the others
         if torch.is_grad_enabled() or not self.may_split:
             raise torch.OutOfMemoryError(
@@ -100,14 +109,11 @@ class VideoConditionedModel:
             )
             for part in (slice(None, half), slice(half, None))
         ]
-        keep = self.share_prefix
-        return SimpleNamespace(
-            log_probs=torch.cat([part.log_probs[:, -keep:] for part in parts]),
-            entropy=None if parts[0].entropy is None else torch.cat([part.entropy[:, -keep:] for part in parts]),
-        )
+        names = _per_token(parts[0], parts[0].log_probs)
+        return type(parts[0])(**{name: torch.cat([part[name] for part in parts]) for name in names})
 
-    def _shared(self, branches: Branches, rows: Sequence[MediaId], arguments: dict[str, Any]) -> SimpleNamespace:
-        """Return `log_probs` and `entropy` (B, C) of rows that run as branches behind their prompts."""
+    def _shared(self, branches: Branches, rows: Sequence[MediaId], arguments: dict[str, Any]) -> Any:
+        """Return what TRL reads of each token, (B, L - 1), of rows that run as branches; 0 where nothing is scored."""
         media_ids = [rows[row] for row in branches.first.tolist()]
         with self.context():
             video = self.videos.arguments(self.unwrapped, media_ids, branches.input_ids)
@@ -120,8 +126,7 @@ class VideoConditionedModel:
             shift_labels=branches.labels,
             **(rest | video),
         )
-        entropy = None if output.entropy is None else branches.per_row(output.entropy)
-        return SimpleNamespace(log_probs=branches.per_row(output.log_probs), entropy=entropy)
+        return type(output)(**{n: branches.per_row(output[n]) for n in _per_token(output, branches.labels)})
 
     def check_all_used(self) -> None:
         """Raise RuntimeError where the model was called for fewer rows than have a video."""
@@ -130,6 +135,11 @@ class VideoConditionedModel:
                 f"{len(self.waiting)} rollouts were scored without their video; this TRL splits its batches in another "
                 "way than 1.16 does"
             )
+
+
+def _per_token(output: Any, like: torch.Tensor) -> list[str]:
+    """Return the names of what an output says of every token; the mean loss beside it isn't read."""
+    return [name for name, value in output.items() if value.shape == like.shape]
 
 
 ATTENTION = ("sdpa", "eager")
@@ -172,8 +182,17 @@ def without_training(model: Any) -> Iterator[None]:
         model.train(training)
 
 
-def check_sharing(together: torch.Tensor, separate: torch.Tensor, mask: torch.Tensor, number_type: torch.dtype) -> None:
-    """Raise RuntimeError where a shared pass gives other log-probs (B, C) than separate rows, where `mask` is set."""
+def check_sharing(
+    together: torch.Tensor,
+    separate: torch.Tensor,
+    mask: torch.Tensor,
+    number_type: torch.dtype,
+    switches: Sequence[str] = ("share_prefix", "share_prefill", "share_vision"),
+) -> None:
+    """Raise RuntimeError where a shared pass gives other log-probs (B, C) than separate rows, where `mask` is set.
+
+    switches : the settings that share, for the message
+    """
     difference = (together.double() - separate.double()).abs()[mask.bool()]
     allowed = TOLERANCE.get(number_type, TOLERANCE[torch.bfloat16])
     mean = float(difference.mean()) if difference.numel() else 0.0
@@ -181,8 +200,9 @@ def check_sharing(together: torch.Tensor, separate: torch.Tensor, mask: torch.Te
     if not mean <= allowed:
         raise RuntimeError(
             f"log-probs of the first step differ by {mean:.3g} nats a token (at most {float(difference.max()):.3g}) "
-            f"from those of rows that share nothing; {allowed:g} is allowed in {number_type}. Set share_prefix, "
-            "share_prefill and share_vision to false to train without sharing, and report the model and this message"
+            f"from those of rows that share nothing; {allowed:g} is allowed in {number_type}. Set "
+            f"{', '.join(switches[:-1])} and {switches[-1]} to false to train without sharing, and report the model "
+            "and this message"
         )
 
 

@@ -8,20 +8,18 @@ rollout's media id. A batch without video takes TRL's own path throughout.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from peft import PeftModel
 from trl import GRPOTrainer
 from trl.extras.profiling import profiling_context
 from trl.models import unwrap_model_for_generation
 
 from ocr_hf.models.families import family_of, trainable_family
 from ocr_hf.models.media import check_video_processor, prompt_ids, with_video, without_video
-from ocr_hf.models.shared_prefix import rollout_inputs
+from ocr_hf.models.shared_prefix import rollout_inputs, shares_prompts
 from ocr_hf.train import checks
 from ocr_hf.train.batches import drop_rows, mask_rows, split_by_group
 from ocr_hf.train.checkpoints import WholeCheckpoints
@@ -32,18 +30,18 @@ from ocr_hf.train.log_probs import (
     VideoConditionedModel,
     check_sharing,
     k3_divergence,
-    why_not_branches,
     without_training,
 )
 from ocr_hf.train.metrics import RolloutMetrics, completion_columns, noise_totals
 from ocr_hf.train.rewards import ACCURACY, with_bonus
 from ocr_hf.train.rollout_plan import ClipEncoder, Rollout, RolloutPlanner, plan_recorded
 from ocr_hf.train.rollouts import Strategy, make_strategy
+from ocr_hf.train.sharing import SharesVideos
 from ocr_hf.train.variants import Vanilla
 from ocr_hf.train.video_store import MediaId, VideoStore, freeze_vision
 
 
-class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
+class OCRGRPOTrainer(SharesVideos, WholeCheckpoints, GRPOTrainer):
     """GRPO on video with Object-Centric 3D Rollout (OCR): TRL's GRPOTrainer whose rollouts all see their video.
 
     A row has `prompt` (a chat), a video in the column `video_column`, `id`, what the strategy reads (strategy ocr:
@@ -121,13 +119,9 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
             trainable_family(self._model_config)
             checks.check_sharding(self.accelerator, family)
         frozen = freeze_vision(self.base_of(self.model), args.freeze_vision)
-        share_vision = args.share_vision
-        if share_vision is None:
-            # A sharded tower has its parameters only inside the model's own forward, so it cannot be run apart from it
-            share_vision = self.has_video and family.tower.features_last and not checks.is_sharded(self.accelerator)
         # Evaluation may run between sampling and the last update on what was sampled, so it has videos of its own
-        self.videos = {mode: VideoStore(self.processing_class, share_vision, frozen) for mode in ("train", "eval")}
-        self._share_prefix = args.share_prefix and self.has_video and self._can_share_prefix()
+        self.videos = {mode: self._store(frozen) for mode in ("train", "eval")} if self.has_video else {}
+        self._share_prefix = self.has_video and self._can_share_prefix()
         # A sharded forward is a collective that processes without a video would not join
         self._unchecked = self.has_video and not checks.is_sharded(self.accelerator)
         self._planner = RolloutPlanner(self.strategy, args.score_under, args.on_bad_video == "skip")
@@ -137,29 +131,10 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         if self.has_video:
             suppress_media_tokens(self._model_config, self.generation_kwargs, self.generation_config)
 
-    def _can_share_prefix(self) -> bool:
-        """Return whether the model can run completions as branches behind their prompt; say why not, once."""
-        reason = why_not_branches(self.base_of(self.model))
-        if reason is not None:
-            warnings.warn(f"share_prefix is off for this model: {reason}", stacklevel=3)
-        return reason is None
-
     @property
     def mode(self) -> str:
         """ "train" or "eval", by the model."""
         return "train" if self.model.training else "eval"
-
-    def base_of(self, model: Any) -> Any:
-        """Unwrap a model.
-
-        Args:
-            model: as accelerate and PEFT have wrapped it, or as it is.
-
-        Returns:
-            The transformers model inside.
-        """
-        model = self.accelerator.unwrap_model(model)
-        return model.get_base_model() if isinstance(model, PeftModel) else model
 
     @property
     def _model_config(self) -> Any:
@@ -187,12 +162,6 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         )
 
     @property
-    def _number_type(self) -> torch.dtype:
-        """What the model computes in."""
-        mixed = {"bf16": torch.bfloat16, "fp16": torch.float16}
-        return mixed.get(self.accelerator.mixed_precision, self.base_of(self.model).dtype)
-
-    @property
     def _sees_video(self) -> bool:
         """Whether the batch in flight needs our tokens and our generation; else TRL's own do."""
         return self._rollouts is not None and any(r.sampled_from is not None or r.skipped for r in self._rollouts)
@@ -203,6 +172,8 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         if not self.has_video:
             return super()._generate_and_score_completions(inputs)
         rollouts = self._rollouts = self._plan(inputs)
+        models = (self.model_wrapped, self.ref_model) if self.ref_model is not None else (self.model_wrapped,)
+        self._encode_in_step(self.videos[self.mode], *models)
         if self._sees_video and any(row.get("images") or row.get("image") for row in inputs):
             raise ValueError(
                 f"{row_name(inputs[0])}: its batch mixes rows with images and rows with videos, which cannot be "
@@ -237,7 +208,9 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         return ids, None, {}
 
     def _generate_single_turn(self, prompt_ids, images, multimodal_fields, num_generations, has_tool_images=False):
-        if not self._sees_video:
+        # With sharded parameters all processes generate alike, those without video, too
+        in_step = self._rollouts is not None and images is None and checks.is_sharded(self.accelerator)
+        if not self._sees_video and not in_step:
             return super()._generate_single_turn(
                 prompt_ids, images, multimodal_fields, num_generations, has_tool_images
             )
@@ -247,6 +220,13 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
     def _sample(self, prompts: Sequence[Sequence[int]], media_ids: Sequence[MediaId]) -> list[list[int]]:
         """Return the token ids of one completion per prompt; `media_ids` names the video of each."""
         store = self.videos[self.mode]
+        videos = [None if media_id is None else store.videos[media_id] for media_id in media_ids]
+        in_step = checks.is_sharded(self.accelerator)
+        share = self.args.share_prefill and shares_prompts(prompts, videos)
+        if in_step:
+            # Running prompts first is a forward more, which all processes join or none
+            sharing = self.accelerator.reduce(torch.tensor(int(share), device=self.accelerator.device), "sum")
+            share = int(sharing) == self.accelerator.num_processes
         with (
             profiling_context(self, "transformers.generate"),
             unwrap_model_for_generation(
@@ -270,17 +250,13 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
                 model,
                 self.processing_class,
                 prompts,
-                [None if media_id is None else store.videos[media_id] for media_id in media_ids],
+                videos,
                 video_arguments,
                 self.processing_class.tokenizer.pad_token_id,
                 self.accelerator.device,
-                share=self.args.share_prefill,
+                share=share,
             )
-            # Whole parameters are gathered in each step of generation, by all processes at once
-            together = checks.is_sharded(self.accelerator)
-            return sample_completions(
-                model, inputs, self.generation_config, self.eos_token_ids, drop_ended=not together
-            )
+            return sample_completions(model, inputs, self.generation_config, self.eos_token_ids, in_step)
 
     # Scoring: the one place where log-probs come from
 
@@ -299,7 +275,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
                 videos,
                 self._scored,
                 self.accelerator.autocast,
-                logits_to_keep if share else None,
+                share,
                 may_split=self.accelerator.num_processes == 1,
             )
             found = score(conditioned, input_ids, attention_mask, logits_to_keep, batch_size, entropy, **kwargs)

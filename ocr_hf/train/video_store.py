@@ -7,6 +7,7 @@ rollouts share (pixels, vision features) is looked up by media id here and nowhe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 MediaId = str | None
 """The id of a rollout's video; None for a row without one."""
 
+Tower = Callable[[torch.Tensor, torch.Tensor], list[dict[str, Any]]]
+"""(pixels of several videos, grid (videos, 3)) -> what `ModelFamily.video_features` gives for each"""
+
 
 class VideoStore:
     """Videos by media id, and the arguments with which a model is called for a list of them.
@@ -32,12 +36,15 @@ class VideoStore:
         (`mm_encoder_outputs`), instead of passing each rollout's pixels; of a noisy copy only the steps of the grid
         that differ from the recorded clip, where the tower attends within a step
     frozen : the vision tower does not train; its features then last as long as the videos do
+    in_step : parameters are sharded, so that a run of the tower is something that all processes do together: features
+        are made by `encode` alone, which each calls as often as the others, whatever its videos are
     """
 
-    def __init__(self, processor: ProcessorMixin, share_vision: bool, frozen: bool) -> None:
+    def __init__(self, processor: ProcessorMixin, share_vision: bool, frozen: bool, in_step: bool = False) -> None:
         self.processor = processor
         self.share_vision = share_vision
         self.frozen = frozen
+        self.in_step = in_step
         self.videos: dict[str, VideoInputs] = {}
         self.encoded = 0
         self.encoded_steps = 0
@@ -112,6 +119,22 @@ class VideoStore:
         # The first axis counts text tokens, which the mask of branches makes needless
         return prompt_positions(model, self.processor, ids, mask, videos)[1:].to(branches.prompts.device)
 
+    def encode(self, model: PreTrainedModel, tower: Tower, device: torch.device) -> None:
+        """Run the vision tower on all videos that have no features yet: once, on an empty one where there is none.
+
+        Args:
+            model: The unwrapped model, whose features they are.
+            tower: Runs its tower: pixels and grid of several videos -> the features of each.
+            device: Where to.
+        """
+        missing = [media_id for media_id in self.videos if (id(model), media_id) not in self._features]
+        if missing:
+            self._add_features(self._features, model, missing, tower, device)
+        else:
+            pixels, grid = empty_video(self.processor)
+            with torch.no_grad():
+                tower(pixels.to(device), grid.to(device))
+
     def _features_of(
         self, model: PreTrainedModel, media_ids: list[str], device: torch.device
     ) -> BaseModelOutputWithPooling:
@@ -123,8 +146,26 @@ class VideoStore:
         # A tower that trains changes with every step and its features carry a graph, so they serve one call only
         features = self._features if self.frozen else {}
         missing = [media_id for media_id in dict.fromkeys(media_ids) if (id(model), media_id) not in features]
+        if missing and self.in_step:
+            raise RuntimeError(
+                f"the video {missing[0]} has no features, and with sharded parameters one process alone can't make "
+                "them; set share_vision to false, and report this message"
+            )
+        self._add_features(features, model, missing, partial(family.video_features, model), device)
+        return family.joined_features([features[id(model), media_id] for media_id in media_ids])
+
+    def _add_features(
+        self,
+        features: dict[tuple[int, str], dict[str, Any]],
+        model: PreTrainedModel,
+        missing: list[str],
+        tower: Tower,
+        device: torch.device,
+    ) -> None:
+        """Add the features of videos that have none: one run of the tower, where any pixels are new."""
+        family = family_of(model.config)
         # Recorded clips first: their copies are put together from them
-        missing.sort(key=lambda media_id: media_id in self._recorded)
+        missing = sorted(missing, key=lambda media_id: media_id in self._recorded)
         at_hand = {media_id for key, media_id in features if key == id(model)} | set(missing)
         changed = {
             media_id: self._changed_steps(media_id, family)
@@ -139,7 +180,7 @@ class VideoStore:
             pixels, grid = (torch.cat(tensors).to(device) for tensors in zip(*taken, strict=True))
             # A tower that trains needs its graph in the loss, but not where TRL scores without a gradient
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-                parts = iter(family.video_features(model, pixels, grid))
+                parts = iter(tower(pixels, grid))
             self.encoded += len(run)
             self.encoded_steps += int(grid[:, 0].sum())
         for media_id, steps in wanted:
@@ -148,7 +189,14 @@ class VideoStore:
                 continue
             base = features[id(model), self._recorded[media_id]]
             features[id(model), media_id] = _patched(base, next(parts), steps) if steps.any() else base
-        return family.joined_features([features[id(model), media_id] for media_id in media_ids])
+
+
+def empty_video(processor: ProcessorMixin) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return pixels and grid (1, 3) of the smallest video that a tower can run, a single token of zeros."""
+    video = processor.video_processor
+    patches = video.merge_size**2
+    size = 3 * video.temporal_patch_size * video.patch_size**2
+    return torch.zeros(patches, size), torch.tensor([[1, video.merge_size, video.merge_size]])
 
 
 def _steps_of(video: VideoInputs, steps: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_hf.models.media import with_video
-from ocr_hf.train.packing import PackedQuestion
 from ocr_hf.vsi_bench.prompts import PREFIX, build_prompt
 from recipes.ocr_vsi_tiny.config import PROMPT
+from recipes.ocr_vsi_tiny.packing import PackedQuestion
 from recipes.ocr_vsi_tiny.vocabulary import labels
 
 if TYPE_CHECKING:

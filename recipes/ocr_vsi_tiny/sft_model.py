@@ -11,13 +11,20 @@ import torch
 from torch.nn import functional
 
 from ocr_hf.models.number_type import fast_bf16
-from ocr_hf.train.packing import Prefix, QuestionGroup, greedy_answers, group_questions, run_prefix, run_questions
 from ocr_hf.vsi_bench.scoring import score_answers
 from ocr_hf.vsi_bench.summary import summarize
 from recipes.ocr_vsi_tiny.auxiliary_heads import VideoTokenHeads, WordHead, attention_loss
 from recipes.ocr_vsi_tiny.clip_arrays import pixel_scale
 from recipes.ocr_vsi_tiny.config import CLIPS, EXTRA, RecipeConfig
 from recipes.ocr_vsi_tiny.dense_supervision import NAMED, attention_on_object, named_targets
+from recipes.ocr_vsi_tiny.packing import (
+    Prefix,
+    QuestionGroup,
+    greedy_answers,
+    group_questions,
+    run_prefix,
+    run_questions,
+)
 from recipes.ocr_vsi_tiny.question_tokenizer import QuestionTokenizer, TokenizedQuestion, option_ends
 from recipes.ocr_vsi_tiny.relation_supervision import DECIDED, LETTER, PAIRED, relation_targets
 from recipes.ocr_vsi_tiny.sampling import Batch, TrainingData

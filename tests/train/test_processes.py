@@ -15,17 +15,21 @@ from safetensors.torch import load_file
 HERE = Path(__file__).parent
 
 
-def launch(processes: int, arguments: list[str]) -> None:
+def launch(processes: int, arguments: list[str], **environment: str) -> None:
     """Start with torchrun: `accelerate launch --cpu --num_processes 2` silently runs one process."""
     command = [sys.executable]
     if processes > 1:
         command += ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
-    environment = os.environ | {
-        "ACCELERATE_USE_CPU": "true",
-        "OMP_NUM_THREADS": "1",
-        "HF_HUB_OFFLINE": "1",
-        "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[1]}",
-    }
+    environment = (
+        os.environ
+        | environment
+        | {
+            "ACCELERATE_USE_CPU": "true",
+            "OMP_NUM_THREADS": "1",
+            "HF_HUB_OFFLINE": "1",
+            "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[1]}",
+        }
+    )
     done = subprocess.run(
         [*command, str(HERE / "fixed_completions.py"), *arguments],
         env=environment,

@@ -13,6 +13,7 @@ from ocr_hf.train.clip_loader import BadRow, ClipLoader
 from ocr_hf.train.config import OCRSFTConfig
 from ocr_hf.train.sft_trainer import OCRSFTTrainer, SFTCollator
 from ocr_hf.train.training_rows import answer
+from ocr_hf.train.video_store import VideoStore
 from tests.train.clips import make_rows, moving_rectangles
 from tests.train.conftest import history
 
@@ -68,10 +69,13 @@ def test_batch_equals_what_generation_is_given(tiny_folder, rows, tmp_path):
     video = encode_video(processor, clip.array, clip.times_s)
     expected = model_inputs(processor, [prompt_ids(processor, with_video(rows[0]["prompt"]), [video])], [video])
     length = expected["input_ids"].shape[1]
+    store = VideoStore(processor, share_vision=False, frozen=False)
+    store.videos = batch["videos"]
+    given = {"input_ids": batch["input_ids"], **store.arguments(None, batch["media_ids"], batch["input_ids"])}
     for name in ("input_ids", "mm_token_type_ids"):
-        assert torch.equal(batch[name][:, :length], expected[name])
+        assert torch.equal(given[name][:, :length], expected[name])
     for name in ("pixel_values_videos", "video_grid_thw", "second_per_grid_ts"):
-        assert torch.equal(batch[name], expected[name])
+        assert torch.equal(given[name], expected[name])
 
 
 def test_learns_and_moves_everything(make_sft):

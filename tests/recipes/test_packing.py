@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from ocr_hf.models.media import encode_video, model_inputs, prompt_ids, with_video
 from ocr_hf.models.tiny import PRESETS, TinySize, make_tiny
-from ocr_hf.train.packing import (
+from ocr_hf.train.training_rows import chat
+from recipes.ocr_vsi_tiny.packing import (
     PackedQuestion,
     Prefix,
     greedy_answers,
@@ -20,7 +21,6 @@ from ocr_hf.train.packing import (
     run_questions,
     video_features,
 )
-from ocr_hf.train.training_rows import chat
 
 TEXTS = ["How many chairs are there?", "Is the sofa to the left of the tv or to its right?", "How large?"]
 ANSWERS = ["12", "B", "13.5"]

@@ -6,7 +6,11 @@
 Supervised training has dozens of questions per clip, and a prompt is mostly video. Here the prefix runs once, *with its
 graph*, and its keys and values stand before every question, so that the vision tower and the video tokens are paid for
 once per clip and still receive the gradient of all its questions. Each question gets the logits that it has alone, up
-to rounding (a test compares them). `ocr_hf.models.shared_prefix` does the same for `generate`, without a graph.
+to rounding (a test compares them).
+
+The trainers of ocr_hf share the same in one pass of branches (`ocr_hf.models.branches`), for every family and for clips
+of unlike sizes. This recipe reads hidden states of the prefix and attention weights of each question between its two
+passes, which branches don't give in this form; and its checkpoint came out of this computation.
 
     prefix = Prefix.of(model, ids, video.video_grid_thw, video.seconds_per_grid)
     states = run_prefix(model, prefix, video_features(model, pixels, grid))
