@@ -11,11 +11,13 @@ from typing import Any, ClassVar
 
 from ocr_hf.docstrings import with_help
 from ocr_hf.models.number_type import fast_bf16
+from ocr_hf.perturb.elsewhere import check_region
 from ocr_hf.perturb.modes import noise_mode
-from ocr_hf.perturb.schedule import SCHEDULES
+from ocr_hf.perturb.schedule import MIDPOINT, SCHEDULES
 from ocr_hf.perturb.select import POLICIES
 from ocr_hf.registry import STRATEGIES, parse_options, unknown_choice
 from ocr_hf.settings.names import refuse_old_names
+from ocr_hf.train.credit import CREDITS, check_credit
 from ocr_hf.train.versions import check_trl
 from ocr_hf.vsi_bench.prompts import PROMPT_STYLES
 
@@ -88,7 +90,7 @@ class DataArguments:
 
     Args:
         data: folder or Hub id of an ocr-vsi data set.
-        data_config: recipes (vanilla video and footprints, for strategy ocr) or pairs.
+        data_config: recipes (vanilla video and footprints, for strategy ocr), pairs, or twins (for counterfactual).
         data_revision: branch, tag or commit of the data set.
         split: rows to train on.
         eval_split: rows to evaluate on; default none.
@@ -187,13 +189,21 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
 
     Args:
         strategy: ocr (noise on objects), or a rival: grpo (no noise), noisy_rollout (noise on whole frames, arXiv
-            2504.13055), t_grpo (frames shuffled, Video-R1), or one that a plugin registers.
-        strategy_options: options of a plugin's strategy: KEY=VALUE, or a JSON object.
+            2504.13055), t_grpo (frames shuffled, Video-R1), papo (black patches in the loss, arXiv 2507.06448),
+            roma_like (consistency under noise), share (Share-GRPO's credit, arXiv 2505.16673), counterfactual (edited
+            videos with their own answer), or one that a plugin registers.
+        strategy_options: options of papo, roma_like or a plugin's strategy: KEY=VALUE, or a JSON object.
         num_noisy: rollouts of a group that see the noisy (or shuffled) copy of the clip; default half of
             num_generations, for t_grpo a third, for grpo none.
         score_under: the video that log-probs and loss of noisy rollouts are conditioned on: the recorded one (clean, as
-            NoisyRollout does) or the one that they were generated from (own).
+            NoisyRollout does) or the one that they were generated from (own); default clean, for share and
+            counterfactual own.
+        noisy_credit: advantages of a group with noisy rollouts: joint (normalised over all, as NoisyRollout does);
+            positive (noisy rollouts: none below 0) or split (vanilla ones normalised by themselves; noisy ones count
+            where they beat them), both ours.
         select: objects to perturb: visible, queried or context; as in OCRMap.
+        region: where the noise falls: on the objects, or elsewhere, the control: their outlines at another place, with
+            mode gaussian; as in OCRMap.
         max_objects: objects perturbed at the start of training.
         mode: noise on objects: gaussian, geometry (each moved, resized or bent; rows with altered copies show those),
             rigid, scale, warp, jitter, or a mode that a plugin registers.
@@ -207,7 +217,8 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
         timestep_schedule: noisy_rollout: how the diffusion step falls: linear, cosine, sigmoid, power, exponential or
             constant.
         timestep_sharpness: noisy_rollout: of the sigmoid.
-        timestep_midpoint: noisy_rollout: of the sigmoid, in steps.
+        timestep_midpoint: noisy_rollout: where the sigmoid has fallen to a half, as a share of the run, 0 to 1; default
+            the paper's step 40 of 60. (It counted steps before: 40 of a run of 1,000 is now 0.04.)
         temporal_bonus: t_grpo: what a right rollout of ordered frames earns where they beat the shuffled ones.
         temporal_margin: t_grpo: how many times the shuffled rollouts' score the ordered ones must reach (mu; 0.8 in
             Video-R1's code, 1.0 in its paper).
@@ -229,8 +240,10 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
     strategy: str = "ocr"
     strategy_options: dict[str, Any] | str | None = None
     num_noisy: int | None = None
-    score_under: str = "clean"
+    score_under: str | None = None
+    noisy_credit: str = "joint"
     select: str = "visible"
+    region: str = "objects"
     max_objects: int = 4
     mode: str = "gaussian"
     strength: float | None = None
@@ -241,15 +254,17 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
     timestep: int = 500
     timestep_schedule: str = "sigmoid"
     timestep_sharpness: float = 30.0
-    timestep_midpoint: float = 40.0
+    timestep_midpoint: float = MIDPOINT
     temporal_bonus: float = 0.3
     temporal_margin: float = 0.8
     share_prefill: bool = True
     variant_kl_every: int = 10
 
     def __post_init__(self) -> None:
+        if self.score_under is not None:
+            _check_choice(self, "score_under", SCORE_UNDER)
         for name, allowed in (
-            ("score_under", SCORE_UNDER),
+            ("noisy_credit", CREDITS),
             ("select", POLICIES),
             ("schedule", SCHEDULES),
             ("timestep_schedule", SCHEDULES),
@@ -259,14 +274,22 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
         _check_least(self, "variant_kl_every", 0)
         if not 0 <= self.timestep <= 999:
             raise ValueError(f"timestep is {self.timestep}; the diffusion schedule has steps 0 to 999")
+        if not 0.0 <= self.timestep_midpoint <= 1.0:
+            raise ValueError(
+                f"timestep_midpoint is {self.timestep_midpoint:g}; it is a share of the run now, 0 to 1, and no longer "
+                "a step: divide it by noise_steps (the paper's step 40 of 60 is the default), or leave it out"
+            )
         noise = noise_mode(self.mode)
+        check_region(self.region, noise)
         if self.strength is not None:
             noise.check_strength(self.strength)
         self.strategy_options = parse_options(self.strategy_options, "strategy_options") or None
         # Kept for `with_strategy`: another strategy's share follows from what the user set, not from this one's share
-        self._num_noisy_given = self.num_noisy
-        self._settle(STRATEGIES.find(self.strategy)(**self.strategy_options or {}))
+        self._num_noisy_given, self._score_under_given = self.num_noisy, self.score_under
+        strategy = STRATEGIES.find(self.strategy)(**self.strategy_options or {})
+        self._settle(strategy)
         super().__post_init__()
+        check_credit(self, strategy)
         if self.use_vllm or self.use_transformers_continuous_batching:
             raise ValueError(
                 "video rollouts are generated by transformers; vLLM and continuous batching would send every rollout "
@@ -276,6 +299,7 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
     def _settle(self, strategy: Any) -> None:
         """Take what this strategy says where the settings leave it open, and let it check the rest."""
         self.num_noisy = strategy.num_noisy(self._num_noisy_given, self.num_generations)
+        self.score_under = strategy.scored_under(self._score_under_given)
         strategy.check(self)
 
     def with_strategy(self, strategy: Any) -> OCRGRPOConfig:
@@ -294,6 +318,7 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
         changed = copy.copy(self)
         changed.strategy, changed.strategy_options = strategy.name, dict(strategy.options) or None
         changed._settle(strategy)
+        check_credit(changed, strategy)
         return changed
 
     @property

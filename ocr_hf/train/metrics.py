@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import torch
 
 from ocr_hf.train.rollout_plan import Rollout
 
+ANSWER = "<answer>"
+
+
+class TokenMeans:
+    """Means over tokens, of values that come micro-batch by micro-batch; kept on this process until they are logged."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        self._sums = torch.zeros(len(self.names), 2, dtype=torch.float64)
+
+    def add(self, name: str, values: torch.Tensor, mask: torch.Tensor) -> None:
+        """Add the values (B, C) of those tokens of a micro-batch where `mask` is set."""
+        # Sums and counts, not means: micro-batches have different numbers of tokens
+        counted = torch.stack([(values.detach() * mask).sum().double(), mask.sum().double()]).cpu()
+        self._sums[self.names.index(name)] += counted
+
+    def take(self) -> torch.Tensor:
+        """Return (names, 2) sums and tokens since the last call, of this process, and start anew."""
+        taken, self._sums = self._sums, torch.zeros_like(self._sums)
+        return taken
+
 
 class RolloutMetrics:
-    """Means per role over all processes; a role without rollouts is left out (NaN, which TRL does not log)."""
+    """Means per role over all processes; a role without rollouts is left out (NaN, which TRL does not log).
 
-    def __init__(self, roles: Sequence[str]) -> None:
+    `tokens` : entropies of each role's tokens, and a strategy's `loss_terms`; `excluded` : roles that aren't trained on
+    """
+
+    def __init__(
+        self, roles: Sequence[str], loss_terms: Sequence[str] = (), excluded: Collection[str] = frozenset()
+    ) -> None:
         self.roles = tuple(roles)
-        self._entropy = torch.zeros(len(self.roles), 2, dtype=torch.float64)
+        self.excluded = [number for number, name in enumerate(self.roles) if name in excluded]
+        self.tokens = TokenMeans([f"{role}/entropy" for role in self.roles] + [f"loss/{term}" for term in loss_terms])
 
     def of_rewards(
         self,
@@ -29,6 +58,7 @@ class RolloutMetrics:
         accuracy : (groups, G) or None; lengths : (groups, G) completion tokens
         """
         measured: dict[str, float] = {}
+        score = rewards if accuracy is None else accuracy
         for number, name in enumerate(self.roles):
             of_role = role == number
             own = rewards.masked_fill(~of_role, torch.nan)
@@ -40,20 +70,31 @@ class RolloutMetrics:
             spread = [values[~values.isnan()] for values in own]
             several = [bool((values == values[0]).all()) for values in spread if len(values) > 1]
             measured[f"{name}/frac_reward_zero_std"] = sum(several) / len(several) if several else float("nan")
+            measured[f"{name}/frac_mixed"] = _share_mixed(score, of_role)
+        trained = (role >= 0) & ~torch.isin(role, torch.tensor(self.excluded, device=role.device, dtype=role.dtype))
+        measured["all/frac_mixed"] = _share_mixed(score, trained)
         return measured
 
     def add_entropy(self, entropies: torch.Tensor, mask: torch.Tensor, roles: Sequence[str]) -> None:
-        """Add the entropies (B, C) of a micro-batch's completion tokens; kept on this process until `entropy`."""
-        # Sums and counts, not means: micro-batches have different numbers of tokens
-        sums = (entropies.detach() * mask).sum(1).double().cpu()
-        counts = mask.sum(1).double().cpu()
-        for row, role in enumerate(roles):
-            self._entropy[self.roles.index(role)] += torch.stack([sums[row], counts[row]])
+        """Add the entropies (B, C) of a micro-batch's completion tokens, each to its rollout's role."""
+        for name in self.roles:
+            of_role = torch.tensor([role == name for role in roles], device=mask.device)
+            self.tokens.add(f"{name}/entropy", entropies, mask * of_role.unsqueeze(1))
 
-    def take_entropy(self) -> torch.Tensor:
-        """Return (roles, 2) summed entropy and tokens since the last call, of this process, and start anew."""
-        taken, self._entropy = self._entropy, torch.zeros_like(self._entropy)
-        return taken
+
+def _share_mixed(score: torch.Tensor, members: torch.Tensor) -> float:
+    """Return the share of groups whose members (groups, G) bool, two at least, don't all score the same."""
+    own = [values[~values.isnan()] for values in score.masked_fill(~members, torch.nan)]
+    mixed = [bool((values != values[0]).any()) for values in own if len(values) > 1]
+    return sum(mixed) / len(mixed) if mixed else float("nan")
+
+
+def answer_start(completion: Sequence[int], tokenizer: Any) -> int:
+    """Return how many tokens of a completion come before its answer: up to the tag `<answer>`, 0 where it has none."""
+    if ANSWER not in tokenizer.decode(completion):
+        return 0
+    # Once the tag is there, more tokens don't take it away: the least number that shows it is found by bisection
+    return bisect_left(range(len(completion)), True, key=lambda count: ANSWER in tokenizer.decode(completion[:count]))
 
 
 def completion_columns(rollouts: Sequence[Rollout]) -> dict[str, list]:

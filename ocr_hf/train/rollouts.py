@@ -1,31 +1,27 @@
-"""Rollout strategies: which video each rollout of a group sees, and how the group's rewards are adjusted.
+"""Rollout strategies: which video each rollout of a group sees, how rewards are adjusted, what is added to the loss.
 
-A strategy answers these two questions and nothing else; sampling, scoring and the loss are the trainer's and the same
-for all, so that a comparison of strategies compares only them. One entry of `STRATEGIES` each; a strategy owns its
-share of a group, the columns that it reads, its checks and its options.
+A strategy answers these questions and nothing else; sampling, scoring and TRL's loss are the trainer's and the same for
+all, so that a comparison of strategies compares only them. One entry of `STRATEGIES` each; a strategy owns its share of
+a group, the columns that it reads, its checks and its options.
 """
 
 from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, ClassVar, Self
 
 import torch
 
 from ocr_hf import registry
-from ocr_hf.perturb import rows
-from ocr_hf.perturb.keys import stable_key
-from ocr_hf.perturb.modes import noise_mode
-from ocr_hf.perturb.ocr_map import OCRMap
-from ocr_hf.perturb.schedule import decay
+from ocr_hf.data.video import VideoSource
 from ocr_hf.registry import Registry, fill_options
-from ocr_hf.train.clip_loader import BadRow, row_name
 from ocr_hf.train.config import OCRGRPOConfig
-from ocr_hf.train.stored_copies import shows_stored_copies, stored_copy
-from ocr_hf.train.variants import FrameNoise, RegionNoise, Shuffled, Vanilla, Variant
+from ocr_hf.train.credit import Outcome, noisy_credit
+from ocr_hf.train.variants import Vanilla, Variant
+from ocr_hf.train.view_loss import ScoredTokens
 
 
 class Strategy(ABC):
@@ -39,7 +35,14 @@ class Strategy(ABC):
         other: The role of the other rollouts: what metrics and the completions table call them.
         excluded: Roles whose rollouts enter neither the baseline nor the loss.
         columns: Columns of a row that it reads.
+        stored_columns: Those that are read besides to find and check the videos that a row brings.
+        data_config: The config of ocr-vsi whose rows it wants.
+        default_score_under: Where `score_under` is left open.
+        own_credit: Whether `advantages` is its own, so that `noisy_credit` doesn't apply.
         bonus_name: Name of the reward that `bonus` gives, or None.
+        view_names: Further videos that every completion is scored under, for `loss_values`; `views` gives them.
+        views_train: Whether log-probs under the views have a gradient; else they are constants.
+        loss_terms: What `loss_values` returns; each is logged as `loss/NAME`, per token and without its weight.
         default_options: Its options of its own and their defaults; `strategy_options` sets them.
         options: The options in force.
         layout: After `bound`: the role of each rollout of a group, in order; equal roles see the same video.
@@ -58,7 +61,14 @@ class Strategy(ABC):
     other: ClassVar[str] = "noisy"
     excluded: ClassVar[frozenset[str]] = frozenset()
     columns: tuple[str, ...] = ()
+    stored_columns: ClassVar[tuple[str, ...]] = ()
+    data_config: ClassVar[str] = "recipes"
+    default_score_under: ClassVar[str] = "clean"
+    own_credit: ClassVar[bool] = False
     bonus_name: ClassVar[str | None] = None
+    view_names: tuple[str, ...] = ()
+    views_train: ClassVar[bool] = False
+    loss_terms: ClassVar[tuple[str, ...]] = ()
     default_options: ClassVar[Mapping[str, Any]] = {}
 
     config: OCRGRPOConfig
@@ -101,11 +111,22 @@ class Strategy(ABC):
             )
         return wanted
 
+    def scored_under(self, wanted: str | None) -> str:
+        """Return under which video noisy rollouts are scored, "clean" or "own"; `wanted` is what the user set.
+
+        Raises:
+            ValueError: The strategy makes no sense so.
+        """
+        return wanted or self.default_score_under
+
     def bound(self, config: OCRGRPOConfig) -> Self:
         """Return a copy that works with these settings."""
         # A copy, so that one instance can serve several trainers
         bound = copy.copy(self)
         bound.config = config
+        # Roles and views are looked up in one table
+        if set(self.view_names) & {"vanilla", self.other}:
+            raise ValueError(f"strategy '{self.name}' has a view and a role of one name; rename the view")
         # Vanilla first: the trainer takes role 0 for the recorded clip
         bound.layout = ("vanilla",) * config.num_vanilla + (self.other,) * config.num_noisy
         return bound
@@ -135,6 +156,30 @@ class Strategy(ABC):
             BadRow: The row can't be used.
         """
 
+    def views(self, row: Mapping[str, Any], step: int, total_steps: int) -> dict[str, Variant]:
+        """Return the videos of `view_names` for a row at a training step; arguments as of `perturbed`."""
+        return {}
+
+    def loss_values(self, scored: ScoredTokens) -> dict[str, tuple[float, torch.Tensor]]:
+        """Return what is added to the loss: name -> (weight, (B, C) values per token), for each of `loss_terms`."""
+        return {}
+
+    def stored_videos(self, row: Mapping[str, Any]) -> Sequence[VideoSource | None]:
+        """Return the videos that a row brings beside its clip and that rollouts may see; read of `stored_columns`."""
+        return ()
+
+    def check_stored(self, row: Mapping[str, Any], source: VideoSource | None) -> int:
+        """Return the frames of one of `stored_videos`, by its header alone; raise BadRow where it can't be used."""
+        raise NotImplementedError(f"strategy '{self.name}' names stored videos and has no check_stored")
+
+    def row_for(self, role: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the row as the rewards of a role's rollouts are to see it, with the same columns."""
+        return row
+
+    def advantages(self, outcome: Outcome) -> torch.Tensor:
+        """Return the advantages (groups, G) of a generation batch; by default as `noisy_credit` says."""
+        return noisy_credit(self.config.noisy_credit, outcome)
+
     def bonus(self, accuracy: torch.Tensor, vanilla: torch.Tensor) -> torch.Tensor:
         """Return what each rollout earns beyond its rewards, (groups, G), where `bonus_name` is set.
 
@@ -147,114 +192,6 @@ class Strategy(ABC):
 
 STRATEGIES: Registry[type[Strategy]] = registry.STRATEGIES
 """Every rollout strategy by its name."""
-
-
-@STRATEGIES.register
-class GRPO(Strategy):
-    """`grpo`: every rollout sees the clip as recorded."""
-
-    name = "grpo"
-    help = "every rollout sees the recorded clip"
-    noisy_share = 0.0
-
-    def perturbed(self, row: Mapping[str, Any], step: int, total_steps: int) -> Variant:
-        return Vanilla()
-
-
-@STRATEGIES.register
-class OCR(Strategy):
-    """`ocr`: the other rollouts see one copy of the clip with noise on some objects (arXiv 2511.13190)."""
-
-    name = "ocr"
-    help = "half of the rollouts see the clip with noise on some objects (arXiv 2511.13190)"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """What the choice of objects reads, and what the noise mode does."""
-        own = ("id", "footprints", "camera_to_world")
-        return tuple(dict.fromkeys([*own, *noise_mode(self.config.mode).columns]))
-
-    def perturbed(self, row: Mapping[str, Any], step: int, total_steps: int) -> Variant:
-        config = self.config
-        ocr_map = OCRMap(
-            select=config.select,
-            max_objects=config.max_objects,
-            mode=noise_mode(config.mode),
-            strength=config.strength,
-            schedule=config.schedule,
-            total_steps=total_steps,
-            seed=config.noise_seed,
-            min_visible=config.min_visible,
-        )
-        try:
-            footprints = rows.footprints_of(row)
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadRow(
-                f"{row_name(row)}: its footprints cannot be read ({error}); build the data set again, or train with "
-                "strategy noisy_rollout, which needs none"
-            ) from error
-        if shows_stored_copies(config.mode, row):
-            return stored_copy(row, ocr_map.strength_at(step), footprints)
-        objects = ocr_map.choose(row["id"], step, footprints, row.get("queried_objects") or ())
-        plan = ocr_map.plan_for(objects, row["id"], step)
-        return Vanilla() if plan.is_identity else RegionNoise(ocr_map, plan, footprints, row, step)
-
-
-@STRATEGIES.register
-class NoisyRollout(Strategy):
-    """`noisy_rollout`: the other rollouts see the clip with diffusion noise on whole frames (arXiv 2504.13055).
-
-    The noise is annealed by its timestep: t = int(t0 decay(step)). Its released code divides by std + 1e-6, TRL by
-    std + 1e-4.
-    """
-
-    name = "noisy_rollout"
-    help = "half of the rollouts see the clip with noise on whole frames (arXiv 2504.13055)"
-    columns = ("id",)
-
-    def perturbed(self, row: Mapping[str, Any], step: int, total_steps: int) -> Variant:
-        config = self.config
-        left = decay(
-            # `noise_steps` may end before the training does
-            min(step, total_steps),
-            total_steps,
-            config.timestep_schedule,
-            sharpness=float(config.timestep_sharpness),
-            midpoint=float(config.timestep_midpoint),
-        )
-        timestep = int(config.timestep * left)
-        # Under the recorded clip's media id, so that the clip is encoded once for both
-        if timestep == 0:
-            return Vanilla()
-        return FrameNoise(timestep, stable_key("frames", config.noise_seed, row["id"], step))
-
-
-@STRATEGIES.register
-class TGRPO(Strategy):
-    """`t_grpo`: the other rollouts see the frames in random order; they only decide a bonus (Video-R1).
-
-    Where the ordered rollouts of a group are right at least `temporal_margin` times as often as the shuffled ones,
-    each ordered rollout that is right (accuracy above 0.1) earns `temporal_bonus`.
-    """
-
-    name = "t_grpo"
-    help = "a third of the rollouts see the frames shuffled, and decide a bonus for the others (Video-R1)"
-    noisy_share = 1 / 3
-    min_vanilla = 2  # the shuffled ones leave the batch, and a baseline over one rollout gives no advantage
-    other = "shuffled"
-    excluded = frozenset({"shuffled"})
-    columns = ("id",)
-    bonus_name = "temporal_reward"
-
-    def perturbed(self, row: Mapping[str, Any], step: int, total_steps: int) -> Variant:
-        return Shuffled(stable_key("order", self.config.noise_seed, row["id"], step))
-
-    def bonus(self, accuracy: torch.Tensor, vanilla: torch.Tensor) -> torch.Tensor:
-        ordered = accuracy.masked_fill(~vanilla, torch.nan).nanmean(1)
-        shuffled = accuracy.masked_fill(vanilla, torch.nan).nanmean(1)
-        # A group without shuffled rollouts (a row without video) compares to NaN and earns nothing
-        ahead = (ordered >= self.config.temporal_margin * shuffled).unsqueeze(1)
-        return (ahead & (accuracy > 0.1) & vanilla).to(accuracy.dtype) * self.config.temporal_bonus
 
 
 def make_strategy(config: OCRGRPOConfig, strategy: Strategy | None = None) -> Strategy:

@@ -8,8 +8,8 @@ rollout's media id. A batch without video takes TRL's own path throughout.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -25,23 +25,20 @@ from ocr_hf.train.batches import drop_rows, mask_rows, split_by_group
 from ocr_hf.train.checkpoints import WholeCheckpoints
 from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, ClipLoader, row_name
 from ocr_hf.train.config import OCRGRPOConfig
+from ocr_hf.train.credit import Outcome
 from ocr_hf.train.generation import sample_completions, suppress_media_tokens
-from ocr_hf.train.log_probs import (
-    VideoConditionedModel,
-    check_sharing,
-    k3_divergence,
-    without_training,
-)
-from ocr_hf.train.metrics import RolloutMetrics, completion_columns, noise_totals
+from ocr_hf.train.measuring import Measuring
+from ocr_hf.train.metrics import RolloutMetrics
 from ocr_hf.train.rewards import ACCURACY, with_bonus
 from ocr_hf.train.rollout_plan import ClipEncoder, Rollout, RolloutPlanner, plan_recorded
 from ocr_hf.train.rollouts import Strategy, make_strategy
 from ocr_hf.train.sharing import SharesVideos
 from ocr_hf.train.variants import Vanilla
-from ocr_hf.train.video_store import MediaId, VideoStore, freeze_vision
+from ocr_hf.train.video_scoring import VideoScoring
+from ocr_hf.train.video_store import MediaId, freeze_vision
 
 
-class OCRGRPOTrainer(SharesVideos, WholeCheckpoints, GRPOTrainer):
+class OCRGRPOTrainer(Measuring, VideoScoring, SharesVideos, WholeCheckpoints, GRPOTrainer):
     """GRPO on video with Object-Centric 3D Rollout (OCR): TRL's GRPOTrainer whose rollouts all see their video.
 
     A row has `prompt` (a chat), a video in the column `video_column`, `id`, what the strategy reads (strategy ocr:
@@ -110,8 +107,8 @@ class OCRGRPOTrainer(SharesVideos, WholeCheckpoints, GRPOTrainer):
         checks.check_rows(args, train_dataset)
         # Set before TRL's __init__, which may already call methods that read them
         self._rollouts: list[Rollout] | None = None
-        self._scored: Sequence[MediaId] | None = None
-        self._roles: Sequence[str] | None = None
+        self._right: torch.Tensor | None = None
+        self._outcome: Outcome | None = None
         super().__init__(model, reward_funcs, args, train_dataset, **kwargs)
         family = family_of(self._model_config)
         if self.has_video:
@@ -125,7 +122,7 @@ class OCRGRPOTrainer(SharesVideos, WholeCheckpoints, GRPOTrainer):
         # A sharded forward is a collective that processes without a video would not join
         self._unchecked = self.has_video and not checks.is_sharded(self.accelerator)
         self._planner = RolloutPlanner(self.strategy, args.score_under, args.on_bad_video == "skip")
-        self.rollout_metrics = RolloutMetrics(self.strategy.roles)
+        self.rollout_metrics = RolloutMetrics(self.strategy.roles, self.strategy.loss_terms, self.strategy.excluded)
         # After TRL's __init__, which sets a collator of its own and takes no other
         self.data_collator = ClipLoader(args.video_column, args.frames, args.frame_cache_mb * 2**20, args.on_bad_video)
         if self.has_video:
@@ -180,7 +177,12 @@ class OCRGRPOTrainer(SharesVideos, WholeCheckpoints, GRPOTrainer):
                 "batched together; train on them one after the other"
             )
         # TRL passes every column of the rows on, to rewards and logs; the decoded clip is for the plan alone
-        bare = [{name: value for name, value in row.items() if name not in (CLIP, BAD_CLIP)} for row in inputs]
+        bare = [
+            self.strategy.row_for(
+                rollout.role, {name: value for name, value in row.items() if name not in (CLIP, BAD_CLIP)}
+            )
+            for row, rollout in zip(inputs, rollouts, strict=True)
+        ]
         try:
             with self._scoring([rollout.scored_under for rollout in rollouts] if self._sees_video else None):
                 output = super()._generate_and_score_completions(bare)
@@ -190,6 +192,11 @@ class OCRGRPOTrainer(SharesVideos, WholeCheckpoints, GRPOTrainer):
         # TRL buffers what it generated and scores micro-batches of it later; the media ids go with the rows
         output["scored_media"] = [rollout.scored_under for rollout in rollouts]
         output["role"] = [rollout.role for rollout in rollouts]
+        if self.mode == "train":
+            output["advantages"] = self._advantages(output["advantages"])
+        if self.mode == "train" and self.strategy.view_names:
+            output["views"] = [rollout.views for rollout in rollouts]
+            output["right"] = self._own(self._right)
         return self._without_unused(output, rollouts)
 
     def _tokenize_prompts(self, prompts: list) -> tuple[list[list[int]], Any, dict[str, Any]]:
@@ -258,60 +265,6 @@ class OCRGRPOTrainer(SharesVideos, WholeCheckpoints, GRPOTrainer):
             )
             return sample_completions(model, inputs, self.generation_config, self.eos_token_ids, in_step)
 
-    # Scoring: the one place where log-probs come from
-
-    def _get_per_token_logps_and_entropies(
-        self, model, input_ids, attention_mask, logits_to_keep, batch_size=None, compute_entropy=False, **kwargs
-    ):
-        score = super()._get_per_token_logps_and_entropies
-        if self._scored is None:
-            return score(model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, **kwargs)
-        store = self.videos[self.mode]
-
-        def scored(videos: VideoStore, share: bool, entropy: bool) -> tuple[torch.Tensor, Any, Any]:
-            conditioned = VideoConditionedModel(
-                model,
-                self.base_of(model),
-                videos,
-                self._scored,
-                self.accelerator.autocast,
-                share,
-                may_split=self.accelerator.num_processes == 1,
-            )
-            found = score(conditioned, input_ids, attention_mask, logits_to_keep, batch_size, entropy, **kwargs)
-            conditioned.check_all_used()
-            return found
-
-        # A mixture of experts balances over rows, which sharing would count otherwise
-        share = self._share_prefix and not kwargs.get("compute_aux_loss")
-        if self._unchecked and (share or store.share_vision):
-            self._unchecked = False
-            with without_training(model), torch.no_grad():
-                separate = scored(store.with_pixels(), False, False)[0]
-                together = scored(store, share, False)[0]
-            check_sharing(together, separate, attention_mask[:, -logits_to_keep:], self._number_type)
-        logps, entropies, aux_loss = scored(store, share, compute_entropy)
-        if compute_entropy and self._roles is not None:
-            self.rollout_metrics.add_entropy(entropies, attention_mask[:, -logits_to_keep:], self._roles)
-        return logps, entropies, aux_loss
-
-    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
-        media_ids = inputs.get("scored_media")
-        if media_ids is None or not any(media_ids):
-            return super()._compute_loss(model, inputs)
-        with self._scoring(media_ids, inputs["role"]):
-            return super()._compute_loss(model, inputs)
-
-    @contextmanager
-    def _scoring(self, media_ids: Sequence[MediaId] | None, roles: Sequence[str] | None = None) -> Iterator[None]:
-        """Score the rows of a batch under these videos."""
-        before = self._scored, self._roles
-        self._scored, self._roles = media_ids, roles
-        try:
-            yield
-        finally:
-            self._scored, self._roles = before
-
     # Rewards
 
     def _calculate_rewards(self, inputs, prompts, completions, completion_ids_list):
@@ -321,12 +274,17 @@ class OCRGRPOTrainer(SharesVideos, WholeCheckpoints, GRPOTrainer):
         # Whatever its own rows are, every process gathers the same, so that none waits for another
         roles = self.strategy.roles
         local = [
-            [-1 if rollout.skipped else roles.index(rollout.role), int(rollout.skipped), len(ids)]
+            [
+                -1 if rollout.skipped else roles.index(rollout.role),
+                int(rollout.skipped),
+                int(not isinstance(rollout.variant, Vanilla)),
+                len(ids),
+            ]
             for rollout, ids in zip(self._rollouts, completion_ids_list, strict=True)
         ]
         group = self.num_generations if self.mode == "train" else self.num_generations_eval
         gathered = self.accelerator.gather(torch.tensor(local, device=rewards.device))
-        role, skipped, lengths = gathered.view(-1, group, 3).unbind(-1)
+        role, skipped, altered, lengths = gathered.view(-1, group, 4).unbind(-1)
         grouped = rewards.view(-1, group, rewards.shape[1])  # a view: what is set in it is set in `rewards`
         names = self.reward_func_names
         # Before skipped rollouts become NaN, and before the bonus that depends on it is filled in
@@ -338,13 +296,33 @@ class OCRGRPOTrainer(SharesVideos, WholeCheckpoints, GRPOTrainer):
         grouped[skipped.bool()] = torch.nan
         weighted = (grouped * self.reward_weights.to(grouped.device)).nansum(-1)
         weighted = weighted.masked_fill(grouped.isnan().all(-1), torch.nan)
+        earned = weighted > 0.0 if accuracy is None else accuracy > 0.1
+        self._right = (earned & ~skipped.bool()).flatten()
         self._record(self.rollout_metrics.of_rewards(role, weighted, accuracy, lengths))
         self._record_noise()
         # Only now: what excluded rollouts earned is logged above, and must not enter the baseline below
         for number, name in enumerate(roles):
             if name in self.strategy.excluded:
                 grouped[role == number] = torch.nan
+        weighted = weighted.masked_fill(grouped.isnan().all(-1), torch.nan)
+        # TRL's advantages are not known yet
+        self._outcome = Outcome(weighted, altered.bool(), torch.empty(0), self.scale_rewards)
         return rewards
+
+    def _own(self, values: torch.Tensor) -> torch.Tensor:
+        """Return this process's part of values of all rollouts; each holds one consecutive slice."""
+        return values.flatten().chunk(self.accelerator.num_processes)[self.accelerator.process_index]
+
+    def _advantages(self, joint: torch.Tensor) -> torch.Tensor:
+        """Return the advantages of this process's rollouts; `joint` : (B,) as TRL computed them."""
+        everyone = self.accelerator.gather(joint).view_as(self._outcome.rewards)
+        credit = self.strategy.advantages(replace(self._outcome, joint=everyone))
+        # The table of completions holds TRL's
+        logged = self._logs["advantages"]
+        for _ in range(min(everyone.numel(), len(logged))):
+            logged.pop()
+        logged.extend(credit.flatten().tolist())
+        return self._own(credit)
 
     # Batches
 
@@ -370,63 +348,3 @@ class OCRGRPOTrainer(SharesVideos, WholeCheckpoints, GRPOTrainer):
             output = drop_rows(output, torch.tensor([rollout.role in self.strategy.excluded for rollout in rollouts]))
         # TRL counted the tokens before rows left; the loss divides by this
         return output | {"num_items_in_batch": self.accelerator.gather(output["completion_mask"].sum()).sum()}
-
-    # Measuring
-
-    def _record(self, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            self._metrics[self.mode][name].append(value)
-
-    def _record_noise(self) -> None:
-        """Log what was perturbed: per rollout in the completions table, on average in the metrics."""
-        for column, values in completion_columns(self._rollouts).items():
-            self._log_completion_extra(column, values)
-        if self.mode == "eval" or not self.args.num_noisy:
-            return
-        totals = torch.tensor(noise_totals(self._rollouts), device=self.accelerator.device)
-        videos, objects, area = self.accelerator.reduce(totals, "sum").tolist()
-        if videos:
-            self._record({"noise/objects": objects / videos, "noise/area": area / videos})
-
-    def _measure_divergence(self, output: dict[str, Any], rollouts: Sequence[Rollout]) -> None:
-        """Log KL(policy under the noisy video || under the recorded one), per token, on what it sampled from it."""
-        every = self.args.variant_kl_every
-        if self.mode == "eval" or not every or not self.args.num_noisy or self.state.global_step % every:
-            return
-        # A process whose rows have no video still takes part in the sum, or the others would wait for it
-        total = torch.zeros(2, device=self.accelerator.device)
-        # A sharded forward is a collective that processes without a video would not join
-        if self._sees_video and not checks.is_sharded(self.accelerator):
-            sampled = self._score_under([rollout.sampled_from for rollout in rollouts], output)
-            recorded = self._score_under([self._recorded(rollout) for rollout in rollouts], output)
-            noisy = torch.tensor([rollout.role != "vanilla" for rollout in rollouts], device=total.device)
-            total = k3_divergence(sampled, recorded, output["completion_mask"] * noisy.unsqueeze(1))
-        divergence, tokens = self.accelerator.reduce(total, "sum").tolist()
-        if tokens:
-            self._record({f"kl/{self.strategy.other}_vanilla": divergence / tokens})
-
-    def _score_under(self, media_ids: Sequence[MediaId], output: dict[str, Any]) -> torch.Tensor:
-        """Return the policy's log-probs (B, C) of a batch's completions under other videos, without a gradient."""
-        ids = torch.cat([output["prompt_ids"], output["completion_ids"]], 1)
-        mask = torch.cat([output["prompt_mask"], output["completion_mask"]], 1)
-        keep, size = output["completion_ids"].shape[1], self.args.per_device_train_batch_size
-        with torch.no_grad(), self._scoring(media_ids):
-            return self._get_per_token_logps_and_entropies(self.model, ids, mask, keep, size)[0]
-
-    def _recorded(self, rollout: Rollout) -> MediaId:
-        return None if rollout.clip is None else self._encoder().add(rollout.clip, Vanilla())
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log as TRL does, with the entropy of each role's rollouts.
-
-        Args:
-            logs: name -> value.
-            start_time: of the training, to compute speeds from; None = no speeds.
-        """
-        if self.has_video:
-            # Every process logs at the same steps, so all take part in this sum
-            entropy = self.accelerator.reduce(self.rollout_metrics.take_entropy().to(self.accelerator.device), "sum")
-            for name, (total, tokens) in zip(self.strategy.roles, entropy.tolist(), strict=True):
-                if tokens:
-                    self._record({f"{name}/entropy": total / tokens})
-        super().log(logs, start_time)

@@ -15,6 +15,7 @@ from ocr_hf.models.media import VANILLA, VideoInputs
 from ocr_hf.models.sampled_clip import SampledClip
 from ocr_hf.perturb import rows
 from ocr_hf.perturb.degrade import shuffle_frames
+from ocr_hf.perturb.keys import generator
 from ocr_hf.perturb.ocr_map import OCRMap, Perturbation
 from ocr_hf.perturb.patch_space import gaussian_patches
 from ocr_hf.perturb.schedule import DIFFUSION_STEPS
@@ -93,11 +94,12 @@ class RegionNoise:
     def video(self, clip: SampledClip, encoder: Encoder) -> VideoInputs:
         noise = self.ocr_map.noise
         if noise.in_patch_space:
-            shown = self.footprints.select(clip.indices)
             return _noisy_patches(
                 clip,
                 encoder,
-                lambda height, width: shown.resized(height, width).region(self.objects),
+                lambda height, width: self.ocr_map.placed(
+                    self.footprints, self.plan, clip.indices, height, width
+                ).region(self.objects),
                 self.plan.strength,
                 self.plan.key,
                 noise.perturb_patches,
@@ -118,6 +120,7 @@ class RegionNoise:
         return encoder.encode(clip, frames)
 
     def area(self, clip: SampledClip) -> float:
+        # Of the objects' own footprints: moved ones are as large
         return float(self.footprints.region(self.objects, clip.indices).mean())
 
 
@@ -147,6 +150,32 @@ class StoredCopy:
         return float(self.footprints.region(self.objects, clip.indices).mean())
 
 
+@dataclass(frozen=True, eq=False)
+class EditedVideo:
+    """A twin's edited video: the same walk through a scene in which another answer is right.
+
+    source : what `read_frames` takes; name : tells edits of one clip apart; objects : those that were edited
+    row : whose footprints, if it has any, say how large these are in the recorded clip
+    """
+
+    source: VideoSource
+    name: str
+    objects: tuple[int, ...]
+    row: Mapping[str, Any]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"edited": self.name}
+
+    def video(self, clip: SampledClip, encoder: Encoder) -> VideoInputs:
+        return encoder.encode(clip, read_frames(self.source, clip.indices)[0])
+
+    def area(self, clip: SampledClip) -> float:
+        if self.row.get("footprints") is None or self.row.get("camera_to_world") is None:
+            return 0.0
+        return float(rows.footprints_of(self.row).region(self.objects, clip.indices).mean())
+
+
 @dataclass(frozen=True)
 class FrameNoise:
     """NoisyRollout: diffusion noise of one timestep on whole frames, made where and as region noise is."""
@@ -172,6 +201,32 @@ class FrameNoise:
 
     def area(self, clip: SampledClip) -> float:
         return 1.0
+
+
+@dataclass(frozen=True)
+class BlackPatches:
+    """PAPO: each of the model's patches black with one probability; a patch covers two frames in Qwen's models."""
+
+    probability: float
+    key: int
+    objects: tuple[int, ...] = ()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"noise": "black patches", "probability": self.probability, "key": str(self.key)}
+
+    def video(self, clip: SampledClip, encoder: Encoder) -> VideoInputs:
+        video, processor = encoder.vanilla(clip), encoder.video_processor
+        pixels = video.pixel_values_videos
+        chosen = generator(self.key).random(len(pixels)) < self.probability
+        # What the processor makes of pixels that are 0; a patch holds its colours one after the other
+        black = -torch.tensor(processor.image_mean) / torch.tensor(processor.image_std)
+        values = black.repeat_interleave(pixels.shape[1] // 3).to(pixels)
+        return video.with_pixels(torch.where(torch.from_numpy(chosen).to(pixels.device)[:, None], values, pixels))
+
+    def area(self, clip: SampledClip) -> float:
+        # On average: how many patches a clip has is the processor's affair
+        return self.probability
 
 
 @dataclass(frozen=True)
