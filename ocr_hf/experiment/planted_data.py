@@ -28,6 +28,7 @@ from ocr_hf.perturb.frames import encode_lossless
 from ocr_hf.scenes.edits.scene_edit import apply_edits
 from ocr_hf.scenes.randomness import generator
 from ocr_hf.scenes.render.renderer import Renderer
+from ocr_hf.twins.find_twins import edits_to_json
 from ocr_hf.vsi_bench.tasks import add_units
 
 QUESTION_TYPE = "planted_lock"
@@ -87,7 +88,7 @@ def load_part(part: Rooms, folder: Path, processes: int = 2) -> datasets.Dataset
     Returns:
         Rows as `OCRGRPOTrainer` takes them: id, clip_id, prompt, vanilla (video), footprints, camera_to_world,
         queried_objects, question_type, question, options, ground_truth; kind and cue ("" where nothing is painted);
-        of a part with `edited`, edited_video and edited_ground_truth.
+        of a part with `edited`, edited (video), edited_ground_truth and edit.
     """
     shards = [
         (part, start, min(SHARD, part.count - start), folder / part.name / f"{start:05d}.parquet")
@@ -136,8 +137,9 @@ def _edited(room: PlantedRoom, renderer: Renderer) -> dict[str, Any]:
     scene = apply_edits(room.scene, [edit], plausible=False)
     shown = renderer.edited(scene).render(room.camera_to_world, room.intrinsics, WIDTH, HEIGHT)
     return {
-        "edited_video": {"bytes": encode_lossless(shown.frames, FPS), "path": None},
+        "edited": {"bytes": encode_lossless(shown.frames, FPS), "path": None},
         "edited_ground_truth": answer,
+        "edit": edits_to_json([edit]),
     }
 
 

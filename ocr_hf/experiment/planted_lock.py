@@ -68,12 +68,20 @@ QUERIED = {"strategy": "ocr", "select": "queried", "max_objects": 1, "strength":
 ARMS: dict[str, dict[str, Any]] = {
     "grpo": {"strategy": "grpo"},
     "ocr": QUERIED,
+    "ocr_positive": {**QUERIED, "noisy_credit": "positive"},
+    "ocr_split": {**QUERIED, "noisy_credit": "split"},
+    "same_area": {**QUERIED, "region": "elsewhere"},
+    "noisy_rollout": {"strategy": "noisy_rollout"},
     "ocr_own": {**QUERIED, "score_under": "own"},
+    "ocr_constant": {**QUERIED, "schedule": "constant"},
     "ocr_visible": {**QUERIED, "select": "visible", "max_objects": 2},
     "ocr_context": {**QUERIED, "select": "context", "max_objects": 2},
-    "ocr_constant": {**QUERIED, "schedule": "constant"},
-    "noisy_rollout": {"strategy": "noisy_rollout"},
-    "t_grpo": {"strategy": "t_grpo"},
+    "t_grpo": {"strategy": "t_grpo", "num_noisy": 2},
+    "share": {**QUERIED, "strategy": "share"},
+    "papo": {"strategy": "papo"},
+    "papo_strong": {"strategy": "papo", "strategy_options": {"gamma": 0.1}},
+    "roma_like": {"strategy": "roma_like"},
+    "counterfactual": {"strategy": "counterfactual"},
 }
 """Arm -> settings of OCRGRPOConfig."""
 
