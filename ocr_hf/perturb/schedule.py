@@ -14,6 +14,11 @@ SCHEDULES: tuple[str, ...] = get_args(Schedule)
 
 DIFFUSION_STEPS = 1000
 
+PAPER_STEPS = 60
+"""Steps of NoisyRollout's runs (arXiv 2504.13055). What its formulas count in steps is scaled from these to the run."""
+MIDPOINT = 40 / PAPER_STEPS
+"""Where its sigmoid has fallen to a half, as a share of the run."""
+
 
 @cache
 def diffusion_alphas() -> Float[np.ndarray, "1000"]:
@@ -57,21 +62,25 @@ def decay(
     schedule: Schedule = "linear",
     *,
     sharpness: float = 30.0,
-    midpoint: float = 40.0,
+    midpoint: float = MIDPOINT,
     power: float = 3.0,
     base: float = 0.95,
 ) -> float:
     """Return the factor in [0, 1] that the perturbation is annealed by at training step s of S = `total_steps`.
 
-    linear 1 - s/S | cosine (1 + cos(pi s/S))/2 | sigmoid 1 - sigmoid(sharpness (s - midpoint)/S), midpoint in steps |
-    power 1 - (s/S)^power | exponential 1 - base^(S - s) | constant 1.
+    linear 1 - s/S | cosine (1 + cos(pi s/S))/2 | sigmoid 1 - sigmoid(sharpness (s/S - midpoint)) |
+    power 1 - (s/S)^power | exponential 1 - base^(60 (1 - s/S)) | constant 1.
 
-    linear, sigmoid, power and exponential are the formulas of NoisyRollout's released code (its defaults: sigmoid,
-    sharpness 30, midpoint 40); the defaults of power and base are ours. Steps beyond S count as S. All but sigmoid
-    and constant end at exactly 0.
+    All depend on s/S alone, so that strategies which are compared end their noise together, however long the run. In
+    NoisyRollout's released code, whose formulas linear, sigmoid, power and exponential are, midpoint (40) and the
+    exponent (S - s) count steps of its 60: here they are shares of the run, equal to its own in a run of 60 steps. Its
+    defaults are sigmoid, sharpness 30 and midpoint 40 / 60; those of power and base are ours. Steps beyond S count as
+    S. All but sigmoid and constant end at exactly 0.
     """
     if total_steps <= 0:
         raise ValueError(f"total_steps is {total_steps}; give the number of training steps, at least 1")
+    if not 0.0 <= midpoint <= 1.0:
+        raise ValueError(f"midpoint is {midpoint}; give a share of the run, 0 to 1 (step / total_steps)")
     if step < 0:
         raise ValueError(f"step is {step}; training steps count from 0")
     done = min(step / total_steps, 1.0)
@@ -81,11 +90,11 @@ def decay(
         return 0.5 * (1.0 + math.cos(math.pi * done))
     if schedule == "sigmoid":
         # exp overflows for very sharp curves far past the midpoint; there the factor is 0 to double precision
-        return 1.0 / (1.0 + math.exp(min(sharpness * (done - midpoint / total_steps), 700.0)))
+        return 1.0 / (1.0 + math.exp(min(sharpness * (done - midpoint), 700.0)))
     if schedule == "power":
         return 1.0 - done**power
     if schedule == "exponential":
-        return 1.0 - base ** (total_steps * (1.0 - done))
+        return 1.0 - base ** (PAPER_STEPS * (1.0 - done))
     if schedule == "constant":
         return 1.0
     raise ValueError(f"schedule is '{schedule}'; choose one of {', '.join(SCHEDULES)}")

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from ocr_hf.docstrings import with_help
 from ocr_hf.models.number_type import fast_bf16
 from ocr_hf.perturb.modes import noise_mode
-from ocr_hf.perturb.schedule import SCHEDULES
+from ocr_hf.perturb.schedule import MIDPOINT, SCHEDULES
 from ocr_hf.perturb.select import POLICIES
 from ocr_hf.registry import STRATEGIES, parse_options, unknown_choice
 from ocr_hf.settings.names import refuse_old_names
@@ -184,7 +184,8 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
         timestep_schedule: noisy_rollout: how the diffusion step falls: linear, cosine, sigmoid, power, exponential or
             constant.
         timestep_sharpness: noisy_rollout: of the sigmoid.
-        timestep_midpoint: noisy_rollout: of the sigmoid, in steps.
+        timestep_midpoint: noisy_rollout: where the sigmoid has fallen to a half, as a share of the run, 0 to 1; default
+            the paper's step 40 of 60. (It counted steps before: 40 of a run of 1,000 is now 0.04.)
         temporal_bonus: t_grpo: what a right rollout of ordered frames earns where they beat the shuffled ones.
         temporal_margin: t_grpo: how many times the shuffled rollouts' score the ordered ones must reach (mu; 0.8 in
             Video-R1's code, 1.0 in its paper).
@@ -221,7 +222,7 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
     timestep: int = 500
     timestep_schedule: str = "sigmoid"
     timestep_sharpness: float = 30.0
-    timestep_midpoint: float = 40.0
+    timestep_midpoint: float = MIDPOINT
     temporal_bonus: float = 0.3
     temporal_margin: float = 0.8
     share_vision: bool | None = None
@@ -241,6 +242,11 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
         _check_least(self, "variant_kl_every", 0)
         if not 0 <= self.timestep <= 999:
             raise ValueError(f"timestep is {self.timestep}; the diffusion schedule has steps 0 to 999")
+        if not 0.0 <= self.timestep_midpoint <= 1.0:
+            raise ValueError(
+                f"timestep_midpoint is {self.timestep_midpoint:g}; it is a share of the run now, 0 to 1, and no longer a "
+                "step: divide it by noise_steps (the paper's step 40 of 60 is the default), or leave it out"
+            )
         noise = noise_mode(self.mode)
         if self.strength is not None:
             noise.check_strength(self.strength)

@@ -74,10 +74,23 @@ def test_each_schedule_at_a_point_computed_by_hand():
     assert decay(40, 60, "sigmoid") == 0.5
     # 1 - 1 / (1 + exp(-30 (30/60 - 40/60))) = 1 - 1 / (1 + e^5)
     assert decay(30, 60, "sigmoid") == pytest.approx(1.0 - 1.0 / (1.0 + math.exp(5.0)))
-    assert decay(30, 60, "sigmoid", sharpness=60.0, midpoint=30.0) == 0.5
+    assert decay(30, 60, "sigmoid", sharpness=60.0, midpoint=0.5) == 0.5
     assert decay(30, 60, "power", power=2.0) == 0.75
     assert decay(58, 60, "exponential", base=0.5) == 0.75
     assert decay(59, 60, "constant") == 1.0
+
+
+@given(st.sampled_from(SCHEDULES), st.integers(0, 60), st.integers(1, 30))
+def test_a_run_of_any_length_goes_through_the_same_schedule(schedule, step, times):
+    """Else NoisyRollout's noise would be gone after 60 steps of 1,000, and OCR's would not."""
+    assert decay(times * step, times * 60, schedule) == pytest.approx(decay(step, 60, schedule), abs=1e-12)
+
+
+def test_a_run_of_60_steps_has_the_papers_own_values():
+    for step in range(61):
+        sigmoid = 1.0 - 1.0 / (1.0 + math.exp(-30.0 * (step - 40) / 60))
+        assert decay(step, 60, "sigmoid") == pytest.approx(sigmoid, abs=1e-12)
+        assert decay(step, 60, "exponential") == pytest.approx(1.0 - 0.95 ** (60 - step), abs=1e-12)
 
 
 def test_a_very_sharp_sigmoid_does_not_overflow():
@@ -94,6 +107,7 @@ def test_the_number_of_objects_falls_linearly_to_none():
     [
         (lambda: decay(0, 0), "total_steps is 0"),
         (lambda: decay(-1, 5), "step is -1"),
+        (lambda: decay(1, 5, "sigmoid", midpoint=40.0), "midpoint is 40.0; give a share of the run"),
         (lambda: objects_at(0, -2, 5), "max_objects is -2"),
     ],
 )

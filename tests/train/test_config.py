@@ -38,6 +38,7 @@ from tests.train.conftest import make_config, vowel_reward
         ({"num_noisy": 9}, "num_noisy is 9; a group has 4 rollouts"),
         ({"strategy": "t_grpo", "num_noisy": 3}, "leaves 1 of 4 rollouts .* strategy 't_grpo' needs at least 2"),
         ({"frames": 0}, "frames is 0; give 1 or more"),
+        ({"timestep_midpoint": 40}, "timestep_midpoint is 40; it is a share of the run now, .* divide it by noise_steps"),
         ({"timestep": 1000}, "timestep is 1000; the diffusion schedule has steps 0 to 999"),
         ({"use_vllm": True}, "vLLM and continuous batching would send every rollout of a group the same video"),
     ],

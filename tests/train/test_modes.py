@@ -118,7 +118,7 @@ def test_both_noises(make_trainer, mode):
 
 
 def test_noisy_rollout(make_trainer):
-    trainer = make_trainer(strategy="noisy_rollout", timestep_midpoint=1, timestep_sharpness=60, max_steps=2)
+    trainer = make_trainer(strategy="noisy_rollout", timestep_midpoint=0.5, timestep_sharpness=60, max_steps=2)
     run(trainer)
     # sigmoid centred at step 1 of 2: t is 500 at first, then 250
     assert history(trainer, "noise/area") == [1.0, 1.0]

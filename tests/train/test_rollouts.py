@@ -137,11 +137,13 @@ def test_frame_noise_decays_to_the_recorded_clip(tmp_path, row):
 
 
 def test_sigmoid_decay_is_noisy_rollouts(tmp_path, row):
-    """t = int(500 (1 - sigmoid(30 (s - 40) / S))) with S = 100, arXiv 2504.13055."""
+    """t = int(500 (1 - sigmoid(30 (s - 40) / 60))) in its 60 steps, arXiv 2504.13055; in 600, ten steps for each."""
     rival = strategy(tmp_path, strategy="noisy_rollout")
-    for step in (0, 20, 40, 60):
-        expected = int(500 * (1 - 1 / (1 + np.exp(-30 * (step - 40) / 100))))
-        assert getattr(rival.variants(row, step, 100)["noisy"], "timestep", 0) == expected
+    for step in (0, 20, 39, 50):
+        expected = int(500 * (1 - 1 / (1 + np.exp(-30 * (step - 40) / 60))))
+        for times in (1, 10):
+            shown = rival.variants(row, times * step, times * 60)["noisy"]
+            assert getattr(shown, "timestep", 0) == expected
 
 
 def test_each_variant_has_its_own_media_id(tmp_path, row, clip):
