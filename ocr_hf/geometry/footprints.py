@@ -145,6 +145,26 @@ class Footprints:
                     codes.setdefault(object_id, {})[frame] = small
         return Footprints(height, width, self.num_frames, self.amodal, codes)
 
+    def shifted(self, object_ids: Iterable[int], shift: tuple[float, float]) -> Footprints:
+        """Move the footprints of some objects; what leaves the frame at one border comes in at the other.
+
+        Args:
+            object_ids: the objects.
+            shift: (down, right), as shares of the frame's height and width, rounded to whole pixels.
+
+        Returns:
+            Their footprints, as large as before; those of other objects are left out.
+        """
+        down, right = round(shift[0] * self.height), round(shift[1] * self.width)
+        codes: dict[int, dict[int, bytes]] = {}
+        for object_id in dict.fromkeys(object_ids):
+            for frame, code in self.codes.get(object_id, {}).items():
+                mask = rle.decode_union([code], self.height, self.width)
+                moved = np.roll(mask, (down, right), axis=(0, 1)).astype(np.uint8)
+                for _, new in rle.encode_instances(moved):
+                    codes.setdefault(object_id, {})[frame] = new
+        return Footprints(self.height, self.width, self.num_frames, self.amodal, codes)
+
     def to_rows(self) -> list[dict[str, Any]]:
         """Write the footprints as rows of a table.
 

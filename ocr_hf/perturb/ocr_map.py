@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, UInt8
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.perturb import rows
+from ocr_hf.perturb.elsewhere import Region, check_region, shift_elsewhere
 from ocr_hf.perturb.frames import encode_lossless
 from ocr_hf.perturb.keys import stable_key
 from ocr_hf.perturb.modes import NoiseMode, NoiseTarget, noise_mode
@@ -66,6 +67,8 @@ class OCRMap:
 
     Args:
         select: which objects: "visible", "queried" (named by the question) or "context" (visible, not named).
+        region: where the noise falls: on the "objects", or "elsewhere", a control that changes the place alone: their
+            outlines, as large in every frame, moved at random to where these objects are not (mode gaussian).
         max_objects: how many at most, at step 0.
         mode: "gaussian" (diffusion noise on their pixels); "geometry" (each is moved, resized or bent in 3D and seen
             again by the same camera), or one of these three alone: "rigid", "scale", "warp"; "jitter" (pieces of their
@@ -109,11 +112,13 @@ class OCRMap:
     seed: int = 0
     min_visible: float | int = 0.002
     output: Output = "auto"
+    region: Region = "objects"
 
     def __post_init__(self) -> None:
         if self.select not in POLICIES:
             raise ValueError(f"select is '{self.select}'; choose one of {', '.join(POLICIES)}")
         noise = self.noise
+        check_region(self.region, noise)
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule is '{self.schedule}'; choose one of {', '.join(SCHEDULES)}")
         if self.max_objects < 0:
@@ -201,8 +206,32 @@ class OCRMap:
         if not object_ids or noise.is_identity(strength):
             return Perturbation((), noise.name, strength, key, "vanilla")
         # All that decides the pixels, and nothing else: rows of one variant share one file.
-        variant = f"{stable_key(noise.identity, strength, key, object_ids):032x}"
+        place = () if self.region == "objects" else (self.region,)
+        variant = f"{stable_key(noise.identity, strength, key, object_ids, *place):032x}"
         return Perturbation(object_ids, noise.name, strength, key, variant)
+
+    def placed(
+        self, footprints: Footprints, plan: Perturbation, frame_indices: Sequence[int] | None, height: int, width: int
+    ) -> Footprints:
+        """Say where the noise of a plan falls.
+
+        Args:
+            footprints: of the whole clip.
+            plan: as from `plan_for`.
+            frame_indices: the frames wanted; None = all.
+            height: of the frames that are perturbed, pixels.
+            width: of the frames that are perturbed, pixels.
+
+        Returns:
+            Footprints of these frames, of that size: the objects' own, or with `region` "elsewhere" the chosen ones',
+            moved.
+        """
+        shown = footprints if frame_indices is None else footprints.select(frame_indices)
+        shown = shown.resized(height, width)
+        if self.region == "objects":
+            return shown
+        # From the whole clip, or a frame's noise would depend on which others are asked for
+        return shown.shifted(plan.object_ids, shift_elsewhere(footprints, plan.object_ids, plan.key))
 
     def plan(self, row: Mapping[str, Any], step: int = 0) -> Perturbation:
         """Say what would be done to a row, reading its footprints but touching no pixels.
@@ -303,13 +332,10 @@ class OCRMap:
         plan = self.plan_for(object_ids, row_id, step)
         if plan.is_identity:
             return frames.copy(), np.zeros(frames.shape[:3], dtype=bool)
-        height, width = frames.shape[1:3]
-        if frame_indices is not None:
-            # only the frames wanted are resized and decoded; noise keeps the clip's own frame numbers
-            footprints = footprints.select(frame_indices)
         target = NoiseTarget(
             frames,
-            footprints.resized(height, width),
+            # only the frames wanted are resized and decoded; noise keeps the clip's own frame numbers
+            self.placed(footprints, plan, frame_indices, *frames.shape[1:3]),
             plan.object_ids,
             plan.key,
             frame_indices,

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from ocr_hf.docstrings import with_help
 from ocr_hf.models.number_type import fast_bf16
+from ocr_hf.perturb.elsewhere import check_region
 from ocr_hf.perturb.modes import noise_mode
 from ocr_hf.perturb.schedule import MIDPOINT, SCHEDULES
 from ocr_hf.perturb.select import POLICIES
@@ -171,6 +172,8 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
         score_under: the video that log-probs and loss of noisy rollouts are conditioned on: the recorded one (clean, as
             NoisyRollout does) or the one that they were generated from (own).
         select: objects to perturb: visible, queried or context; as in OCRMap.
+        region: where the noise falls: on the objects, or elsewhere, the control: their outlines at another place, with
+            mode gaussian; as in OCRMap.
         max_objects: objects perturbed at the start of training.
         mode: noise on objects: gaussian, geometry (each moved, resized or bent; rows with altered copies show those),
             rigid, scale, warp, jitter, or a mode that a plugin registers.
@@ -212,6 +215,7 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
     num_noisy: int | None = None
     score_under: str = "clean"
     select: str = "visible"
+    region: str = "objects"
     max_objects: int = 4
     mode: str = "gaussian"
     strength: float | None = None
@@ -244,10 +248,11 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
             raise ValueError(f"timestep is {self.timestep}; the diffusion schedule has steps 0 to 999")
         if not 0.0 <= self.timestep_midpoint <= 1.0:
             raise ValueError(
-                f"timestep_midpoint is {self.timestep_midpoint:g}; it is a share of the run now, 0 to 1, and no longer a "
-                "step: divide it by noise_steps (the paper's step 40 of 60 is the default), or leave it out"
+                f"timestep_midpoint is {self.timestep_midpoint:g}; it is a share of the run now, 0 to 1, and no longer "
+                "a step: divide it by noise_steps (the paper's step 40 of 60 is the default), or leave it out"
             )
         noise = noise_mode(self.mode)
+        check_region(self.region, noise)
         if self.strength is not None:
             noise.check_strength(self.strength)
         self.strategy_options = parse_options(self.strategy_options, "strategy_options") or None

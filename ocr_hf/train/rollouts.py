@@ -178,6 +178,7 @@ class OCR(Strategy):
         config = self.config
         ocr_map = OCRMap(
             select=config.select,
+            region=config.region,
             max_objects=config.max_objects,
             mode=noise_mode(config.mode),
             strength=config.strength,

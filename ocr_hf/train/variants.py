@@ -93,11 +93,12 @@ class RegionNoise:
     def video(self, clip: SampledClip, encoder: Encoder) -> VideoInputs:
         noise = self.ocr_map.noise
         if noise.in_patch_space:
-            shown = self.footprints.select(clip.indices)
             return _noisy_patches(
                 clip,
                 encoder,
-                lambda height, width: shown.resized(height, width).region(self.objects),
+                lambda height, width: self.ocr_map.placed(
+                    self.footprints, self.plan, clip.indices, height, width
+                ).region(self.objects),
                 self.plan.strength,
                 self.plan.key,
                 noise.perturb_patches,
@@ -118,6 +119,7 @@ class RegionNoise:
         return encoder.encode(clip, frames)
 
     def area(self, clip: SampledClip) -> float:
+        # Of the objects' own footprints: moved ones are as large
         return float(self.footprints.region(self.objects, clip.indices).mean())
 
 

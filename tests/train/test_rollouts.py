@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_hf.models.media import encode_video, media_id
+from ocr_hf.perturb.elsewhere import shift_elsewhere
 from ocr_hf.perturb.noise import gaussian_region
 from ocr_hf.train.clip_loader import BadRow, ClipLoader
 from ocr_hf.train.rollouts import make_strategy
@@ -95,13 +96,20 @@ def test_objects_come_from_where_the_policy_says(tmp_path, row, select, allowed)
     assert {i for step in range(40) for i in ocr.variants(row, step, 99)["noisy"].objects} == allowed
 
 
-def test_patch_noise_equals_noise_on_the_frames(tmp_path, row, clip, processor):
+@pytest.mark.parametrize("place", ["objects", "elsewhere"])
+def test_patch_noise_equals_noise_on_the_frames(tmp_path, row, clip, processor, place):
     """The clip has the processed size, so noise in patch space is noise on the frames and nothing else."""
-    ocr = strategy(tmp_path, max_objects=2, schedule="constant")
+    ocr = strategy(tmp_path, max_objects=2, schedule="constant", region=place)
     variant = ocr.variants(row, 3, 99)["noisy"]
     assert isinstance(variant, RegionNoise)
     encoder = PlainEncoder(processor)
-    region = variant.footprints.select(clip.indices).region(variant.objects)
+    footprints = variant.footprints
+    if place == "elsewhere":
+        shift = shift_elsewhere(footprints, variant.objects, variant.plan.key)
+        footprints = footprints.shifted(variant.objects, shift)
+        assert (footprints.areas(1) == variant.footprints.areas(1)).all()
+    region = footprints.select(clip.indices).region(variant.objects)
+    assert variant.area(clip) == pytest.approx(region.mean())
     frames = gaussian_region(clip.array, region, variant.plan.strength, variant.plan.key, clip.indices)
     assert (frames != clip.array).any()
     torch.testing.assert_close(
