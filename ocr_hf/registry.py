@@ -270,7 +270,7 @@ def _installed_plugins() -> list[str]:
 STRATEGIES: Registry[Any] = Registry(
     "strategy",
     requires=("name", "help", "noisy_share", "perturbed", "bound", "num_noisy"),
-    modules=("ocr_hf.train.rollouts",),
+    modules=("ocr_hf.train.strategies",),
 )
 """Rollout strategies; see `ocr_hf.train.rollouts.Strategy`."""
 

@@ -16,16 +16,9 @@ from typing import Any, ClassVar, Self
 import torch
 
 from ocr_hf import registry
-from ocr_hf.perturb import rows
-from ocr_hf.perturb.keys import stable_key
-from ocr_hf.perturb.modes import noise_mode
-from ocr_hf.perturb.ocr_map import OCRMap
-from ocr_hf.perturb.schedule import decay
 from ocr_hf.registry import Registry, fill_options
-from ocr_hf.train.clip_loader import BadRow, row_name
 from ocr_hf.train.config import OCRGRPOConfig
-from ocr_hf.train.stored_copies import shows_stored_copies, stored_copy
-from ocr_hf.train.variants import FrameNoise, RegionNoise, Shuffled, Vanilla, Variant
+from ocr_hf.train.variants import Vanilla, Variant
 
 
 class Strategy(ABC):
@@ -147,115 +140,6 @@ class Strategy(ABC):
 
 STRATEGIES: Registry[type[Strategy]] = registry.STRATEGIES
 """Every rollout strategy by its name."""
-
-
-@STRATEGIES.register
-class GRPO(Strategy):
-    """`grpo`: every rollout sees the clip as recorded."""
-
-    name = "grpo"
-    help = "every rollout sees the recorded clip"
-    noisy_share = 0.0
-
-    def perturbed(self, row: Mapping[str, Any], step: int, total_steps: int) -> Variant:
-        return Vanilla()
-
-
-@STRATEGIES.register
-class OCR(Strategy):
-    """`ocr`: the other rollouts see one copy of the clip with noise on some objects (arXiv 2511.13190)."""
-
-    name = "ocr"
-    help = "half of the rollouts see the clip with noise on some objects (arXiv 2511.13190)"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """What the choice of objects reads, and what the noise mode does."""
-        own = ("id", "footprints", "camera_to_world")
-        return tuple(dict.fromkeys([*own, *noise_mode(self.config.mode).columns]))
-
-    def perturbed(self, row: Mapping[str, Any], step: int, total_steps: int) -> Variant:
-        config = self.config
-        ocr_map = OCRMap(
-            select=config.select,
-            region=config.region,
-            max_objects=config.max_objects,
-            mode=noise_mode(config.mode),
-            strength=config.strength,
-            schedule=config.schedule,
-            total_steps=total_steps,
-            seed=config.noise_seed,
-            min_visible=config.min_visible,
-        )
-        try:
-            footprints = rows.footprints_of(row)
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadRow(
-                f"{row_name(row)}: its footprints cannot be read ({error}); build the data set again, or train with "
-                "strategy noisy_rollout, which needs none"
-            ) from error
-        if shows_stored_copies(config.mode, row):
-            return stored_copy(row, ocr_map.strength_at(step), footprints)
-        objects = ocr_map.choose(row["id"], step, footprints, row.get("queried_objects") or ())
-        plan = ocr_map.plan_for(objects, row["id"], step)
-        return Vanilla() if plan.is_identity else RegionNoise(ocr_map, plan, footprints, row, step)
-
-
-@STRATEGIES.register
-class NoisyRollout(Strategy):
-    """`noisy_rollout`: the other rollouts see the clip with diffusion noise on whole frames (arXiv 2504.13055).
-
-    The noise is annealed by its timestep: t = int(t0 decay(step)). Its released code divides by std + 1e-6, TRL by
-    std + 1e-4.
-    """
-
-    name = "noisy_rollout"
-    help = "half of the rollouts see the clip with noise on whole frames (arXiv 2504.13055)"
-    columns = ("id",)
-
-    def perturbed(self, row: Mapping[str, Any], step: int, total_steps: int) -> Variant:
-        config = self.config
-        left = decay(
-            # `noise_steps` may end before the training does
-            min(step, total_steps),
-            total_steps,
-            config.timestep_schedule,
-            sharpness=float(config.timestep_sharpness),
-            midpoint=float(config.timestep_midpoint),
-        )
-        timestep = int(config.timestep * left)
-        # Under the recorded clip's media id, so that the clip is encoded once for both
-        if timestep == 0:
-            return Vanilla()
-        return FrameNoise(timestep, stable_key("frames", config.noise_seed, row["id"], step))
-
-
-@STRATEGIES.register
-class TGRPO(Strategy):
-    """`t_grpo`: the other rollouts see the frames in random order; they only decide a bonus (Video-R1).
-
-    Where the ordered rollouts of a group are right at least `temporal_margin` times as often as the shuffled ones,
-    each ordered rollout that is right (accuracy above 0.1) earns `temporal_bonus`.
-    """
-
-    name = "t_grpo"
-    help = "a third of the rollouts see the frames shuffled, and decide a bonus for the others (Video-R1)"
-    noisy_share = 1 / 3
-    min_vanilla = 2  # the shuffled ones leave the batch, and a baseline over one rollout gives no advantage
-    other = "shuffled"
-    excluded = frozenset({"shuffled"})
-    columns = ("id",)
-    bonus_name = "temporal_reward"
-
-    def perturbed(self, row: Mapping[str, Any], step: int, total_steps: int) -> Variant:
-        return Shuffled(stable_key("order", self.config.noise_seed, row["id"], step))
-
-    def bonus(self, accuracy: torch.Tensor, vanilla: torch.Tensor) -> torch.Tensor:
-        ordered = accuracy.masked_fill(~vanilla, torch.nan).nanmean(1)
-        shuffled = accuracy.masked_fill(vanilla, torch.nan).nanmean(1)
-        # A group without shuffled rollouts (a row without video) compares to NaN and earns nothing
-        ahead = (ordered >= self.config.temporal_margin * shuffled).unsqueeze(1)
-        return (ahead & (accuracy > 0.1) & vanilla).to(accuracy.dtype) * self.config.temporal_bonus
 
 
 def make_strategy(config: OCRGRPOConfig, strategy: Strategy | None = None) -> Strategy:

@@ -1,0 +1,12 @@
+"""The rollout strategies of the package, one file each, in the order in which pages and messages list them."""
+
+from __future__ import annotations
+
+from ocr_hf.train.rollouts import STRATEGIES
+from ocr_hf.train.strategies.noisy_rollout import NoisyRollout
+from ocr_hf.train.strategies.ocr import OCR
+from ocr_hf.train.strategies.plain_grpo import GRPO
+from ocr_hf.train.strategies.t_grpo import TGRPO
+
+for _entry in (GRPO, OCR, NoisyRollout, TGRPO):
+    STRATEGIES.register(_entry)
