@@ -186,12 +186,21 @@ def check_sharing(together: torch.Tensor, separate: torch.Tensor, mask: torch.Te
         )
 
 
-def k3_divergence(sampled_under: torch.Tensor, other: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Return [sum, tokens] of KL(p || q) estimated on tokens that were sampled from p.
+FARTHEST = 20.0
+"""Nats between two log-probs of a token beyond which more doesn't count, or the exponential would overflow."""
 
-    sampled_under, other : (B, C) log-probs of the tokens under p and q; mask : (B, C), which tokens count
+
+def k3(sampled_under: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Estimate KL(p || q) on tokens that were sampled from p, one value a token.
+
+    sampled_under, other : log-probs of the tokens under p and q
     The estimator is k3 of Schulman's note, as in TRL: exp(d) - d - 1 with d = log q - log p. It has the mean of the
     plain -d and less variance, and no token makes it negative.
     """
-    difference = other - sampled_under
-    return torch.stack([((difference.exp() - difference - 1) * mask).sum(), mask.sum()])
+    difference = (other - sampled_under).clamp(-FARTHEST, FARTHEST)
+    return difference.exp() - difference - 1
+
+
+def k3_divergence(sampled_under: torch.Tensor, other: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Return [sum of `k3`, tokens] where `mask` is set; all (B, C)."""
+    return torch.stack([(k3(sampled_under, other) * mask).sum(), mask.sum()])

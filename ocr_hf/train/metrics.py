@@ -9,12 +9,34 @@ import torch
 from ocr_hf.train.rollout_plan import Rollout
 
 
-class RolloutMetrics:
-    """Means per role over all processes; a role without rollouts is left out (NaN, which TRL does not log)."""
+class TokenMeans:
+    """Means over tokens, of values that come micro-batch by micro-batch; kept on this process until they are logged."""
 
-    def __init__(self, roles: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        self._sums = torch.zeros(len(self.names), 2, dtype=torch.float64)
+
+    def add(self, name: str, values: torch.Tensor, mask: torch.Tensor) -> None:
+        """Add the values (B, C) of those tokens of a micro-batch where `mask` is set."""
+        # Sums and counts, not means: micro-batches have different numbers of tokens
+        counted = torch.stack([(values.detach() * mask).sum().double(), mask.sum().double()]).cpu()
+        self._sums[self.names.index(name)] += counted
+
+    def take(self) -> torch.Tensor:
+        """Return (names, 2) sums and tokens since the last call, of this process, and start anew."""
+        taken, self._sums = self._sums, torch.zeros_like(self._sums)
+        return taken
+
+
+class RolloutMetrics:
+    """Means per role over all processes; a role without rollouts is left out (NaN, which TRL does not log).
+
+    `tokens` : entropies of each role's tokens, and a strategy's `loss_terms`
+    """
+
+    def __init__(self, roles: Sequence[str], loss_terms: Sequence[str] = ()) -> None:
         self.roles = tuple(roles)
-        self._entropy = torch.zeros(len(self.roles), 2, dtype=torch.float64)
+        self.tokens = TokenMeans([f"{role}/entropy" for role in self.roles] + [f"loss/{term}" for term in loss_terms])
 
     def of_rewards(
         self,
@@ -43,17 +65,10 @@ class RolloutMetrics:
         return measured
 
     def add_entropy(self, entropies: torch.Tensor, mask: torch.Tensor, roles: Sequence[str]) -> None:
-        """Add the entropies (B, C) of a micro-batch's completion tokens; kept on this process until `entropy`."""
-        # Sums and counts, not means: micro-batches have different numbers of tokens
-        sums = (entropies.detach() * mask).sum(1).double().cpu()
-        counts = mask.sum(1).double().cpu()
-        for row, role in enumerate(roles):
-            self._entropy[self.roles.index(role)] += torch.stack([sums[row], counts[row]])
-
-    def take_entropy(self) -> torch.Tensor:
-        """Return (roles, 2) summed entropy and tokens since the last call, of this process, and start anew."""
-        taken, self._entropy = self._entropy, torch.zeros_like(self._entropy)
-        return taken
+        """Add the entropies (B, C) of a micro-batch's completion tokens, each to its rollout's role."""
+        for name in self.roles:
+            of_role = torch.tensor([role == name for role in roles], device=mask.device)
+            self.tokens.add(f"{name}/entropy", entropies, mask * of_role.unsqueeze(1))
 
 
 def completion_columns(rollouts: Sequence[Rollout]) -> dict[str, list]:

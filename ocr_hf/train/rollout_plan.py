@@ -31,6 +31,7 @@ class Rollout:
     role : its part in the strategy's layout; variant : which copy of its clip it is sampled from
     sampled_from, scored_under : media ids of the video at sampling and in every log-prob; None for a row without
         video, and for one that was skipped
+    views : media ids of the strategy's views, in the order of its `view_names`; none for such rows
     """
 
     role: str
@@ -38,6 +39,7 @@ class Rollout:
     clip: SampledClip | None = None
     sampled_from: MediaId = None
     scored_under: MediaId = None
+    views: tuple[str, ...] = ()
     skipped: bool = False
 
 
@@ -97,26 +99,28 @@ class RolloutPlanner:
                 variants[number] = self._variants(row, step, steps)
             if CLIP in row and variants[number] is not None:
                 role = self.strategy.layout[member]
-                rollouts.append(self._rollout(row[CLIP], role, variants[number].get(role, Vanilla()), encoder))
+                rollouts.append(self._rollout(row[CLIP], role, variants[number], encoder))
             else:
                 # A row that has its clip comes here only if the strategy refused it
                 rollouts.append(without_clip(row, skipped=CLIP in row))
         return rollouts
 
     def _variants(self, row: Mapping[str, Any], step: int, steps: int) -> dict[str, Variant] | None:
-        """Return the variant of each role for a row's group, or None for a row that is skipped."""
+        """Return the variant of each role and view for a row's group, or None for a row that is skipped."""
         try:
-            return self.strategy.variants(row, step, steps)
+            return self.strategy.variants(row, step, steps) | self.strategy.views(row, step, steps)
         except BadRow as error:
             if not self.skip_bad:
                 raise
             logger.warning("skipped: %s", error)
             return None
 
-    def _rollout(self, clip: SampledClip, role: str, variant: Variant, encoder: ClipEncoder) -> Rollout:
+    def _rollout(self, clip: SampledClip, role: str, variants: Mapping[str, Variant], encoder: ClipEncoder) -> Rollout:
+        variant = variants.get(role, Vanilla())
         sampled_from = encoder.add(clip, variant)
         scored_under = sampled_from if self.score_under == "own" else encoder.add(clip, Vanilla())
-        return Rollout(role, variant, clip, sampled_from, scored_under)
+        views = tuple(encoder.add(clip, variants[name]) for name in self.strategy.view_names)
+        return Rollout(role, variant, clip, sampled_from, scored_under, views)
 
 
 def plan_recorded(rows: Sequence[Mapping[str, Any]], encoder: ClipEncoder) -> list[Rollout]:

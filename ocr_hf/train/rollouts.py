@@ -1,8 +1,8 @@
-"""Rollout strategies: which video each rollout of a group sees, and how the group's rewards are adjusted.
+"""Rollout strategies: which video each rollout of a group sees, how rewards are adjusted, what is added to the loss.
 
-A strategy answers these two questions and nothing else; sampling, scoring and the loss are the trainer's and the same
-for all, so that a comparison of strategies compares only them. One entry of `STRATEGIES` each; a strategy owns its
-share of a group, the columns that it reads, its checks and its options.
+A strategy answers these questions and nothing else; sampling, scoring and TRL's loss are the trainer's and the same for
+all, so that a comparison of strategies compares only them. One entry of `STRATEGIES` each; a strategy owns its share of
+a group, the columns that it reads, its checks and its options.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ocr_hf import registry
 from ocr_hf.registry import Registry, fill_options
 from ocr_hf.train.config import OCRGRPOConfig
 from ocr_hf.train.variants import Vanilla, Variant
+from ocr_hf.train.view_loss import ScoredTokens
 
 
 class Strategy(ABC):
@@ -33,6 +34,9 @@ class Strategy(ABC):
         excluded: Roles whose rollouts enter neither the baseline nor the loss.
         columns: Columns of a row that it reads.
         bonus_name: Name of the reward that `bonus` gives, or None.
+        view_names: Further videos that every completion is scored under, for `loss_values`; `views` gives them.
+        views_train: Whether log-probs under the views have a gradient; else they are constants.
+        loss_terms: What `loss_values` returns; each is logged as `loss/NAME`, per token and without its weight.
         default_options: Its options of its own and their defaults; `strategy_options` sets them.
         options: The options in force.
         layout: After `bound`: the role of each rollout of a group, in order; equal roles see the same video.
@@ -52,6 +56,9 @@ class Strategy(ABC):
     excluded: ClassVar[frozenset[str]] = frozenset()
     columns: tuple[str, ...] = ()
     bonus_name: ClassVar[str | None] = None
+    view_names: tuple[str, ...] = ()
+    views_train: ClassVar[bool] = False
+    loss_terms: ClassVar[tuple[str, ...]] = ()
     default_options: ClassVar[Mapping[str, Any]] = {}
 
     config: OCRGRPOConfig
@@ -99,6 +106,9 @@ class Strategy(ABC):
         # A copy, so that one instance can serve several trainers
         bound = copy.copy(self)
         bound.config = config
+        # Roles and views are looked up in one table
+        if set(self.view_names) & {"vanilla", self.other}:
+            raise ValueError(f"strategy '{self.name}' has a view and a role of one name; rename the view")
         # Vanilla first: the trainer takes role 0 for the recorded clip
         bound.layout = ("vanilla",) * config.num_vanilla + (self.other,) * config.num_noisy
         return bound
@@ -127,6 +137,14 @@ class Strategy(ABC):
         Raises:
             BadRow: The row can't be used.
         """
+
+    def views(self, row: Mapping[str, Any], step: int, total_steps: int) -> dict[str, Variant]:
+        """Return the videos of `view_names` for a row at a training step; arguments as of `perturbed`."""
+        return {}
+
+    def loss_values(self, scored: ScoredTokens) -> dict[str, tuple[float, torch.Tensor]]:
+        """Return what is added to the loss: name -> (weight, (B, C) values per token), for each of `loss_terms`."""
+        return {}
 
     def bonus(self, accuracy: torch.Tensor, vanilla: torch.Tensor) -> torch.Tensor:
         """Return what each rollout earns beyond its rewards, (groups, G), where `bonus_name` is set.

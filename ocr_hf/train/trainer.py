@@ -41,6 +41,7 @@ from ocr_hf.train.rollout_plan import ClipEncoder, Rollout, RolloutPlanner, plan
 from ocr_hf.train.rollouts import Strategy, make_strategy
 from ocr_hf.train.variants import Vanilla
 from ocr_hf.train.video_store import MediaId, VideoStore, freeze_vision
+from ocr_hf.train.view_loss import ScoredTokens, token_loss
 
 
 class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
@@ -114,6 +115,8 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         self._rollouts: list[Rollout] | None = None
         self._scored: Sequence[MediaId] | None = None
         self._roles: Sequence[str] | None = None
+        self._policy: torch.Tensor | None = None
+        self._right: torch.Tensor | None = None
         super().__init__(model, reward_funcs, args, train_dataset, **kwargs)
         family = family_of(self._model_config)
         if self.has_video:
@@ -131,7 +134,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         # A sharded forward is a collective that processes without a video would not join
         self._unchecked = self.has_video and not checks.is_sharded(self.accelerator)
         self._planner = RolloutPlanner(self.strategy, args.score_under, args.on_bad_video == "skip")
-        self.rollout_metrics = RolloutMetrics(self.strategy.roles)
+        self.rollout_metrics = RolloutMetrics(self.strategy.roles, self.strategy.loss_terms)
         # After TRL's __init__, which sets a collator of its own and takes no other
         self.data_collator = ClipLoader(args.video_column, args.frames, args.frame_cache_mb * 2**20, args.on_bad_video)
         if self.has_video:
@@ -219,6 +222,10 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         # TRL buffers what it generated and scores micro-batches of it later; the media ids go with the rows
         output["scored_media"] = [rollout.scored_under for rollout in rollouts]
         output["role"] = [rollout.role for rollout in rollouts]
+        if self.mode == "train" and self.strategy.view_names:
+            output["views"] = [rollout.views for rollout in rollouts]
+            first = self.accelerator.process_index * len(rollouts)
+            output["right"] = self._right[first : first + len(rollouts)]
         return self._without_unused(output, rollouts)
 
     def _tokenize_prompts(self, prompts: list) -> tuple[list[list[int]], Any, dict[str, Any]]:
@@ -317,14 +324,46 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         logps, entropies, aux_loss = scored(store, share, compute_entropy)
         if compute_entropy and self._roles is not None:
             self.rollout_metrics.add_entropy(entropies, attention_mask[:, -logits_to_keep:], self._roles)
+            self._policy = logps
         return logps, entropies, aux_loss
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         media_ids = inputs.get("scored_media")
-        if media_ids is None or not any(media_ids):
+        # A sharded forward is a collective, which every process joins equally often
+        if media_ids is None or not (any(media_ids) or ("views" in inputs and checks.is_sharded(self.accelerator))):
             return super()._compute_loss(model, inputs)
         with self._scoring(media_ids, inputs["role"]):
-            return super()._compute_loss(model, inputs)
+            loss = super()._compute_loss(model, inputs)
+        policy, self._policy = self._policy, None
+        return loss + self._view_loss(policy, inputs) if "views" in inputs else loss
+
+    def _view_loss(self, policy: torch.Tensor, inputs: dict[str, Any]) -> torch.Tensor:
+        """Return what the strategy adds to the loss of a micro-batch.
+
+        policy : (B, C) log-probs of the completions, as the loss has them
+        """
+        mask = inputs["completion_mask"] * torch.tensor([[bool(views)] for views in inputs["views"]]).to(policy.device)
+        views = {
+            name: self._score_under(
+                [views[number] if views else None for views in inputs["views"]], inputs, self.strategy.views_train
+            )
+            for number, name in enumerate(self.strategy.view_names)
+        }
+        values = self.strategy.loss_values(ScoredTokens(policy, views, inputs["advantages"], inputs["right"]))
+        accumulation = self.current_gradient_accumulation_steps
+        items = inputs["num_items_in_batch"].clamp(min=1.0) / self.accelerator.num_processes
+        total = policy.new_zeros(())
+        for name, (weight, per_token) in values.items():
+            self.rollout_metrics.tokens.add(f"loss/{name}", per_token, mask)
+            total = total + weight * token_loss(
+                per_token,
+                mask,
+                self.loss_type,
+                accumulation=accumulation,
+                longest=self.max_completion_length,
+                items=items * accumulation / self.args.steps_per_generation,
+            )
+        return total
 
     @contextmanager
     def _scoring(self, media_ids: Sequence[MediaId] | None, roles: Sequence[str] | None = None) -> Iterator[None]:
@@ -362,6 +401,8 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         grouped[skipped.bool()] = torch.nan
         weighted = (grouped * self.reward_weights.to(grouped.device)).nansum(-1)
         weighted = weighted.masked_fill(grouped.isnan().all(-1), torch.nan)
+        earned = weighted > 0.0 if accuracy is None else accuracy > 0.1
+        self._right = (earned & ~skipped.bool()).flatten()
         self._record(self.rollout_metrics.of_rewards(role, weighted, accuracy, lengths))
         self._record_noise()
         # Only now: what excluded rollouts earned is logged above, and must not enter the baseline below
@@ -429,19 +470,22 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         if tokens:
             self._record({f"kl/{self.strategy.other}_vanilla": divergence / tokens})
 
-    def _score_under(self, media_ids: Sequence[MediaId], output: dict[str, Any]) -> torch.Tensor:
-        """Return the policy's log-probs (B, C) of a batch's completions under other videos, without a gradient."""
-        ids = torch.cat([output["prompt_ids"], output["completion_ids"]], 1)
-        mask = torch.cat([output["prompt_mask"], output["completion_mask"]], 1)
-        keep, size = output["completion_ids"].shape[1], self.args.per_device_train_batch_size
-        with torch.no_grad(), self._scoring(media_ids):
+    def _score_under(
+        self, media_ids: Sequence[MediaId], batch: dict[str, Any], with_gradient: bool = False
+    ) -> torch.Tensor:
+        """Return the policy's log-probs (B, C) of a batch's completions under other videos."""
+        ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], 1)
+        mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], 1)
+        keep, size = batch["completion_ids"].shape[1], self.args.per_device_train_batch_size
+        # The model without its DDP wrapper, as TRL scores old log-probs: a wrapped forward syncs with other processes
+        with torch.set_grad_enabled(with_gradient), self._scoring(media_ids):
             return self._get_per_token_logps_and_entropies(self.model, ids, mask, keep, size)[0]
 
     def _recorded(self, rollout: Rollout) -> MediaId:
         return None if rollout.clip is None else self._encoder().add(rollout.clip, Vanilla())
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log as TRL does, with the entropy of each role's rollouts.
+        """Log as TRL does, with the entropy of each role's rollouts and what the strategy adds to the loss.
 
         Args:
             logs: name -> value.
@@ -449,8 +493,9 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         """
         if self.has_video:
             # Every process logs at the same steps, so all take part in this sum
-            entropy = self.accelerator.reduce(self.rollout_metrics.take_entropy().to(self.accelerator.device), "sum")
-            for name, (total, tokens) in zip(self.strategy.roles, entropy.tolist(), strict=True):
+            means = self.rollout_metrics.tokens
+            sums = self.accelerator.reduce(means.take().to(self.accelerator.device), "sum")
+            for name, (total, tokens) in zip(means.names, sums.tolist(), strict=True):
                 if tokens:
-                    self._record({f"{name}/entropy": total / tokens})
+                    self._record({name: total / tokens})
         super().log(logs, start_time)

@@ -15,6 +15,7 @@ from ocr_hf.models.media import VANILLA, VideoInputs
 from ocr_hf.models.sampled_clip import SampledClip
 from ocr_hf.perturb import rows
 from ocr_hf.perturb.degrade import shuffle_frames
+from ocr_hf.perturb.keys import generator
 from ocr_hf.perturb.ocr_map import OCRMap, Perturbation
 from ocr_hf.perturb.patch_space import gaussian_patches
 from ocr_hf.perturb.schedule import DIFFUSION_STEPS
@@ -174,6 +175,32 @@ class FrameNoise:
 
     def area(self, clip: SampledClip) -> float:
         return 1.0
+
+
+@dataclass(frozen=True)
+class BlackPatches:
+    """PAPO: each of the model's patches black with one probability; a patch covers two frames in Qwen's models."""
+
+    probability: float
+    key: int
+    objects: tuple[int, ...] = ()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"noise": "black patches", "probability": self.probability, "key": str(self.key)}
+
+    def video(self, clip: SampledClip, encoder: Encoder) -> VideoInputs:
+        video, processor = encoder.vanilla(clip), encoder.video_processor
+        pixels = video.pixel_values_videos
+        chosen = generator(self.key).random(len(pixels)) < self.probability
+        # What the processor makes of pixels that are 0; a patch holds its colours one after the other
+        black = -torch.tensor(processor.image_mean) / torch.tensor(processor.image_std)
+        values = black.repeat_interleave(pixels.shape[1] // 3).to(pixels)
+        return video.with_pixels(torch.where(torch.from_numpy(chosen).to(pixels.device)[:, None], values, pixels))
+
+    def area(self, clip: SampledClip) -> float:
+        # On average: how many patches a clip has is the processor's affair
+        return self.probability
 
 
 @dataclass(frozen=True)

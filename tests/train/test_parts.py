@@ -184,8 +184,8 @@ class TestMetrics:
         metrics.add_entropy(
             torch.tensor([[1.0, 9.0], [2.0, 4.0]]), torch.tensor([[1, 0], [1, 1]]), ["vanilla", "noisy"]
         )
-        assert metrics.take_entropy().tolist() == [[1.0, 1.0], [6.0, 2.0]]
-        assert metrics.take_entropy().sum() == 0
+        assert metrics.tokens.take().tolist() == [[1.0, 1.0], [6.0, 2.0]]
+        assert metrics.tokens.take().sum() == 0
 
 
 class TestRewards:
