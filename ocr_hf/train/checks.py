@@ -30,7 +30,7 @@ def has_video(dataset: Any, args: OCRGRPOConfig, strategy: Strategy) -> bool:
     if missing:
         raise ValueError(
             f"strategy '{args.strategy}' reads the columns {', '.join(missing)}, which the data set lacks; use the "
-            "recipes config of ocr-vsi, or strategy noisy_rollout, which needs only id"
+            f"{strategy.data_config} config of ocr-vsi, or strategy noisy_rollout, which needs only id"
         )
     return True
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, ClassVar, Self
 
 import torch
 
 from ocr_hf import registry
+from ocr_hf.data.video import VideoSource
 from ocr_hf.registry import Registry, fill_options
 from ocr_hf.train.config import OCRGRPOConfig
+from ocr_hf.train.credit import Outcome, noisy_credit
 from ocr_hf.train.variants import Vanilla, Variant
 from ocr_hf.train.view_loss import ScoredTokens
 
@@ -33,6 +35,10 @@ class Strategy(ABC):
         other: The role of the other rollouts: what metrics and the completions table call them.
         excluded: Roles whose rollouts enter neither the baseline nor the loss.
         columns: Columns of a row that it reads.
+        stored_columns: Those that are read besides to find and check the videos that a row brings.
+        data_config: The config of ocr-vsi whose rows it wants.
+        default_score_under: Where `score_under` is left open.
+        own_credit: Whether `advantages` is its own, so that `noisy_credit` doesn't apply.
         bonus_name: Name of the reward that `bonus` gives, or None.
         view_names: Further videos that every completion is scored under, for `loss_values`; `views` gives them.
         views_train: Whether log-probs under the views have a gradient; else they are constants.
@@ -55,6 +61,10 @@ class Strategy(ABC):
     other: ClassVar[str] = "noisy"
     excluded: ClassVar[frozenset[str]] = frozenset()
     columns: tuple[str, ...] = ()
+    stored_columns: ClassVar[tuple[str, ...]] = ()
+    data_config: ClassVar[str] = "recipes"
+    default_score_under: ClassVar[str] = "clean"
+    own_credit: ClassVar[bool] = False
     bonus_name: ClassVar[str | None] = None
     view_names: tuple[str, ...] = ()
     views_train: ClassVar[bool] = False
@@ -101,6 +111,14 @@ class Strategy(ABC):
             )
         return wanted
 
+    def scored_under(self, wanted: str | None) -> str:
+        """Return under which video noisy rollouts are scored, "clean" or "own"; `wanted` is what the user set.
+
+        Raises:
+            ValueError: The strategy makes no sense so.
+        """
+        return wanted or self.default_score_under
+
     def bound(self, config: OCRGRPOConfig) -> Self:
         """Return a copy that works with these settings."""
         # A copy, so that one instance can serve several trainers
@@ -145,6 +163,22 @@ class Strategy(ABC):
     def loss_values(self, scored: ScoredTokens) -> dict[str, tuple[float, torch.Tensor]]:
         """Return what is added to the loss: name -> (weight, (B, C) values per token), for each of `loss_terms`."""
         return {}
+
+    def stored_videos(self, row: Mapping[str, Any]) -> Sequence[VideoSource | None]:
+        """Return the videos that a row brings beside its clip and that rollouts may see; read of `stored_columns`."""
+        return ()
+
+    def check_stored(self, row: Mapping[str, Any], source: VideoSource | None) -> int:
+        """Return the frames of one of `stored_videos`, by its header alone; raise BadRow where it can't be used."""
+        raise NotImplementedError(f"strategy '{self.name}' names stored videos and has no check_stored")
+
+    def row_for(self, role: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the row as the rewards of a role's rollouts are to see it, with the same columns."""
+        return row
+
+    def advantages(self, outcome: Outcome) -> torch.Tensor:
+        """Return the advantages (groups, G) of a generation batch; by default as `noisy_credit` says."""
+        return noisy_credit(self.config.noisy_credit, outcome)
 
     def bonus(self, accuracy: torch.Tensor, vanilla: torch.Tensor) -> torch.Tensor:
         """Return what each rollout earns beyond its rewards, (groups, G), where `bonus_name` is set.

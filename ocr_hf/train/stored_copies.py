@@ -1,4 +1,4 @@
-"""The altered copies that rows bring along, in training with mode `geometry`: which one is shown, and is it there."""
+"""Videos that rows bring along beside their clip: altered copies, for mode `geometry`, and edited videos."""
 
 from __future__ import annotations
 
@@ -32,17 +32,28 @@ def stored_copy(row: Mapping[str, Any], strength: float, footprints: Footprints)
     if number == 0:
         return Vanilla()
     source = row[ALTERED][number - 1]
-    check_copy(row, source, len(row["camera_to_world"]))
+    check_copy(row, source)
     return StoredCopy(source, tuple(row["altered_edits"][number - 1]), footprints)
 
 
-def check_copy(row: Mapping[str, Any], source: Any, num_frames: int) -> None:
-    """Raise BadRow where an altered copy can't be opened or hasn't as many frames as its clip."""
-    name = source.get("path") if isinstance(source, Mapping) else source
+def check_copy(row: Mapping[str, Any], source: Any) -> int:
+    """Return an altered copy's frames; raise BadRow as `check_stored` does."""
     way_out = "build the data set again, set on_bad_video to skip, or train with mode rigid, scale or warp"
+    return check_stored(row, source, len(row["camera_to_world"]), "altered copy", way_out)
+
+
+def check_stored(row: Mapping[str, Any], source: Any, num_frames: int | None, what: str, way_out: str) -> int:
+    """Return how many frames a video has; raise BadRow where it can't be opened or hasn't as many as its clip.
+
+    num_frames : of the clip, None where the row doesn't say; what, way_out : for the message
+    """
+    name = source.get("path") if isinstance(source, Mapping) else source
+    if isinstance(name, bytes):
+        name = "in memory"
     try:
         found = probe(source).num_frames
     except (OSError, ValueError, IndexError, RuntimeError) as error:
-        raise BadRow(f"{row_name(row)}: its altered copy {name} cannot be read ({error}); {way_out}") from error
-    if found != num_frames:
-        raise BadRow(f"{row_name(row)}: its altered copy {name} has {found} frames, its clip {num_frames}; {way_out}")
+        raise BadRow(f"{row_name(row)}: its {what} {name} cannot be read ({error}); {way_out}") from error
+    if num_frames is not None and found != num_frames:
+        raise BadRow(f"{row_name(row)}: its {what} {name} has {found} frames, its clip {num_frames}; {way_out}")
+    return found

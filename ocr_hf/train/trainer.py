@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from ocr_hf.train.batches import drop_rows, mask_rows, split_by_group
 from ocr_hf.train.checkpoints import WholeCheckpoints
 from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, ClipLoader, row_name
 from ocr_hf.train.config import OCRGRPOConfig
+from ocr_hf.train.credit import Outcome
 from ocr_hf.train.generation import sample_completions, suppress_media_tokens
 from ocr_hf.train.log_probs import (
     VideoConditionedModel,
@@ -117,6 +119,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         self._roles: Sequence[str] | None = None
         self._policy: torch.Tensor | None = None
         self._right: torch.Tensor | None = None
+        self._outcome: Outcome | None = None
         super().__init__(model, reward_funcs, args, train_dataset, **kwargs)
         family = family_of(self._model_config)
         if self.has_video:
@@ -212,7 +215,12 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
                 "batched together; train on them one after the other"
             )
         # TRL passes every column of the rows on, to rewards and logs; the decoded clip is for the plan alone
-        bare = [{name: value for name, value in row.items() if name not in (CLIP, BAD_CLIP)} for row in inputs]
+        bare = [
+            self.strategy.row_for(
+                rollout.role, {name: value for name, value in row.items() if name not in (CLIP, BAD_CLIP)}
+            )
+            for row, rollout in zip(inputs, rollouts, strict=True)
+        ]
         try:
             with self._scoring([rollout.scored_under for rollout in rollouts] if self._sees_video else None):
                 output = super()._generate_and_score_completions(bare)
@@ -222,10 +230,11 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         # TRL buffers what it generated and scores micro-batches of it later; the media ids go with the rows
         output["scored_media"] = [rollout.scored_under for rollout in rollouts]
         output["role"] = [rollout.role for rollout in rollouts]
+        if self.mode == "train":
+            output["advantages"] = self._advantages(output["advantages"])
         if self.mode == "train" and self.strategy.view_names:
             output["views"] = [rollout.views for rollout in rollouts]
-            first = self.accelerator.process_index * len(rollouts)
-            output["right"] = self._right[first : first + len(rollouts)]
+            output["right"] = self._own(self._right)
         return self._without_unused(output, rollouts)
 
     def _tokenize_prompts(self, prompts: list) -> tuple[list[list[int]], Any, dict[str, Any]]:
@@ -384,12 +393,17 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         # Whatever its own rows are, every process gathers the same, so that none waits for another
         roles = self.strategy.roles
         local = [
-            [-1 if rollout.skipped else roles.index(rollout.role), int(rollout.skipped), len(ids)]
+            [
+                -1 if rollout.skipped else roles.index(rollout.role),
+                int(rollout.skipped),
+                int(not isinstance(rollout.variant, Vanilla)),
+                len(ids),
+            ]
             for rollout, ids in zip(self._rollouts, completion_ids_list, strict=True)
         ]
         group = self.num_generations if self.mode == "train" else self.num_generations_eval
         gathered = self.accelerator.gather(torch.tensor(local, device=rewards.device))
-        role, skipped, lengths = gathered.view(-1, group, 3).unbind(-1)
+        role, skipped, altered, lengths = gathered.view(-1, group, 4).unbind(-1)
         grouped = rewards.view(-1, group, rewards.shape[1])  # a view: what is set in it is set in `rewards`
         names = self.reward_func_names
         # Before skipped rollouts become NaN, and before the bonus that depends on it is filled in
@@ -409,7 +423,25 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         for number, name in enumerate(roles):
             if name in self.strategy.excluded:
                 grouped[role == number] = torch.nan
+        weighted = weighted.masked_fill(grouped.isnan().all(-1), torch.nan)
+        # TRL's advantages are not known yet
+        self._outcome = Outcome(weighted, altered.bool(), torch.empty(0), self.scale_rewards)
         return rewards
+
+    def _own(self, values: torch.Tensor) -> torch.Tensor:
+        """Return this process's part of values of all rollouts; each holds one consecutive slice."""
+        return values.flatten().chunk(self.accelerator.num_processes)[self.accelerator.process_index]
+
+    def _advantages(self, joint: torch.Tensor) -> torch.Tensor:
+        """Return the advantages of this process's rollouts; `joint` : (B,) as TRL computed them."""
+        everyone = self.accelerator.gather(joint).view_as(self._outcome.rewards)
+        credit = self.strategy.advantages(replace(self._outcome, joint=everyone))
+        # The table of completions holds TRL's
+        logged = self._logs["advantages"]
+        for _ in range(min(everyone.numel(), len(logged))):
+            logged.pop()
+        logged.extend(credit.flatten().tolist())
+        return self._own(credit)
 
     # Batches
 

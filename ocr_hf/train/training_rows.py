@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ocr_hf.models.media import count_tokens, prompt_ids
 from ocr_hf.train.clip_loader import BadRow, ClipLoader, clip_name, row_name
-from ocr_hf.train.stored_copies import ALTERED, check_copy, shows_stored_copies
 from ocr_hf.vsi_bench.prompts import build_prompt
 
 if TYPE_CHECKING:
@@ -61,15 +60,16 @@ def checked(rows: Dataset, args: VideoArguments, processor: ProcessorMixin, cont
     loader = ClipLoader(args.video_column, args.frames)
     sizes: dict[str, tuple[int, int] | BadRow] = {}
     read = ["id", "clip_id", "prompt", args.video_column]
-    # Where the training shows the copies that rows bring, they are looked at as well
-    mode = getattr(args, "mode", "") if getattr(args, "strategy", "") == "ocr" and args.num_noisy else ""
-    read += [ALTERED, "camera_to_world"] if mode == "geometry" and ALTERED in rows.column_names else []
-    copies: dict[str, BadRow | None] = {}
+    # Where the training shows further videos that rows bring, they are looked at as well
+    strategy = _strategy_of(args)
+    read += strategy.stored_columns if strategy else ()
+    seen: dict[str, BadRow | None] = {}
     good = []
-    for number, row in enumerate(rows.select_columns([name for name in read if name in rows.column_names])):
+    read = [name for name in dict.fromkeys(read) if name in rows.column_names]
+    for number, row in enumerate(rows.select_columns(read)):
         try:
-            if shows_stored_copies(mode, row):
-                _check_copies(row, copies)
+            if strategy:
+                _check_stored(row, strategy, seen)
             tokens = _video_tokens(row, args, loader, sizes, processor)
             _check_context(row, tokens, processor, context, completion)
         except BadRow as error:
@@ -101,17 +101,28 @@ def _video_tokens(row: Mapping[str, Any], args: VideoArguments, loader: ClipLoad
     return count_tokens(processor, args.frames, *sizes[name], args.max_pixels)
 
 
-def _check_copies(row: Mapping[str, Any], copies: dict[str, BadRow | None]) -> None:
-    for source in row[ALTERED]:
-        name = str(source.get("path") if isinstance(source, Mapping) else source)
-        if name not in copies:
-            copies[name] = None
+def _strategy_of(args: Any) -> Any:
+    """Return the strategy that settings name, where some rollouts see other videos; None in SFT."""
+    if not getattr(args, "num_noisy", 0):
+        return None
+    from ocr_hf.train.rollouts import make_strategy
+
+    return make_strategy(args)
+
+
+def _check_stored(row: Mapping[str, Any], strategy: Any, seen: dict[str, BadRow | None]) -> None:
+    for source in strategy.stored_videos(row):
+        path = source.get("path") if isinstance(source, Mapping) else source
+        # Rows share videos, each of which is opened once; one without a path is its row's own
+        name = path if isinstance(path, str) else f"row {row.get('id')}"
+        if name not in seen:
+            seen[name] = None
             try:
-                check_copy(row, source, len(row["camera_to_world"]))
+                strategy.check_stored(row, source)
             except BadRow as error:
-                copies[name] = error
-        if copies[name] is not None:
-            raise copies[name]
+                seen[name] = error
+        if seen[name] is not None:
+            raise seen[name]
 
 
 def _check_context(row: Mapping[str, Any], video: int, processor: Any, context: int, completion: int) -> None:

@@ -150,6 +150,32 @@ class StoredCopy:
         return float(self.footprints.region(self.objects, clip.indices).mean())
 
 
+@dataclass(frozen=True, eq=False)
+class EditedVideo:
+    """A twin's edited video: the same walk through a scene in which another answer is right.
+
+    source : what `read_frames` takes; name : tells edits of one clip apart; objects : those that were edited
+    row : whose footprints, if it has any, say how large these are in the recorded clip
+    """
+
+    source: VideoSource
+    name: str
+    objects: tuple[int, ...]
+    row: Mapping[str, Any]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"edited": self.name}
+
+    def video(self, clip: SampledClip, encoder: Encoder) -> VideoInputs:
+        return encoder.encode(clip, read_frames(self.source, clip.indices)[0])
+
+    def area(self, clip: SampledClip) -> float:
+        if self.row.get("footprints") is None or self.row.get("camera_to_world") is None:
+            return 0.0
+        return float(rows.footprints_of(self.row).region(self.objects, clip.indices).mean())
+
+
 @dataclass(frozen=True)
 class FrameNoise:
     """NoisyRollout: diffusion noise of one timestep on whole frames, made where and as region noise is."""

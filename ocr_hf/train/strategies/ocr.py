@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ocr_hf.data.video import VideoSource
 from ocr_hf.perturb import rows
 from ocr_hf.perturb.modes import noise_mode
 from ocr_hf.perturb.ocr_map import OCRMap
 from ocr_hf.train.clip_loader import BadRow, row_name
 from ocr_hf.train.rollouts import Strategy
-from ocr_hf.train.stored_copies import shows_stored_copies, stored_copy
+from ocr_hf.train.stored_copies import ALTERED, check_copy, shows_stored_copies, stored_copy
 from ocr_hf.train.variants import RegionNoise, Vanilla, Variant
 
 
@@ -19,12 +20,19 @@ class OCR(Strategy):
 
     name = "ocr"
     help = "half of the rollouts see the clip with noise on some objects (arXiv 2511.13190)"
+    stored_columns = (ALTERED, "camera_to_world")
 
     @property
     def columns(self) -> tuple[str, ...]:
         """What the choice of objects reads, and what the noise mode does."""
         own = ("id", "footprints", "camera_to_world")
         return tuple(dict.fromkeys([*own, *noise_mode(self.config.mode).columns]))
+
+    def stored_videos(self, row: Mapping[str, Any]) -> Sequence[VideoSource]:
+        return row[ALTERED] if shows_stored_copies(self.config.mode, row) else ()
+
+    def check_stored(self, row: Mapping[str, Any], source: VideoSource) -> int:
+        return check_copy(row, source)
 
     def perturbed(self, row: Mapping[str, Any], step: int, total_steps: int) -> Variant:
         config = self.config
