@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import torch
 
 from ocr_hf.train.rollout_plan import Rollout
+
+ANSWER = "<answer>"
 
 
 class TokenMeans:
@@ -31,11 +35,14 @@ class TokenMeans:
 class RolloutMetrics:
     """Means per role over all processes; a role without rollouts is left out (NaN, which TRL does not log).
 
-    `tokens` : entropies of each role's tokens, and a strategy's `loss_terms`
+    `tokens` : entropies of each role's tokens, and a strategy's `loss_terms`; `excluded` : roles that aren't trained on
     """
 
-    def __init__(self, roles: Sequence[str], loss_terms: Sequence[str] = ()) -> None:
+    def __init__(
+        self, roles: Sequence[str], loss_terms: Sequence[str] = (), excluded: Collection[str] = frozenset()
+    ) -> None:
         self.roles = tuple(roles)
+        self.excluded = [number for number, name in enumerate(self.roles) if name in excluded]
         self.tokens = TokenMeans([f"{role}/entropy" for role in self.roles] + [f"loss/{term}" for term in loss_terms])
 
     def of_rewards(
@@ -51,6 +58,7 @@ class RolloutMetrics:
         accuracy : (groups, G) or None; lengths : (groups, G) completion tokens
         """
         measured: dict[str, float] = {}
+        score = rewards if accuracy is None else accuracy
         for number, name in enumerate(self.roles):
             of_role = role == number
             own = rewards.masked_fill(~of_role, torch.nan)
@@ -62,6 +70,9 @@ class RolloutMetrics:
             spread = [values[~values.isnan()] for values in own]
             several = [bool((values == values[0]).all()) for values in spread if len(values) > 1]
             measured[f"{name}/frac_reward_zero_std"] = sum(several) / len(several) if several else float("nan")
+            measured[f"{name}/frac_mixed"] = _share_mixed(score, of_role)
+        trained = (role >= 0) & ~torch.isin(role, torch.tensor(self.excluded, device=role.device, dtype=role.dtype))
+        measured["all/frac_mixed"] = _share_mixed(score, trained)
         return measured
 
     def add_entropy(self, entropies: torch.Tensor, mask: torch.Tensor, roles: Sequence[str]) -> None:
@@ -69,6 +80,21 @@ class RolloutMetrics:
         for name in self.roles:
             of_role = torch.tensor([role == name for role in roles], device=mask.device)
             self.tokens.add(f"{name}/entropy", entropies, mask * of_role.unsqueeze(1))
+
+
+def _share_mixed(score: torch.Tensor, members: torch.Tensor) -> float:
+    """Return the share of groups whose members (groups, G) bool, two at least, don't all score the same."""
+    own = [values[~values.isnan()] for values in score.masked_fill(~members, torch.nan)]
+    mixed = [bool((values != values[0]).any()) for values in own if len(values) > 1]
+    return sum(mixed) / len(mixed) if mixed else float("nan")
+
+
+def answer_start(completion: Sequence[int], tokenizer: Any) -> int:
+    """Return how many tokens of a completion come before its answer: up to the tag `<answer>`, 0 where it has none."""
+    if ANSWER not in tokenizer.decode(completion):
+        return 0
+    # Once the tag is there, more tokens don't take it away: the least number that shows it is found by bisection
+    return bisect_left(range(len(completion)), True, key=lambda count: ANSWER in tokenizer.decode(completion[:count]))
 
 
 def completion_columns(rollouts: Sequence[Rollout]) -> dict[str, list]:

@@ -9,8 +9,7 @@ rollout's media id. A batch without video takes TRL's own path throughout.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,23 +29,18 @@ from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, ClipLoader, row_name
 from ocr_hf.train.config import OCRGRPOConfig
 from ocr_hf.train.credit import Outcome
 from ocr_hf.train.generation import sample_completions, suppress_media_tokens
-from ocr_hf.train.log_probs import (
-    VideoConditionedModel,
-    check_sharing,
-    k3_divergence,
-    why_not_branches,
-    without_training,
-)
-from ocr_hf.train.metrics import RolloutMetrics, completion_columns, noise_totals
+from ocr_hf.train.log_probs import why_not_branches
+from ocr_hf.train.measuring import Measuring
+from ocr_hf.train.metrics import RolloutMetrics
 from ocr_hf.train.rewards import ACCURACY, with_bonus
 from ocr_hf.train.rollout_plan import ClipEncoder, Rollout, RolloutPlanner, plan_recorded
 from ocr_hf.train.rollouts import Strategy, make_strategy
 from ocr_hf.train.variants import Vanilla
+from ocr_hf.train.video_scoring import VideoScoring
 from ocr_hf.train.video_store import MediaId, VideoStore, freeze_vision
-from ocr_hf.train.view_loss import ScoredTokens, token_loss
 
 
-class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
+class OCRGRPOTrainer(Measuring, VideoScoring, WholeCheckpoints, GRPOTrainer):
     """GRPO on video with Object-Centric 3D Rollout (OCR): TRL's GRPOTrainer whose rollouts all see their video.
 
     A row has `prompt` (a chat), a video in the column `video_column`, `id`, what the strategy reads (strategy ocr:
@@ -115,9 +109,6 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         checks.check_rows(args, train_dataset)
         # Set before TRL's __init__, which may already call methods that read them
         self._rollouts: list[Rollout] | None = None
-        self._scored: Sequence[MediaId] | None = None
-        self._roles: Sequence[str] | None = None
-        self._policy: torch.Tensor | None = None
         self._right: torch.Tensor | None = None
         self._outcome: Outcome | None = None
         super().__init__(model, reward_funcs, args, train_dataset, **kwargs)
@@ -137,7 +128,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         # A sharded forward is a collective that processes without a video would not join
         self._unchecked = self.has_video and not checks.is_sharded(self.accelerator)
         self._planner = RolloutPlanner(self.strategy, args.score_under, args.on_bad_video == "skip")
-        self.rollout_metrics = RolloutMetrics(self.strategy.roles, self.strategy.loss_terms)
+        self.rollout_metrics = RolloutMetrics(self.strategy.roles, self.strategy.loss_terms, self.strategy.excluded)
         # After TRL's __init__, which sets a collator of its own and takes no other
         self.data_collator = ClipLoader(args.video_column, args.frames, args.frame_cache_mb * 2**20, args.on_bad_video)
         if self.has_video:
@@ -298,92 +289,6 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
                 model, inputs, self.generation_config, self.eos_token_ids, drop_ended=not together
             )
 
-    # Scoring: the one place where log-probs come from
-
-    def _get_per_token_logps_and_entropies(
-        self, model, input_ids, attention_mask, logits_to_keep, batch_size=None, compute_entropy=False, **kwargs
-    ):
-        score = super()._get_per_token_logps_and_entropies
-        if self._scored is None:
-            return score(model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, **kwargs)
-        store = self.videos[self.mode]
-
-        def scored(videos: VideoStore, share: bool, entropy: bool) -> tuple[torch.Tensor, Any, Any]:
-            conditioned = VideoConditionedModel(
-                model,
-                self.base_of(model),
-                videos,
-                self._scored,
-                self.accelerator.autocast,
-                logits_to_keep if share else None,
-                may_split=self.accelerator.num_processes == 1,
-            )
-            found = score(conditioned, input_ids, attention_mask, logits_to_keep, batch_size, entropy, **kwargs)
-            conditioned.check_all_used()
-            return found
-
-        # A mixture of experts balances over rows, which sharing would count otherwise
-        share = self._share_prefix and not kwargs.get("compute_aux_loss")
-        if self._unchecked and (share or store.share_vision):
-            self._unchecked = False
-            with without_training(model), torch.no_grad():
-                separate = scored(store.with_pixels(), False, False)[0]
-                together = scored(store, share, False)[0]
-            check_sharing(together, separate, attention_mask[:, -logits_to_keep:], self._number_type)
-        logps, entropies, aux_loss = scored(store, share, compute_entropy)
-        if compute_entropy and self._roles is not None:
-            self.rollout_metrics.add_entropy(entropies, attention_mask[:, -logits_to_keep:], self._roles)
-            self._policy = logps
-        return logps, entropies, aux_loss
-
-    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
-        media_ids = inputs.get("scored_media")
-        # A sharded forward is a collective, which every process joins equally often
-        if media_ids is None or not (any(media_ids) or ("views" in inputs and checks.is_sharded(self.accelerator))):
-            return super()._compute_loss(model, inputs)
-        with self._scoring(media_ids, inputs["role"]):
-            loss = super()._compute_loss(model, inputs)
-        policy, self._policy = self._policy, None
-        return loss + self._view_loss(policy, inputs) if "views" in inputs else loss
-
-    def _view_loss(self, policy: torch.Tensor, inputs: dict[str, Any]) -> torch.Tensor:
-        """Return what the strategy adds to the loss of a micro-batch.
-
-        policy : (B, C) log-probs of the completions, as the loss has them
-        """
-        mask = inputs["completion_mask"] * torch.tensor([[bool(views)] for views in inputs["views"]]).to(policy.device)
-        views = {
-            name: self._score_under(
-                [views[number] if views else None for views in inputs["views"]], inputs, self.strategy.views_train
-            )
-            for number, name in enumerate(self.strategy.view_names)
-        }
-        values = self.strategy.loss_values(ScoredTokens(policy, views, inputs["advantages"], inputs["right"]))
-        accumulation = self.current_gradient_accumulation_steps
-        items = inputs["num_items_in_batch"].clamp(min=1.0) / self.accelerator.num_processes
-        total = policy.new_zeros(())
-        for name, (weight, per_token) in values.items():
-            self.rollout_metrics.tokens.add(f"loss/{name}", per_token, mask)
-            total = total + weight * token_loss(
-                per_token,
-                mask,
-                self.loss_type,
-                accumulation=accumulation,
-                longest=self.max_completion_length,
-                items=items * accumulation / self.args.steps_per_generation,
-            )
-        return total
-
-    @contextmanager
-    def _scoring(self, media_ids: Sequence[MediaId] | None, roles: Sequence[str] | None = None) -> Iterator[None]:
-        """Score the rows of a batch under these videos."""
-        before = self._scored, self._roles
-        self._scored, self._roles = media_ids, roles
-        try:
-            yield
-        finally:
-            self._scored, self._roles = before
-
     # Rewards
 
     def _calculate_rewards(self, inputs, prompts, completions, completion_ids_list):
@@ -467,67 +372,3 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
             output = drop_rows(output, torch.tensor([rollout.role in self.strategy.excluded for rollout in rollouts]))
         # TRL counted the tokens before rows left; the loss divides by this
         return output | {"num_items_in_batch": self.accelerator.gather(output["completion_mask"].sum()).sum()}
-
-    # Measuring
-
-    def _record(self, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            self._metrics[self.mode][name].append(value)
-
-    def _record_noise(self) -> None:
-        """Log what was perturbed: per rollout in the completions table, on average in the metrics."""
-        for column, values in completion_columns(self._rollouts).items():
-            self._log_completion_extra(column, values)
-        if self.mode == "eval" or not self.args.num_noisy:
-            return
-        totals = torch.tensor(noise_totals(self._rollouts), device=self.accelerator.device)
-        videos, objects, area = self.accelerator.reduce(totals, "sum").tolist()
-        if videos:
-            self._record({"noise/objects": objects / videos, "noise/area": area / videos})
-
-    def _measure_divergence(self, output: dict[str, Any], rollouts: Sequence[Rollout]) -> None:
-        """Log KL(policy under the noisy video || under the recorded one), per token, on what it sampled from it."""
-        every = self.args.variant_kl_every
-        if self.mode == "eval" or not every or not self.args.num_noisy or self.state.global_step % every:
-            return
-        # A process whose rows have no video still takes part in the sum, or the others would wait for it
-        total = torch.zeros(2, device=self.accelerator.device)
-        # A sharded forward is a collective that processes without a video would not join
-        if self._sees_video and not checks.is_sharded(self.accelerator):
-            sampled = self._score_under([rollout.sampled_from for rollout in rollouts], output)
-            recorded = self._score_under([self._recorded(rollout) for rollout in rollouts], output)
-            noisy = torch.tensor([rollout.role != "vanilla" for rollout in rollouts], device=total.device)
-            total = k3_divergence(sampled, recorded, output["completion_mask"] * noisy.unsqueeze(1))
-        divergence, tokens = self.accelerator.reduce(total, "sum").tolist()
-        if tokens:
-            self._record({f"kl/{self.strategy.other}_vanilla": divergence / tokens})
-
-    def _score_under(
-        self, media_ids: Sequence[MediaId], batch: dict[str, Any], with_gradient: bool = False
-    ) -> torch.Tensor:
-        """Return the policy's log-probs (B, C) of a batch's completions under other videos."""
-        ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], 1)
-        mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], 1)
-        keep, size = batch["completion_ids"].shape[1], self.args.per_device_train_batch_size
-        # The model without its DDP wrapper, as TRL scores old log-probs: a wrapped forward syncs with other processes
-        with torch.set_grad_enabled(with_gradient), self._scoring(media_ids):
-            return self._get_per_token_logps_and_entropies(self.model, ids, mask, keep, size)[0]
-
-    def _recorded(self, rollout: Rollout) -> MediaId:
-        return None if rollout.clip is None else self._encoder().add(rollout.clip, Vanilla())
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log as TRL does, with the entropy of each role's rollouts and what the strategy adds to the loss.
-
-        Args:
-            logs: name -> value.
-            start_time: of the training, to compute speeds from; None = no speeds.
-        """
-        if self.has_video:
-            # Every process logs at the same steps, so all take part in this sum
-            means = self.rollout_metrics.tokens
-            sums = self.accelerator.reduce(means.take().to(self.accelerator.device), "sum")
-            for name, (total, tokens) in zip(means.names, sums.tolist(), strict=True):
-                if tokens:
-                    self._record({name: total / tokens})
-        super().log(logs, start_time)

@@ -177,7 +177,20 @@ class TestMetrics:
         assert measured == {
             "vanilla/reward": 2.0, "vanilla/accuracy": 0.25, "vanilla/length": 3.0, "vanilla/frac_reward_zero_std": 0.5,
             "noisy/reward": 5.0, "noisy/accuracy": 1.0, "noisy/length": 6.0, "noisy/frac_reward_zero_std": 1.0,
+            "vanilla/frac_mixed": 0.5, "noisy/frac_mixed": 0.0, "all/frac_mixed": 0.5,
         }  # fmt: skip
+
+    def test_a_group_is_mixed_where_its_answers_score_differently(self):
+        """Three groups: mixed by the noisy answers alone, by vanilla ones, by none; without accuracies, by rewards."""
+        role = torch.tensor([[0, 0, 1, 1]] * 3)
+        scores = torch.tensor([[1.0, 1.0, 1.0, 0.0], [0.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]])
+        shares = {"vanilla/frac_mixed": 1 / 3, "noisy/frac_mixed": 1 / 3, "all/frac_mixed": 2 / 3}
+        for rewards, accuracy in ((torch.rand(3, 4), scores), (scores, None)):
+            measured = RolloutMetrics(("vanilla", "noisy")).of_rewards(role, rewards, accuracy, torch.ones(3, 4))
+            assert {name: measured[name] for name in shares} == pytest.approx(shares)
+        # Shuffled rollouts, which aren't trained on, make no group mixed
+        measured = RolloutMetrics(("vanilla", "noisy"), (), {"noisy"}).of_rewards(role, scores, None, torch.ones(3, 4))
+        assert measured["all/frac_mixed"] == pytest.approx(1 / 3)
 
     def test_entropy_is_a_mean_over_tokens(self):
         metrics = RolloutMetrics(("vanilla", "noisy"))
