@@ -41,10 +41,25 @@ CASES = {
     "whole_groups": {"num_generations": 4, "freeze_vision": False, "score_under": "own"},
     # one group spread over both, with the reference model and old log-probs in play
     "spread_group": {"num_generations": 8, "beta": 0.04, "num_iterations": 2},
+    # a group's baselines reach over both
+    "split_credit": {"num_generations": 8, "noisy_credit": "split", "max_steps": 2},
+    # further passes beside the wrapped model's, with a gradient; TRL's default loss divides by the tokens of all
+    "views": {"num_generations": 4, "strategy": "roma_like", "strategy_options": {"kl_weight": 1.0}, "max_steps": 2},
 }
-COMPARED = {"loss", "grad_norm", "kl", "reward", "reward_std", "noise/objects", "noise/area", "kl/noisy_vanilla"} | {
-    f"{role}/{name}" for role in ("vanilla", "noisy") for name in ("reward", "length", "entropy")
-}
+COMPARED = {
+    "tv/noisy_vanilla",
+    "all/frac_mixed",
+    "loss/degraded_kl",
+    "loss/degraded_policy",
+    "loss",
+    "grad_norm",
+    "kl",
+    "reward",
+    "reward_std",
+    "noise/objects",
+    "noise/area",
+    "kl/noisy_vanilla",
+} | {f"{role}/{name}" for role in ("vanilla", "noisy") for name in ("reward", "length", "entropy")}
 
 
 @pytest.fixture(scope="module")
