@@ -27,6 +27,7 @@ check_trl()
 from trl import GRPOConfig, ModelConfig, SFTConfig  # noqa: E402  (another version may lack what is imported)
 
 SCORE_UNDER = ("clean", "own")
+CREDITS = ("joint", "positive", "split")
 ON_BAD_VIDEO = ("stop", "skip")
 
 
@@ -367,3 +368,31 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
     def num_vanilla(self) -> int:
         """Rollouts of a group that see the clip as recorded."""
         return self.num_generations - self.num_noisy
+
+
+def check_credit(config: OCRGRPOConfig, strategy: Any) -> None:
+    """Raise ValueError where `noisy_credit`, or a strategy that gives credit itself, can't have its way."""
+    kind = config.noisy_credit
+    if kind != "joint":
+        if strategy.own_credit:
+            raise ValueError(
+                f"noisy_credit is '{kind}', but strategy '{strategy.name}' gives credit in its own way; leave it out"
+            )
+        if not config.num_noisy or strategy.other in strategy.excluded:
+            raise ValueError(
+                f"noisy_credit is '{kind}', but strategy '{strategy.name}' has no noisy rollouts in its loss; set "
+                "it to joint, or choose strategy ocr or noisy_rollout"
+            )
+        if kind == "split" and config.num_vanilla < 2:
+            raise ValueError(
+                f"noisy_credit is 'split', and num_noisy = {config.num_noisy} leaves {config.num_vanilla} vanilla "
+                "rollouts of a group, of which a baseline needs 2; lower num_noisy"
+            )
+    if kind == "split" or strategy.own_credit:
+        what = f"strategy '{strategy.name}'" if strategy.own_credit else "noisy_credit 'split'"
+        if config.scale_rewards == "batch" or config.multi_objective_aggregation != "sum_then_normalize":
+            raise ValueError(
+                f"{what} normalises parts of a group, which scale_rewards '{config.scale_rewards}' with "
+                f"multi_objective_aggregation '{config.multi_objective_aggregation}' does not; use scale_rewards group "
+                "or none with sum_then_normalize"
+            )

@@ -10,16 +10,10 @@ are our repairs, to be tested and not yet shown to be better: nobody else's meth
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from trl.trainer.utils import nanstd
 
-if TYPE_CHECKING:
-    from ocr_hf.train.config import OCRGRPOConfig
-    from ocr_hf.train.rollouts import Strategy
-
-CREDITS = ("joint", "positive", "split")
 EPSILON = 1e-4
 """Added to a standard deviation that is divided by, as in TRL 1.16."""
 
@@ -78,31 +72,3 @@ def noisy_credit(kind: str, outcome: Outcome) -> torch.Tensor:
     noisy = (ahead / outcome.spread(outcome.rewards)).nan_to_num(0.0)
     split = torch.where(outcome.altered, noisy, outcome.over(~outcome.altered))
     return torch.where(outcome.altered.any(1, keepdim=True), split, outcome.joint)
-
-
-def check_credit(config: OCRGRPOConfig, strategy: Strategy) -> None:
-    """Raise ValueError where `noisy_credit`, or a strategy that gives credit itself, can't have its way."""
-    kind = config.noisy_credit
-    if kind != "joint":
-        if strategy.own_credit:
-            raise ValueError(
-                f"noisy_credit is '{kind}', but strategy '{strategy.name}' gives credit in its own way; leave it out"
-            )
-        if not config.num_noisy or strategy.other in strategy.excluded:
-            raise ValueError(
-                f"noisy_credit is '{kind}', but strategy '{strategy.name}' has no noisy rollouts in its loss; set "
-                "it to joint, or choose strategy ocr or noisy_rollout"
-            )
-        if kind == "split" and config.num_vanilla < 2:
-            raise ValueError(
-                f"noisy_credit is 'split', and num_noisy = {config.num_noisy} leaves {config.num_vanilla} vanilla "
-                "rollouts of a group, of which a baseline needs 2; lower num_noisy"
-            )
-    if kind == "split" or strategy.own_credit:
-        what = f"strategy '{strategy.name}'" if strategy.own_credit else "noisy_credit 'split'"
-        if config.scale_rewards == "batch" or config.multi_objective_aggregation != "sum_then_normalize":
-            raise ValueError(
-                f"{what} normalises parts of a group, which scale_rewards '{config.scale_rewards}' with "
-                f"multi_objective_aggregation '{config.multi_objective_aggregation}' does not; use scale_rewards group "
-                "or none with sum_then_normalize"
-            )

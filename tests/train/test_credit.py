@@ -9,7 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_hf.train.credit import CREDITS, EPSILON, Outcome, noisy_credit
+from ocr_hf.train.config import CREDITS
+from ocr_hf.train.credit import EPSILON, Outcome, noisy_credit
 from ocr_hf.train.rollouts import make_strategy
 from tests.train.conftest import history, make_config
 from tests.train.test_equivalence import assert_equal_runs

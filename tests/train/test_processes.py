@@ -35,7 +35,7 @@ def launch(processes: int, arguments: list[str], **environment: str) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr[-3000:]
 
