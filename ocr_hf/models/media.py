@@ -57,6 +57,7 @@ class VideoInputs:
     seconds_per_grid : seconds between two steps of the grid along time
     placeholder : the text that stands for the video in the prompt
     num_tokens : how many video tokens the placeholder holds
+    num_frames : frames given to the processor, which repeats the last one to fill a step of the grid
     """
 
     pixel_values_videos: torch.Tensor
@@ -64,6 +65,7 @@ class VideoInputs:
     seconds_per_grid: float
     placeholder: str
     num_tokens: int
+    num_frames: int
 
     def to(self, device: torch.device | str) -> VideoInputs:
         """Return the video with its pixels on a device; the grid stays where it is."""
@@ -140,6 +142,7 @@ def encode_video(
         seconds_per_grid=video_processor.temporal_patch_size / fps,
         placeholder=processor.replace_video_token(encoded, 0),
         num_tokens=int(grid.prod()) // video_processor.merge_size**2,
+        num_frames=len(frames),
     )
 
 
