@@ -8,7 +8,7 @@ export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: help setup demo test test-fast quality bench clean
+.PHONY: help setup demo test test-fast test-vllm quality bench clean
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
 
@@ -23,6 +23,10 @@ test: setup quality  ## style check and all tests
 
 test-fast: setup ## the tests that are not marked slow
 	@$(RUN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+test-vllm:       ## rollouts by vLLM against transformers, in an environment of its own; not part of CI
+	@.ci/setup_vllm
+	@.venv-vllm/bin/python -m pytest tests/train/test_vllm_parity.py
 
 quality: setup   ## ruff
 	@$(RUN)/ruff check .

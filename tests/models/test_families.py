@@ -246,11 +246,12 @@ def test_the_documentation_lists_every_entry():
             rows[name.strip("`")] = cells
     assert list(rows) == list(MODEL_FAMILIES)
     for name, family in MODEL_FAMILIES.items():
-        title, bound, times, tower, layers, tiny, evaluates, trains = rows[name]
+        title, bound, times, tower, layers, tiny, evaluates, trains, by_vllm = rows[name]
         assert title == family.title
         assert bound == {"frame": "one frame", "video": "whole video"}[family.processing.pixel_bound]
         assert (times == "seconds per grid step") == family.processing.seconds_per_grid
         stated = f"`{family.tower.path}`, within a {family.tower.attends_within}"
         assert tower == stated + (", deep stack" if family.tower.deep_stack else "")
         assert layers == ", ".join(f"`{name}`" for name in family.layer_classes)
-        assert [tiny, evaluates, trains] == ["yes" if family.tiny else "no", "yes", "yes" if family.trains else "no"]
+        declared = (family.tiny, True, family.trains, family.samples_by_vllm)
+        assert [tiny, evaluates, trains, by_vllm] == ["yes" if each else "no" for each in declared]
