@@ -172,20 +172,13 @@ a tenth of these; a wrong video, position or mask is above 0.1."""
 
 
 @contextmanager
-def without_training(model: Any) -> Iterator[None]:
-    """Switch dropout off, which would be drawn anew in each pass."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
+def without_training(model: Any, inside_only: bool = False) -> Iterator[None]:
+    """Switch dropout off, which would be drawn anew in each pass.
 
-
-@contextmanager
-def without_dropout(model: Any) -> Iterator[None]:
-    """Switch dropout off inside a model that trains; the model itself still says so, and with it the trainer's mode."""
-    training = [part for part in model.modules() if part.training and part is not model]
+    inside_only : the model itself still says that it trains, for that tells which mode the trainer is in
+    """
+    # Each part goes back to its own state: one call may stand within another
+    training = [part for part in model.modules() if part.training and not (inside_only and part is model)]
     for part in training:
         part.training = False
     try:

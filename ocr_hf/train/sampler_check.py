@@ -15,7 +15,7 @@ import torch
 
 from ocr_hf.models.families import family_of
 from ocr_hf.train import checks
-from ocr_hf.train.log_probs import without_dropout
+from ocr_hf.train.log_probs import without_training
 from ocr_hf.train.rollout_plan import Rollout
 from ocr_hf.train.video_store import MediaId
 from ocr_hf.train.vllm_sampler import VLLMSampler
@@ -155,7 +155,7 @@ class SampledByVLLM:
             # A process whose rows have no video still takes part in the sums, or the others would wait for it
             if self._sees_video:
                 media_ids = [rollout.sampled_from for rollout in rollouts]
-                with without_dropout(self.model):
+                with without_training(self.model, inside_only=True):
                     scored = self._score_under(media_ids, output)
                 found = Disagreement.between(output["sampling_per_token_logps"], scored, output["completion_mask"])
             figures = over_processes(found, self.accelerator)

@@ -372,16 +372,16 @@ class TestFirstStep:
             trainer.train()
 
     def test_without_sharing_nothing_is_checked(self, make_trainer, monkeypatch):
-        from ocr_hf.train import trainer as trainer_module
+        from ocr_hf.train import video_scoring
 
-        monkeypatch.setattr(trainer_module, "check_sharing", lambda *_: pytest.fail("there is nothing to check"))
+        monkeypatch.setattr(video_scoring, "check_sharing", lambda *_: pytest.fail("there is nothing to check"))
         make_trainer(share_prefix=False, share_vision=False, max_steps=1).train()
 
     def test_it_is_checked_once(self, make_trainer, monkeypatch):
-        from ocr_hf.train import trainer as trainer_module
+        from ocr_hf.train import video_scoring
 
         seen = []
-        monkeypatch.setattr(trainer_module, "check_sharing", lambda *_: seen.append(1))
+        monkeypatch.setattr(video_scoring, "check_sharing", lambda *_: seen.append(1))
         make_trainer(max_steps=2, gradient_accumulation_steps=2).train()
         assert seen == [1]
 

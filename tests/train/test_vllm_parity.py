@@ -82,11 +82,11 @@ def isolated(scenario: Callable[[Path], None], folder: Path) -> None:
     """Run a scenario in a process of its own; it is one of this module's functions."""
     process = multiprocessing.get_context("spawn").Process(target=_reported, args=(scenario, folder))
     process.start()
-    process.join(600)
+    process.join(1200)
     alive = process.is_alive()
     process.kill()
     report = folder / "error.txt"
-    assert not alive, "it runs for more than ten minutes"
+    assert not alive, "it runs for more than twenty minutes"
     assert process.exitcode == 0, report.read_text() if report.exists() else f"exit status {process.exitcode}"
 
 
