@@ -18,7 +18,6 @@ from ocr_hf.perturb.schedule import MIDPOINT, SCHEDULES
 from ocr_hf.perturb.select import POLICIES
 from ocr_hf.registry import STRATEGIES, parse_options, unknown_choice
 from ocr_hf.settings.names import refuse_old_names
-from ocr_hf.train.credit import CREDITS, check_credit
 from ocr_hf.train.versions import check_trl
 from ocr_hf.vsi_bench.prompts import PROMPT_STYLES
 
