@@ -30,13 +30,15 @@ def main(
     quick: Annotated[
         bool, typer.Option("--quick", help="a rehearsal with few rooms and steps: minutes; it decides nothing")
     ] = False,
+    report: Annotated[bool, typer.Option("--report", help="write the report of what is done, and run no cell")] = False,
     show: Annotated[bool, typer.Option("--list", help="list the cells and which are done, and run none")] = False,
 ) -> None:
     """Run an experiment cell by cell (OCR = Object-Centric 3D Rollout); what is done is skipped.
 
     Cells may be run by several processes and machines that share the folder of results: each takes a lock. Needed cells
-    run first where they are chosen too.
+    run first where they are chosen too. At the end the report is written, of all cells that are done by then.
     """
+    from ocr_hf.experiment.planted_report import sentence, write_report
     from ocr_hf.experiment.run_cells import open_experiment, run_all
 
     where = Path("outputs") / "experiment"
@@ -48,5 +50,7 @@ def main(
         for cell in results.cells:
             typer.echo(f"{'done' if cell in done else '    '}  {cell}")
         return
-    chosen = results.chosen(cells or ["*"])
-    run_all(name.value, out, work, quick, [cell.name for cell in chosen], num_proc, on_cell=typer.echo)
+    if not report:
+        chosen = results.chosen(cells or ["*"])
+        run_all(name.value, out, work, quick, [cell.name for cell in chosen], num_proc, on_cell=typer.echo)
+    typer.echo(f"{sentence(write_report(results, out))}\nEverything is in {out}: report.md, verdict.json, cells")
