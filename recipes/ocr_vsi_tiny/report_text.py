@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ocr_hf.vsi_bench.compare import OVERALL, REFERENCES, Comparison, Estimate, Table, beats
-from ocr_hf.vsi_bench.report import table as markdown
+from ocr_hf.vsi_bench.markdown_table import table as markdown
 from ocr_hf.vsi_bench.stored_runs import StoredRun
 from ocr_hf.vsi_bench.tasks import TASKS
 
