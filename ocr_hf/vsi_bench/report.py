@@ -49,17 +49,21 @@ _FLAGS = (
 )
 
 
-def render_report(results: Mapping[str, Any]) -> str:
-    """Return the report as Markdown."""
+def render_report(results: Mapping[str, Any], plots: Mapping[str, str] | None = None) -> str:
+    """Return the report as Markdown; `plots` are the lines that show the plots, as `plot_results` returns them."""
+    plots = plots or {}
     settings = results["settings"]
     parts = [
         f"# VSI-Bench: {settings.get('model') or settings.get('predictions')}",
         _headline(results),
         *_warnings(results),
         _scores(results),
+        plots.get("tasks"),
         _rules(results),
         _twins(results),
+        plots.get("pairs"),
         _audits(results),
+        plots.get("audits"),
         measure_section(results),
         _query_lock(results),
         _published(results),

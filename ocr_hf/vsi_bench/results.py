@@ -1,4 +1,4 @@
-"""From answers to the files of a finished run: predictions.parquet, report.md, results.json."""
+"""From answers to the files of a finished run: predictions.parquet, plots, report.md, results.json."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ocr_hf.vsi_bench.benchmark import Row
 from ocr_hf.vsi_bench.compare import paired_difference
 from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.measure import measure
+from ocr_hf.vsi_bench.plots import plot_results
 from ocr_hf.vsi_bench.predictions import Run
 from ocr_hf.vsi_bench.prompts import build_prompt
 from ocr_hf.vsi_bench.query_lock import query_lock
@@ -182,9 +183,10 @@ def _write_predictions(out: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _write_report(out: Path, results: dict) -> None:
+    plots = plot_results(results, out)
     # The report first: results.json says that the run is finished
     with replacing(out / "report.md") as temporary:
-        temporary.write_text(render_report(results), encoding="utf-8")
+        temporary.write_text(render_report(results, plots), encoding="utf-8")
     write_json(out / "results.json", results)
 
 
