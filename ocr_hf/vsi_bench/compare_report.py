@@ -15,6 +15,7 @@ from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.vsi_bench.bootstrap import DRAWS
 from ocr_hf.vsi_bench.compare import OVERALL, Comparison, compare_runs
 from ocr_hf.vsi_bench.markdown_table import interval_text, table
+from ocr_hf.vsi_bench.measure_text import measure_table
 from ocr_hf.vsi_bench.plots import picture, plot_differences
 from ocr_hf.vsi_bench.stored_runs import StoredRun, on_common_questions, read_run
 from ocr_hf.vsi_bench.tasks import TASKS
@@ -120,7 +121,7 @@ def render_comparison(found: Mapping[str, Any]) -> str:
     parts = [f"# {' and '.join(names)} compared with {baseline}", _what(found)]
     parts += [_differing(found), picture(PLOT, "Differences to the baseline by task, with 95 % intervals")]
     parts += [_difference_section(name, found) for name in names]
-    parts += [_scores(found), _measures(found)]
+    parts += [_scores(found), measure_table(found["measure"])]
     parts.append("Made by ocr-hf, the toolkit for Object-Centric 3D Rollout (OCR; not text recognition).")
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -178,18 +179,6 @@ def _scores(found: Mapping[str, Any]) -> str:
 
 def _interval(entry: Mapping[str, Any]) -> str:
     return interval_text(entry["interval"]) if entry["interval"] else ""
-
-
-def _measures(found: Mapping[str, Any]) -> str:
-    """Return the measure of query lock of the runs that have it, as each run's own report gives it."""
-    from ocr_hf.vsi_bench.measure_text import measure_lines
-
-    told = {name: measure_lines(parts) for name, parts in found["measure"].items() if parts}
-    rows = [[name, "<br>".join(lines)] for name, lines in told.items() if lines]
-    if not rows:
-        return ""
-    text = "Of all questions of a run; the parts are explained in docs/measure.md."
-    return f"## The measure of query lock\n\n{text}\n\n{table(['run', 'parts'], rows, '---')}"
 
 
 def _p(value: float | None) -> str:

@@ -52,6 +52,35 @@ def measure_lines(parts: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def measure_table(measures: Mapping[str, Mapping[str, Any] | None]) -> str:
+    """Return runs beside each other, one a row; "" where none has asked any part.
+
+    Args:
+        measures: run -> its results' `measure`, None for a run that is older than it.
+    """
+    rows = []
+    for name, parts in measures.items():
+        if not any((parts or {}).values()):
+            continue
+        recovery, twins, stays, floor = (parts[part] for part in ("recovery", "twins", "hallucination", "floor"))
+        last = recovery["overall"]["strengths"][-1] if recovery and recovery["n"] else None
+        rows.append(
+            [name, *(_ratio(last[key]) if last else "–" for key in ("R_queried", "R_matched"))]
+            + [_macro(twins[key]) if twins and key in twins else "–" for key in ("sensitivity", "specificity")]
+            + [_figure({"score": stays["unchanged"], "interval": stays["interval"]}) if stays else "–"]
+            + [f"{100.0 - floor['unchanged']:.2f}" if floor else "–"]
+        )
+    if not rows:
+        return ""
+    header = ["", "R queried", "R matched", "sensitivity", "specificity", "hallucination", "floor"]
+    text = (
+        "Recovery R at the strongest noise, the others in per cent of all questions that a run asked; –: not asked. "
+        "What "
+        "each part tells: docs/measure.md."
+    )
+    return f"## Query lock: the measure\n\n{text}\n\n{table(header, rows)}"
+
+
 def _recovery(part: Mapping[str, Any]) -> str:
     left_out = (
         f"{part['n_unmatched']:,} questions whose named objects have no match are left out"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ocr_hf.vsi_bench.eval_config import EvalConfig
-from ocr_hf.vsi_bench.measure_text import measure_section
+from ocr_hf.vsi_bench.measure_text import measure_section, measure_table
 from ocr_hf.vsi_bench.recovery import context_recovery
 
 CHOICE, COUNT = "route_planning", "object_counting"
@@ -144,3 +144,13 @@ class TestAgents:
         assert "undefined" in blind and "which is not clear of 0" in blind
         assert "Not asked in this run: twins (`--split twins`, on an ocr-vsi folder with twins)." in blind
         assert measure_section({"measure": dict.fromkeys(parts)}) == measure_section({}) == ""
+
+    def test_runs_stand_beside_each_other(self, found: dict) -> None:
+        names = ("recovery", "twins", "hallucination", "floor")
+        measures = {name: {part: found[name][part] for part in names} for name in ("locked", "blind")}
+        measures["blind"]["twins"] = None
+        text = measure_table({**measures, "older": None, "plain": dict.fromkeys(names)})
+        rows = [line for line in text.splitlines() if line.startswith("| ")][2:]
+        assert len(rows) == 2 and rows[0].startswith("| locked | 0.05 [")
+        assert rows[1].startswith("| blind | undefined | undefined | – | – | 100.0")
+        assert measure_table({"older": None}) == ""
