@@ -22,6 +22,7 @@ COMMANDS = {
     "sft": ("ocr_hf.train.sft:main", "fine-tune a model on questions, reasoning and answers"),
     "grpo": ("ocr_hf.train.grpo:main", "train it by OCR-GRPO, on one process; `accelerate launch` starts several"),
     "eval": ("ocr_hf.commands.eval:main", "run a model on VSI-Bench or ocr-vsi, or score predictions"),
+    "compare": ("ocr_hf.commands.compare:main", "compare runs of eval question by question, with intervals and tests"),
     "tiny-model": ("ocr_hf.commands.tiny_model:main", "build a small untrained Qwen2.5-VL, offline"),
     "benchmark": ("ocr_hf.commands.benchmark:main", "build ocr-vsi-test, a frozen benchmark of unseen rooms"),
     "experiment": ("ocr_hf.commands.experiment:main", "test the claim of OCR: run cells of an experiment, report them"),

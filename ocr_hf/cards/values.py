@@ -16,6 +16,7 @@ AUDITS = {
     "text_only": "no video",
     "black": "black frames",
     "shuffled": "frames in random order",
+    "repeat": "the same again, in other batches",
     "queried_erased": "queried objects erased",
     "queried_noised": "queried objects noised",
     "context_noised": "as many context pixels noised",

@@ -41,6 +41,8 @@ def main(
     """
     from rich.console import Console
 
+    from ocr_hf.vsi_bench.measure_text import measure_lines
+
     results = _score(predictions, config, out) if predictions else _run(config, out)
     if results is None:
         return
@@ -60,9 +62,11 @@ def main(
     if results.get("twins"):
         pairs = results["twins"]["pairs"]
         console.print(f"pairs, right before and after an edit: {pairs['macro']:.1f} (n = {pairs['n']:,})")
+    for line in measure_lines(results["measure"]):
+        console.print(line, highlight=False, soft_wrap=True)
     lock = results["query_lock"]
     if lock and lock["index"] is not None:
-        console.print(f"query-lock index {lock['index']:+.1f} (n = {lock['n']:,})")
+        console.print(f"former query-lock index {lock['index']:+.1f} (n = {lock['n']:,})")
     console.print(f"Everything is in {out}: report.md, results.json", soft_wrap=True, highlight=False)
 
 

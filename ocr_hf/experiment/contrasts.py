@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from ocr_hf.vsi_bench.bootstrap import draw_weights, percentile_interval
+from ocr_hf.vsi_bench.significance import bootstrap_p
 
 DRAWS = 10_000
 
@@ -53,21 +54,8 @@ def contrast(one: Mapping[int, np.ndarray], other: Mapping[int, np.ndarray], dra
     means = np.concatenate([((by_seed @ difference) * by_room).sum(axis=1) for by_seed, by_room in drawn])
     means /= count * size
     low, high = percentile_interval(means[:, None])[:, 0]
-    # Never 0: a bootstrap of so many draws can't tell less than one of them
-    p = min(1.0, 2.0 * (1.0 + min((means <= 0.0).sum(), (means >= 0.0).sum())) / (draws + 1.0))
-    return Contrast(
-        float(difference.mean()), float(low), float(high), float(p), tuple(difference.mean(axis=1).tolist())
-    )
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for being several (Holm 1979), in the order given."""
-    order = np.argsort(p_values)
-    corrected, largest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order.tolist()):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        corrected[index] = largest
-    return corrected
+    seeds_mean = tuple(difference.mean(axis=1).tolist())
+    return Contrast(float(difference.mean()), float(low), float(high), bootstrap_p(means), seeds_mean)
 
 
 def poisoning_ratio(agreement: float, right_in_conflict: float, wrong_in_aligned: float) -> float:

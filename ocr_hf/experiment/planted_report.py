@@ -11,8 +11,9 @@ import numpy as np
 
 from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.experiment.cells import Results
-from ocr_hf.experiment.contrasts import Contrast, contrast, holm
+from ocr_hf.experiment.contrasts import Contrast, contrast
 from ocr_hf.experiment.planted_cells import DOSES, LARGE, MAIN, Design
+from ocr_hf.vsi_bench.significance import holm
 
 CLAIM = (("ocr", "grpo"), ("ocr", "noisy_rollout"), ("ocr", "same_area"))
 """Rule 1: the claim holds here if each of these is above 0 after Holm's correction."""

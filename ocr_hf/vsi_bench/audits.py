@@ -5,17 +5,20 @@
 | text_only | the prompt without any video |
 | black | black frames at the same times |
 | shuffled | the sampled frames in random order; times stay in order |
+| repeat | the same once more, in other batches: what differs is numerical noise |
 | queried_erased | the visible pixels of the objects the question names, filled in from around them |
 | queried_noised | diffusion noise on those pixels |
 | context_noised | the same noise on as many pixels elsewhere, in each frame: other objects first, then the rest |
+| recovery | noise of several strengths and draws on the queried objects, and on as many like objects of the context |
 
-The last three need footprints, so they run on ocr-vsi only, and only for questions that name an object which is seen
-in a sampled frame. docs/query_lock.md has the definitions in full.
+The last four need footprints, so they run on ocr-vsi only, and only for questions that name an object which is seen
+in a sampled frame. `recovery` is asked arm by arm (`Arm`). docs/measure.md has the definitions in full.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,12 +27,59 @@ from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.perturb.degrade import black_frames, erase_region, shuffle_frames
 from ocr_hf.perturb.keys import generator, stable_key
 from ocr_hf.perturb.noise import gaussian_region
+from ocr_hf.vsi_bench.context_match import match_context
 
 VANILLA = "vanilla"
 """The run without any audit."""
-AUDITS = ("text_only", "black", "shuffled", "queried_erased", "queried_noised", "context_noised")
-NEED_OBJECTS = ("queried_erased", "queried_noised", "context_noised")
+RECOVERY = "recovery"
+AUDITS = ("text_only", "black", "shuffled", "repeat", "queried_erased", "queried_noised", "context_noised", RECOVERY)
+"""What may be asked for."""
+NEED_OBJECTS = ("queried_erased", "queried_noised", "context_noised", RECOVERY)
 """Audits whose frames depend on the question; those of the others depend on its video only."""
+NEEDED_BY_RECOVERY = ("black", "repeat", "queried_erased")
+"""Parts of the measure that recovery is read beside; they are asked with it."""
+SIDES = ("queried", "matched")
+"""Where the noise of recovery lies: on the objects that the question names, on like ones of the context."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One run of the audit `recovery`: noise of this strength, 0 to 1, draw number `draw`, on one of SIDES.
+
+    Its text, `queried_noised@0.5/1`, stands in the column `audit` of predictions.parquet.
+    """
+
+    side: str
+    strength: float
+    draw: int
+
+    def __str__(self) -> str:
+        return f"{self.side}_noised@{float(self.strength)!r}/{self.draw}"
+
+    @classmethod
+    def of(cls, audit: str) -> Arm | None:
+        """Read an arm's text; None for the other audits."""
+        found = _ARM.fullmatch(audit)
+        return found and cls(found["side"], float(found["strength"]), int(found["draw"]))
+
+
+_ARM = re.compile(rf"(?P<side>{'|'.join(SIDES)})_noised@(?P<strength>[\d.e-]+)/(?P<draw>\d+)")
+
+
+def arms(strengths: Sequence[float], draws: int) -> list[Arm]:
+    """Return the arms of recovery: each strength, each draw, on each side."""
+    return [Arm(side, strength, draw) for strength in strengths for draw in range(draws) for side in SIDES]
+
+
+def asked_audits(audits: Iterable[str], strengths: Sequence[float], draws: int) -> list[str]:
+    """Return the names under which questions are asked: the audits, and for recovery its arms."""
+    named = [audit for audit in audits if audit != RECOVERY]
+    return [*named, *(map(str, arms(strengths, draws)) if RECOVERY in audits else ())]
+
+
+def needs_objects(audit: str) -> bool:
+    """Return whether an audit's frames depend on the question, by what it names."""
+    return audit in NEED_OBJECTS or Arm.of(audit) is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +88,8 @@ class Changed:
 
     frames : (T, H, W, 3) uint8, or None for no video
     changed_px : how many pixels of all frames were noised or erased (before the hole is grown), None where all were
-    asked_px : how many the queried objects have; context_noised falls short of it where a frame has no more context
+    asked_px : how many the queried objects have; context_noised falls short of it where a frame has no more context,
+        and matched objects have about as many
     """
 
     frames: np.ndarray | None
@@ -47,7 +98,7 @@ class Changed:
 
 
 def check_audits(audits: Iterable[str], knows_objects: bool, name: str) -> tuple[str, ...]:
-    """Return the audits in their fixed order; "all" stands for those that the data allow.
+    """Return the audits in their fixed order, with what recovery is read beside; "all" stands for all that data allow.
 
     Raises ValueError for an unknown one, or one that the data don't allow.
     """
@@ -63,6 +114,8 @@ def check_audits(audits: Iterable[str], knows_objects: bool, name: str) -> tuple
             f"audit '{blind[0]}' needs to know where objects are, and {name} doesn't; use ocr-vsi, "
             "and of it another split than twins"
         )
+    if RECOVERY in wanted:
+        wanted |= set(NEEDED_BY_RECOVERY)
     return tuple(audit for audit in AUDITS if audit in wanted)
 
 
@@ -82,9 +135,10 @@ def apply_audit(
     footprints : of these T frames, at any size; queried : ids of the objects that the question names
     frame_indices : the frames' numbers in the clip, on which the noise depends
     random_id : id of the question, or of the video where questions share the frames: makes their random choices
-    strength : of the noise, 0 to 1 (see `gaussian_region`); both noise audits use the same noise
+    strength : of the noise, 0 to 1 (see `gaussian_region`); both noise audits use the same noise, and an arm of
+        recovery its own strength
     """
-    if audit == VANILLA:
+    if audit in (VANILLA, "repeat"):
         return Changed(frames)
     if audit == "text_only":
         return Changed(None)
@@ -100,9 +154,24 @@ def apply_audit(
     asked_px = int(asked.sum())
     if audit == "queried_erased":
         return Changed(erase_region(frames, asked), asked_px, asked_px)
-    region = asked if audit == "queried_noised" else context_region(fitted, queried, random_id, seed)
-    # One key for both noise audits: they differ in where the noise lies, not in the noise
-    key = stable_key("audit", seed, str(random_id))
+    arm = Arm.of(audit)
+    if arm is not None and arm.side == "matched":
+        matched = match_context(footprints, queried)
+        if matched is None:
+            raise ValueError(f"question {random_id} names objects that no others are like; leave it out of '{audit}'")
+        # Footprints of boxes reach over each other; what the question names must stay clear
+        region = fitted.region(matched) & ~asked
+    elif audit == "context_noised":
+        region = context_region(fitted, queried, random_id, seed)
+    elif arm is not None or audit == "queried_noised":
+        region = asked
+    else:
+        raise ValueError(
+            f"audit '{audit}' shows no frames of its own; ask its arms, such as '{Arm('queried', 0.5, 0)}'"
+        )
+    # One key for both sides: they differ in where the noise lies, not in the noise
+    key = stable_key("audit", seed, str(random_id), *((arm.draw,) if arm and arm.draw else ()))
+    strength = arm.strength if arm else strength
     noisy = gaussian_region(frames, region, strength, key, None if frame_indices is None else list(frame_indices))
     return Changed(noisy, int(region.sum()), asked_px)
 

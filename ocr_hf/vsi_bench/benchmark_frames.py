@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from ocr_hf.data.video import probe, read_frames, uniform_indices
+from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.models.media import FrameCache
 from ocr_hf.models.sampled_clip import SampledClip
 from ocr_hf.perturb.rows import footprints_of
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 FRAME_CACHE_BYTES = 512 * 1024**2
+FOOTPRINTS_KEPT = 8
+"""Clips whose footprints are kept: a few are being asked about, or prepared."""
 
 
 class BenchmarkFrames:
@@ -25,6 +29,7 @@ class BenchmarkFrames:
         self.benchmark = benchmark
         self.config = config
         self._frames = FrameCache(FRAME_CACHE_BYTES)
+        self._footprints: OrderedDict[str, Footprints] = OrderedDict()
 
     def sample(self, row: Row) -> SampledClip:
         """Return the frames of a question's video; decoded once for questions that follow each other."""
@@ -41,10 +46,18 @@ class BenchmarkFrames:
 
     def change(self, row: Row, audit: str, sampled: SampledClip) -> Changed:
         """Return the sampled frames as an audit that needs objects shows them."""
-        full = self.benchmark.objects(row)
-        numbers = list(sampled.indices)
-        footprints = footprints_of(full).select(numbers)
         seed, strength = self.config.seed, self.config.strength
-        return apply_audit(
-            audit, sampled.array, row["id"], seed, strength, footprints, full["queried_objects"], numbers
-        )
+        queried, footprints = self.benchmark.objects(row)["queried_objects"], self.footprints(row)
+        return apply_audit(audit, sampled.array, row["id"], seed, strength, footprints, queried, list(sampled.indices))
+
+    def footprints(self, row: Row) -> Footprints:
+        """Return the footprints in the sampled frames; made once for questions about a video that follow each other."""
+        name = self.benchmark.video_key(row)
+        if name not in self._footprints:
+            found = footprints_of(self.benchmark.objects(row))
+            # Known from the metadata alone: planning a run must not decode every video
+            self._footprints[name] = found.select(uniform_indices(found.num_frames, self.config.frames).tolist())
+            while len(self._footprints) > FOOTPRINTS_KEPT:
+                self._footprints.popitem(last=False)
+        self._footprints.move_to_end(name)
+        return self._footprints[name]

@@ -4,13 +4,13 @@ runs = {name: read_run(Path(folder)) for name, folder in {"a": "results/a", "b":
 check_same_questions(list(runs.values()))
 comparison = compare_runs(runs)
 comparison.table()["a"]["overall"]             # score in per cent, interval, number of questions
-comparison.difference("a", "b")["overall"]     # b - a, paired by question
+comparison.difference("a", "b")["overall"]     # b - a, paired by question, with p-values
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,10 @@ from ocr_hf.vsi_bench.audits import VANILLA
 from ocr_hf.vsi_bench.bootstrap import CONFIDENCE, DRAWS, cluster_codes, draw_weights, percentile_interval
 from ocr_hf.vsi_bench.references import reference_scores
 from ocr_hf.vsi_bench.scoring import Scored
+from ocr_hf.vsi_bench.significance import McNemar, bootstrap_p, holm, mcnemar
 from ocr_hf.vsi_bench.stored_runs import StoredRun, bootstrap_clusters, scored_without_text
 from ocr_hf.vsi_bench.summary import averages, cluster_sums, summarize
-from ocr_hf.vsi_bench.tasks import QUESTION_TYPES, TASKS
+from ocr_hf.vsi_bench.tasks import QUESTION_TYPES, TASKS, is_numeric
 
 OVERALL = "overall"
 REFERENCES = ("most_frequent", "always_a", "random")
@@ -36,6 +37,20 @@ class Estimate:
     score: float
     interval: tuple[float, float] | None
     n: int
+
+
+@dataclass(frozen=True)
+class Difference(Estimate):
+    """A paired difference, second - first, and how surely it isn't 0.
+
+    p : two-sided, from the bootstrap over clusters (None without draws or with one cluster)
+    corrected : p after Holm over the tasks; None for the overall difference, which is one test
+    letters : McNemar's test of the questions with letters, corrected over the tasks that have them; None without any
+    """
+
+    p: float | None = None
+    corrected: float | None = None
+    letters: McNemar | None = None
 
 
 Table = dict[str, dict[str, Estimate]]
@@ -58,20 +73,53 @@ class Comparison:
         """Return every system's estimates; all of them take the same draws of clusters."""
         return {name: _estimates(scored, self.clusters, draws) for name, scored in self.systems.items()}
 
-    def difference(self, first: str, second: str, draws: int = DRAWS) -> dict[str, Estimate]:
-        """Return second - first in points, overall and by task, paired by question."""
+    def difference(self, first: str, second: str, draws: int = DRAWS) -> dict[str, Difference]:
+        """Return second - first in points, overall and by task, paired by question; corrected for being several."""
         types = np.array(self.systems[first].question_types)
         kept = {OVERALL: np.ones(len(types), dtype=bool)}
         kept |= {task.name: np.isin(types, task.levels) for task in TASKS}
         out = {}
         for name, mask in kept.items():
             if mask.any():
-                pair = (self.systems[system].take(np.flatnonzero(mask)) for system in (first, second))
+                pair = [self.systems[system].take(np.flatnonzero(mask)) for system in (first, second)]
                 where = [label for label, keep in zip(self.clusters, mask, strict=True) if keep]
                 found = paired_difference(*pair, where, draws)
                 interval = found["interval"] and tuple(found["interval"])
-                out[name] = Estimate(found["difference"], interval, int(mask.sum()))
-        return out
+                size = int(mask.sum())
+                out[name] = Difference(found["difference"], interval, size, found["p"], None, _letters(*pair))
+        return _corrected(out)
+
+    def by_cluster(self, first: str, second: str) -> dict[str, Estimate]:
+        """Return second - first in points for each cluster, over its questions; a single one has no interval."""
+        before, after = (self.systems[name].tenths for name in (first, second))
+        places: dict[str, list[int]] = {}
+        for place, label in enumerate(self.clusters):
+            places.setdefault(label, []).append(place)
+        return {
+            label: Estimate(float(10.0 * (after[chosen] - before[chosen]).mean()), None, len(chosen))
+            for label, chosen in sorted(places.items())
+        }
+
+
+def _letters(first: Scored, second: Scored) -> McNemar | None:
+    """Return McNemar's test of the questions that are answered by letters; None where a system has no answers."""
+    chosen = [place for place, name in enumerate(first.question_types) if not is_numeric(name)]
+    if not chosen or "none" in (first.extraction, second.extraction):
+        return None
+    return mcnemar(*(run.tenths[chosen] == 10 for run in (first, second)))
+
+
+def _corrected(differences: dict[str, Difference]) -> dict[str, Difference]:
+    """Return the differences with Holm's correction over the tasks, for each of the two tests."""
+    tasks = [name for name in differences if name != OVERALL]
+    tested = [name for name in tasks if differences[name].p is not None]
+    out = dict(differences)
+    for name, p in zip(tested, holm([differences[name].p or 0.0 for name in tested]), strict=True):
+        out[name] = replace(out[name], corrected=p)
+    pairs = [(name, found) for name in tasks if (found := differences[name].letters)]
+    for (name, found), p in zip(pairs, holm([found.p for _, found in pairs]), strict=True):
+        out[name] = replace(out[name], letters=replace(found, corrected=p))
+    return out
 
 
 def compare_runs(
@@ -136,7 +184,8 @@ def paired_difference(
         seed: of the bootstrap.
 
     Returns:
-        Macro average of `first`, of `second`, and `difference` = second - first with its `interval`, all in per cent.
+        Macro average of `first`, of `second`, and `difference` = second - first with its `interval`, all in per cent;
+        `p`, two-sided. Interval and p are None without draws, or with one scene.
 
     Raises:
         ValueError: the runs answer other questions.
@@ -149,11 +198,14 @@ def paired_difference(
     clusters = cluster_codes(scenes)[asked]
     (before, counts), (after, _) = (cluster_sums(types, run.tenths, clusters) for run in (first, second))
     means = [float(averages(totals.sum(axis=0), counts.sum(axis=0))[2]) for totals in (before, after)]
-    interval = None
+    interval, p = None, None
     if draws and len(counts) > 1:
-        drawn = [_difference(weights, before, after, counts) for weights in draw_weights(len(counts), draws, seed)]
-        interval = percentile_interval(np.concatenate(drawn), confidence).tolist()
-    return {"first": means[0], "second": means[1], "difference": means[1] - means[0], "interval": interval}
+        drawn = np.concatenate(
+            [_difference(weights, before, after, counts) for weights in draw_weights(len(counts), draws, seed)]
+        )
+        interval, p = percentile_interval(drawn, confidence).tolist(), bootstrap_p(drawn)
+    found = {"first": means[0], "second": means[1], "difference": means[1] - means[0]}
+    return {**found, "interval": interval, "p": p}
 
 
 def _difference(weights: np.ndarray, before: np.ndarray, after: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 from ocr_hf.docstrings import with_help
 from ocr_hf.registry import Choices
 from ocr_hf.settings.names import refuse_old_names
+from ocr_hf.vsi_bench.audits import RECOVERY
 from ocr_hf.vsi_bench.extraction_rules import EXTRACTIONS, chosen_rules
 from ocr_hf.vsi_bench.prompts import MAX_NEW_TOKENS, PROMPT_STYLES
 from ocr_hf.vsi_bench.summary import AVERAGES
@@ -41,9 +42,11 @@ class EvalConfig:
         batch_size: questions generated at once.
         dtype: number type of the model: auto, float32, bfloat16 or float16.
         device: cuda, cuda:1, cpu ...; left out: a GPU where there is one.
-        audit: audit to run as well, may be repeated: text_only, black, shuffled, queried_erased, queried_noised,
-            context_noised, or all that the data allow.
-        strength: of the noise of the audits, 0 to 1.
+        audit: audit to run as well, may be repeated: text_only, black, shuffled, repeat, queried_erased,
+            queried_noised, context_noised, recovery, or all that the data allow.
+        strength: of the noise of the audits but recovery, 0 to 1.
+        recovery_strengths: of the noise of recovery, 0 to 1; may be repeated.
+        recovery_draws: how often recovery draws the noise of each strength.
         seed: of shuffled frames, noise and bootstrap.
         on_bad_video: what a video that can't be decoded does: stop, or skip (its questions score 0 and are counted).
         missing: what a question without a prediction does, where predictions are scored: zero (it scores 0), or
@@ -93,6 +96,8 @@ class EvalConfig:
     device: str | None = None
     audit: tuple[str, ...] = ()
     strength: float = 1.0
+    recovery_strengths: tuple[float, ...] = (0.25, 0.5, 1.0)
+    recovery_draws: int = 2
     seed: int = 0
     on_bad_video: str = "stop"
     missing: str = "zero"
@@ -101,6 +106,7 @@ class EvalConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "audit", tuple(self.audit))
+        object.__setattr__(self, "recovery_strengths", tuple(sorted(map(float, self.recovery_strengths))))
         self._check_choice("prompt", PROMPT_STYLES)
         self._check_choice("dtype", DTYPES)
         self._check_choice("on_bad_video", ("stop", "skip"))
@@ -113,12 +119,16 @@ class EvalConfig:
         object.__setattr__(self, "rules", tuple(rule.name for rule in chosen_rules(self.rules)))
         if self.max_new_tokens is None:
             object.__setattr__(self, "max_new_tokens", MAX_NEW_TOKENS[self.prompt])
-        for name in ("frames", "max_new_tokens", "batch_size", "limit", "max_pixels", "min_pixels"):
+        for name in ("frames", "max_new_tokens", "batch_size", "limit", "max_pixels", "min_pixels", "recovery_draws"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}; give at least 1")
         if not 0.0 <= self.strength <= 1.0:
             raise ValueError(f"strength is {self.strength}; give 0 to 1")
+        strengths = self.recovery_strengths
+        if not strengths or len(set(strengths)) < len(strengths) or not 0.0 < strengths[0] <= strengths[-1] <= 1.0:
+            given = ", ".join(map(str, strengths)) or "empty"
+            raise ValueError(f"recovery_strengths is {given}; give different strengths above 0, up to 1")
         if self.draws < 0:
             raise ValueError(f"draws is {self.draws}; give 0 or more")
 
@@ -132,5 +142,7 @@ class EvalConfig:
         Returns:
             The settings that decide what a model answers, as JSON has them: what `results.json` stores.
         """
-        settings = asdict(self) | {"audit": list(self.audit)}
-        return {name: value for name, value in settings.items() if name not in NOT_IDENTITY}
+        settings = asdict(self) | {"audit": list(self.audit), "recovery_strengths": list(self.recovery_strengths)}
+        # What no audit uses decides nothing: a run without recovery is the one it was before there was any
+        unused = () if RECOVERY in self.audit or "all" in self.audit else ("recovery_strengths", "recovery_draws")
+        return {name: value for name, value in settings.items() if name not in (*NOT_IDENTITY, *unused)}

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ocr_hf.data.video import uniform_indices
 from ocr_hf.models.answer import AnsweringModel, Prompt
 from ocr_hf.models.sampled_clip import SampledClip
-from ocr_hf.perturb.rows import footprints_of
-from ocr_hf.vsi_bench.audits import NEED_OBJECTS, apply_audit
+from ocr_hf.vsi_bench.audits import RECOVERY, VANILLA, Arm, apply_audit, needs_objects
 from ocr_hf.vsi_bench.benchmark import Benchmark, Row
 from ocr_hf.vsi_bench.benchmark_frames import BenchmarkFrames
+from ocr_hf.vsi_bench.context_match import match_context
 from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.prompts import build_prompt
 
@@ -40,6 +39,7 @@ class Harness(BenchmarkFrames):
         super().__init__(benchmark, config)
         self.model = AnsweringModel.of(loaded, config.min_pixels, config.max_pixels)
         self._encoded: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        self._shows: dict[Any, tuple[bool, bool]] = {}  # id -> whether a named object is seen, and all have a match
 
     def prepare(self, row: Row, audit: str) -> Prepared:
         """Return a question as an audit asks it; raise VideoError where its video can't be decoded."""
@@ -48,7 +48,7 @@ class Harness(BenchmarkFrames):
             return Prepared(row, Prompt.of(text), {"num_frames": 0})
         sampled = self.sample(row)
         record = {"num_frames": len(sampled.indices), "sampled_fps": round(sampled.fps, 6)}
-        if audit in NEED_OBJECTS:
+        if needs_objects(audit):
             changed = self.change(row, audit, sampled)
             record |= {"changed_px": changed.changed_px, "asked_px": changed.asked_px}
             video = self.model.encode(changed.frames, sampled.fps)
@@ -57,16 +57,22 @@ class Harness(BenchmarkFrames):
         return Prepared(row, Prompt.of(text, video), record | self.model.encoder.facts(video))
 
     def applies(self, row: Row, audit: str) -> bool:
-        """Return whether an audit can be asked of a question: it names an object that a sampled frame shows."""
-        if audit not in NEED_OBJECTS:
+        """Return whether an audit can be asked of a question: it names an object that a sampled frame shows.
+
+        For recovery there must be like objects as well.
+        """
+        if not needs_objects(audit):
             return True
-        full = self.benchmark.objects(row)
-        if not full["queried_objects"]:
-            return False
-        footprints = footprints_of(full)
-        # Known from the metadata alone: planning a run must not decode every video
-        indices = uniform_indices(footprints.num_frames, self.config.frames)
-        return any(footprints.areas(item)[indices].any() for item in full["queried_objects"])
+        if row["id"] not in self._shows:
+            queried = self.benchmark.objects(row)["queried_objects"]
+            footprints = self.footprints(row) if queried else None
+            shown = footprints is not None and any(footprints.areas(item).any() for item in queried)
+            self._shows[row["id"]] = (
+                shown,
+                RECOVERY in self.config.audit and shown and bool(match_context(footprints, queried)),
+            )
+        is_shown, is_matched = self._shows[row["id"]]
+        return is_shown if Arm.of(audit) is None else is_matched
 
     def answer(self, batch: Sequence[Prepared]) -> list[str]:
         """Return the model's answers, greedily decoded; special tokens are left out, white space is kept."""
@@ -75,6 +81,8 @@ class Harness(BenchmarkFrames):
 
     def _encode_once(self, row: Row, audit: str, sampled: SampledClip) -> Any:
         """Encode frames that all questions about a video share."""
+        # A repeat sees what the plain run sees; only its batches are others
+        audit = VANILLA if audit == "repeat" else audit
         key = (self.benchmark.video_key(row), audit)
         if key not in self._encoded:
             changed = apply_audit(audit, sampled.array, key[0], self.config.seed)

@@ -1,5 +1,8 @@
-"""The query-lock index: how much more answers change when the queried objects are noised than when as many context
-pixels are. docs/query_lock.md has definition, formula and how to read it.
+"""The former query-lock index: how much more answers change when the queried objects are noised than when as many
+context pixels are. docs/query_lock.md has the formula.
+
+It can't tell a locked model from a good one: a perfect reasoner who has to see the named objects gets the same value.
+`measure.py` replaces it; it is kept so that older reports can be compared.
 """
 
 from __future__ import annotations

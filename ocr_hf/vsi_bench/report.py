@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from ocr_hf.vsi_bench.markdown_table import bounds_text, interval_text, table
+from ocr_hf.vsi_bench.measure_text import measure_section
 from ocr_hf.vsi_bench.summary import AVERAGES
 from ocr_hf.vsi_bench.tasks import QUESTION_TYPES, TASKS
 
@@ -19,6 +21,7 @@ _AUDITS = {
     "text_only": "no video",
     "black": "black frames",
     "shuffled": "frames in random order",
+    "repeat": "the same again, in other batches",
     "queried_erased": "queried objects erased",
     "queried_noised": "queried objects noised",
     "context_noised": "as many context pixels noised",
@@ -40,21 +43,28 @@ _FLAGS = (
     "dtype",
     "audit",
     "strength",
+    "recovery_strengths",
+    "recovery_draws",
     "seed",
 )
 
 
-def render_report(results: Mapping[str, Any]) -> str:
-    """Return the report as Markdown."""
+def render_report(results: Mapping[str, Any], plots: Mapping[str, str] | None = None) -> str:
+    """Return the report as Markdown; `plots` are the lines that show the plots, as `plot_results` returns them."""
+    plots = plots or {}
     settings = results["settings"]
     parts = [
         f"# VSI-Bench: {settings.get('model') or settings.get('predictions')}",
         _headline(results),
         *_warnings(results),
         _scores(results),
+        plots.get("tasks"),
         _rules(results),
         _twins(results),
+        plots.get("pairs"),
         _audits(results),
+        plots.get("audits"),
+        measure_section(results),
         _query_lock(results),
         _published(results),
         _settings(settings),
@@ -63,15 +73,9 @@ def render_report(results: Mapping[str, Any]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]], align: str = "---:") -> str:
-    """Return a Markdown table; `align` is the rule under all columns but the first."""
-    lines = [header, ["---", *[align] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
 def _headline(results: Mapping[str, Any]) -> str:
     average = results["average"]
-    interval = _interval(results["interval"] and results["interval"][average])
+    interval = interval_text(results["interval"] and results["interval"][average])
     other = "micro" if average == "macro" else "macro"
     text = (
         f"**{results['overall']:.1f}** {interval} · {average} average, {results['extraction']} extraction, "
@@ -118,8 +122,8 @@ def _scores(results: Mapping[str, Any]) -> str:
     header = ["", "Overall", *(task.title for task in TASKS)]
     rows = [
         ["**this run**", *_cells(results["overall"], results["tasks"], bold=True)],
-        ["95 % interval", _bounds(results["interval"] and results["interval"][results["average"]])]
-        + [_bounds((results["tasks"].get(task.name) or {}).get("interval")) for task in TASKS],
+        ["95 % interval", bounds_text(results["interval"] and results["interval"][results["average"]])]
+        + [bounds_text((results["tasks"].get(task.name) or {}).get("interval")) for task in TASKS],
         ["n (unread)", _counts(results), *(_counts(results["tasks"].get(task.name)) for task in TASKS)],
     ]
     debiased = results["debiased"]
@@ -175,7 +179,7 @@ def _twins(results: Mapping[str, Any]) -> str:
         return ""
     rows = [["**this run**", *_pair_cells(twins)]]
     interval = twins["pairs"]["interval"]
-    rows.append(["95 % interval", _bounds(interval and interval["macro"]), *[""] * (len(TASKS) + 2)])
+    rows.append(["95 % interval", bounds_text(interval and interval["macro"]), *[""] * (len(TASKS) + 2)])
     rows += [[f"this model, {_AUDITS[name]}", *_pair_cells(table)] for name, table in twins["audits"].items()]
     rows += [[_REFERENCES[name], *_pair_cells(table)] for name, table in twins["blind"].items()]
     text = (
@@ -215,7 +219,7 @@ def _audits(results: Mapping[str, Any]) -> str:
                 f"{audit['vanilla_macro']:.1f}",
                 f"{audit['macro']:.1f}",
                 f"{audit['difference']:+.1f}",
-                _bounds(audit["difference_interval"]),
+                bounds_text(audit["difference_interval"]),
                 f"{audit['n']:,}",
             ]
         )
@@ -232,12 +236,16 @@ def _query_lock(results: Mapping[str, Any]) -> str:
     if not lock:
         return ""
     if lock["index"] is None:
-        return "## Query lock\n\nNo question has enough context pixels to compare with."
+        return "## Query-lock index (former measure)\n\nNo question has enough context pixels to compare with."
     text = (
-        f"**Query-lock index {lock['index']:+.1f}** {_interval(lock['interval'])}: answers change by "
+        f"**Query-lock index {lock['index']:+.1f}** {interval_text(lock['interval'])}: answers change by "
         f"{lock['change_queried']:.1f} % when the queried objects are noised and by {lock['change_context']:.1f} % "
         f"when as many context pixels are (n = {lock['n']:,}; {lock['n_unmatched']:,} questions without enough context "
-        "are left out). Definition: docs/query_lock.md."
+        "are left out).\n\nThis is the former measure, kept so that old reports can be compared. **It can't tell a "
+        "locked model from "
+        "a good one:** a perfect reasoner who has to see the named objects gets the same index, since noise on them "
+        "takes "
+        "both models' answers away. Definition: docs/query_lock.md; the measure above replaces it."
     )
     rows = [
         [task.title, *(f"{lock['tasks'][task.name][key]:.1f}" for key in ("change_queried", "change_context", "index"))]
@@ -245,7 +253,8 @@ def _query_lock(results: Mapping[str, Any]) -> str:
         for task in TASKS
         if task.name in lock["tasks"]
     ]
-    return f"## Query lock\n\n{text}\n\n{table(['task', 'queried, %', 'context, %', 'index', 'n'], rows)}"
+    header = ["task", "queried, %", "context, %", "index", "n"]
+    return f"## Query-lock index (former measure)\n\n{text}\n\n{table(header, rows)}"
 
 
 def _published(results: Mapping[str, Any]) -> str:
@@ -291,14 +300,6 @@ def _plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(_plain, value))
     return str(value)
-
-
-def _interval(bounds: Sequence[float] | None) -> str:
-    return f"[{bounds[0]:.1f}, {bounds[1]:.1f}]" if bounds else "(no interval)"
-
-
-def _bounds(bounds: Sequence[float] | None) -> str:
-    return f"{bounds[0]:.1f} – {bounds[1]:.1f}" if bounds else "–"
 
 
 def _counts(entry: Mapping[str, Any] | None) -> str:

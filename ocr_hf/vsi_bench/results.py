@@ -1,4 +1,4 @@
-"""From answers to the files of a finished run: predictions.parquet, report.md, results.json."""
+"""From answers to the files of a finished run: predictions.parquet, plots, report.md, results.json."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ocr_hf.data.atomic import replacing, write_json
-from ocr_hf.vsi_bench.audits import VANILLA
+from ocr_hf.vsi_bench.audits import VANILLA, Arm
 from ocr_hf.vsi_bench.benchmark import Row
 from ocr_hf.vsi_bench.compare import paired_difference
 from ocr_hf.vsi_bench.eval_config import EvalConfig
+from ocr_hf.vsi_bench.measure import measure
+from ocr_hf.vsi_bench.plots import plot_results
 from ocr_hf.vsi_bench.predictions import Run
 from ocr_hf.vsi_bench.prompts import build_prompt
 from ocr_hf.vsi_bench.query_lock import query_lock
 from ocr_hf.vsi_bench.references import published_rows, reference_rows
 from ocr_hf.vsi_bench.report import render_report
 from ocr_hf.vsi_bench.rule_table import check_rule_fits, rule_rows
-from ocr_hf.vsi_bench.scoring import Scored, score_answers
+from ocr_hf.vsi_bench.scoring import Scored, as_text, score_answers
 from ocr_hf.vsi_bench.summary import summarize
 from ocr_hf.vsi_bench.twin_scores import blind_tables, twin_table
 
@@ -80,14 +82,14 @@ def write_results(
         "n_errors": sum("error" in answers[VANILLA, row["id"]] for row in rows),
         "references": reference_rows(rows),
         "published": published_rows() if _is_full_vsi_bench(rows) else [],
-        "audits": {audit: _audit(audit, scored, config) for audit in asked if audit != VANILLA},
+        "audits": {audit: _audit(audit, scored, config) for audit in asked if audit != VANILLA and not Arm.of(audit)},
+        "measure": measure(scored, answers, config),
         "query_lock": _query_lock(scored, answers, config),
         **_twins(scored, config),
         **_rules(scored[VANILLA], [answers[VANILLA, row["id"]]["prediction"] for row in rows], config),
         "settings": dict(settings),
     }
-    with replacing(out / "predictions.parquet") as temporary:
-        pq.write_table(_table(tables), temporary, compression="zstd")
+    _write_predictions(out, tables)
     _write_report(out, results)
     return results
 
@@ -97,7 +99,8 @@ def score_predictions(
 ) -> dict:
     """Score predictions that another harness made; write results.json and report.md and return the results.
 
-    questions : the benchmark's, from which the reference rows are computed; none where they aren't known
+    questions : the benchmark's, from which the reference rows are computed, and which go into predictions.parquet; none
+        where they aren't known
 
     Raises ValueError, before anything is written, where the extraction reads none of the answers and another would.
     """
@@ -118,12 +121,19 @@ def score_predictions(
         "references": reference_rows(rows) if rows else {},
         "published": published_rows() if _is_full_vsi_bench(rows) else [],
         "audits": {},
+        "measure": measure({VANILLA: _in_order(rows, run, scored)}, {}, config),
         "query_lock": None,
         **_twins({VANILLA: _in_order(rows, run, scored)}, config),
         **({"rules": rule_rows(*columns, config.rules, run.recorded)} if config.rules else {}),
         "settings": dict(settings),
     }
     out.mkdir(parents=True, exist_ok=True)
+    if rows:
+        # So that answers from elsewhere can be compared as those of a run can
+        asked, part = _in_order(rows, run, scored)
+        texts = dict(zip(map(str, run.ids or ()), run.predictions, strict=True))
+        given = [{"prediction": as_text(texts[str(row["id"])])} for row in asked]
+        _write_predictions(out, _prediction_rows(VANILLA, asked, given, part, config))
     _write_report(out, results)
     return results
 
@@ -145,7 +155,7 @@ def _twins(scored: Mapping[str, tuple[list[Row], Scored]], config: EvalConfig) -
     audited = {
         audit: twin_table(part, found.scores, config.draws, config.seed)
         for audit, (part, found) in scored.items()
-        if audit != VANILLA
+        if audit != VANILLA and not Arm.of(audit)
     }
     table = twin_table(rows, plain.scores, config.draws, config.seed)
     return {"twins": table and {**table, "audits": audited, "blind": blind_tables(rows)}}
@@ -167,10 +177,16 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema)
 
 
+def _write_predictions(out: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    with replacing(out / "predictions.parquet") as temporary:
+        pq.write_table(_table(rows), temporary, compression="zstd")
+
+
 def _write_report(out: Path, results: dict) -> None:
+    plots = plot_results(results, out)
     # The report first: results.json says that the run is finished
     with replacing(out / "report.md") as temporary:
-        temporary.write_text(render_report(results), encoding="utf-8")
+        temporary.write_text(render_report(results, plots), encoding="utf-8")
     write_json(out / "results.json", results)
 
 

@@ -23,7 +23,7 @@ from ocr_hf.data.atomic import write_json
 from ocr_hf.data.video import VideoError
 from ocr_hf.vsi_bench.answers import AnswerLog, read_answers
 from ocr_hf.vsi_bench.archives import ArchiveError
-from ocr_hf.vsi_bench.audits import VANILLA, check_audits
+from ocr_hf.vsi_bench.audits import VANILLA, asked_audits, check_audits
 from ocr_hf.vsi_bench.benchmark import Benchmark, Row
 from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.harness import Harness, Prepared
@@ -82,7 +82,8 @@ def run_evaluation(
     facts = {"data_revision": benchmark.revision, **describe_model(loaded)}
     _open_run(out, config, facts, processes)
     harness = Harness(benchmark, config, loaded)
-    batches = plan_batches(benchmark, rows, (VANILLA, *config.audit), config.batch_size, harness.applies)
+    asked = (VANILLA, *asked_audits(config.audit, config.recovery_strengths, config.recovery_draws))
+    batches = plan_batches(benchmark, rows, asked, config.batch_size, harness.applies)
     # Whole batches are asked again, so that a model that pads a batch pads it alike
     answered = read_answers(out)
     processes.wait()  # nobody writes before everybody has read what is there
@@ -117,16 +118,27 @@ def plan_batches(
     batch_size: int,
     applies: Callable[[Row, str], bool],
 ) -> list[Batch]:
-    """Return all batches of a run: audit by audit, questions about one video together."""
+    """Return all batches of a run: video by video, and of a video's questions audit by audit.
+
+    So the frames of a video are decoded once for all audits. An audit's batches are cut from all questions that it is
+    asked of, whatever other audits there are, but those of `repeat` half a batch later than the plain run's: asked
+    together with others, a question shows what the numbers of a batch depend on.
+    """
     order: dict[str, list[Row]] = {}
     for row in rows:
         order.setdefault(benchmark.video_key(row), []).append(row)
     by_video = [row for group in order.values() for row in group]
+    place_of = {row["id"]: place for place, row in enumerate(by_video)}
     batches: list[Batch] = []
     for audit in audits:
         asked = [row for row in by_video if applies(row, audit)]
-        batches += [(audit, tuple(asked[i : i + batch_size])) for i in range(0, len(asked), batch_size)]
-    return batches
+        first = batch_size // 2 if audit == "repeat" else 0
+        starts = ([0] if first else []) + list(range(first, len(asked), batch_size))
+        batches += [
+            (audit, tuple(asked[start:end])) for start, end in zip(starts, [*starts[1:], len(asked)], strict=True)
+        ]
+    # Stable: audits keep their order where they begin with the same question
+    return sorted(batches, key=lambda batch: place_of[batch[1][0]["id"]])
 
 
 def _open_run(out: Path, config: EvalConfig, facts: dict[str, Any], processes: Processes) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,10 @@ COLUMNS = [
 ]  # fmt: skip
 
 
+SAME = ("dataset", "scene_name", "question_type", "question", "options", "ground_truth")
+"""What one question has in all runs."""
+
+
 @dataclass(frozen=True, eq=False)
 class StoredRun:
     """The evaluation of one model.
@@ -34,6 +38,11 @@ class StoredRun:
     rows: list[dict[str, Any]]
     answers: dict[str, list[str | None]]
     results: dict[str, Any]
+
+    def take(self, places: Sequence[int]) -> StoredRun:
+        """Return the run with the questions at these places."""
+        answers = {audit: [texts[place] for place in places] for audit, texts in self.answers.items()}
+        return replace(self, rows=[self.rows[place] for place in places], answers=answers)
 
     def scored(self, audit: str = VANILLA) -> Scored:
         """Return the scores of the answers in one audit; raise ValueError where the audit was not run."""
@@ -49,7 +58,10 @@ def read_run(folder: Path) -> StoredRun:
     """Read a folder written by `ocr-hf eval`; raise FileNotFoundError where its files are missing."""
     for name in ("results.json", "predictions.parquet"):
         if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder} holds no {name}; evaluate the model with `ocr-hf eval --out {folder}`")
+            raise FileNotFoundError(
+                f"{folder} holds no {name}; evaluate the model with `ocr-hf eval --out {folder}`, or score its "
+                "predictions with --data"
+            )
     table = pq.read_table(folder / "predictions.parquet", columns=COLUMNS).to_pylist()
     given = {(row["audit"], row["id"]): row["prediction"] for row in table}
     rows = sorted((row for row in table if row["audit"] == VANILLA), key=lambda row: row["id"])
@@ -75,15 +87,59 @@ def check_same_questions(runs: Sequence[StoredRun]) -> None:
             )
 
 
-def bootstrap_clusters(rows: Sequence[dict[str, Any]]) -> list[str]:
+def on_common_questions(runs: Sequence[StoredRun], partly: bool = False) -> list[StoredRun]:
+    """Return the runs with the questions that all of them answer, in one order.
+
+    Args:
+        runs: at least two.
+        partly: allow that some runs answer more; without, all must answer the same.
+
+    Raises:
+        ValueError: they have no question in common, not the same ones (without `partly`), or an id stands for unlike
+            questions.
+    """
+    first = runs[0]
+    ids = [{row["id"] for row in run.rows} for run in runs]
+    common = set.intersection(*ids)
+    names = " and ".join(str(run.folder) for run in runs)
+    if not common:
+        raise ValueError(f"{names} have no question in common; evaluate them on the same data")
+    for run, own in zip(runs[1:], ids[1:], strict=True):
+        if own != ids[0] and not partly:
+            raise ValueError(
+                f"{run.folder} and {first.folder} answer different questions: {len(own - ids[0]):,} and "
+                f"{len(ids[0] - own):,} are in one alone, {len(own & ids[0]):,} in both; evaluate both on the same "
+                "data, "
+                "or compare what is common with --common"
+            )
+    kept = [run.take([place for place, row in enumerate(run.rows) if row["id"] in common]) for run in runs]
+    for run in kept[1:]:
+        for row, other in zip(run.rows, kept[0].rows, strict=True):
+            unlike = [name for name in SAME if row[name] != other[name]]
+            if unlike:
+                raise ValueError(
+                    f"question {row['id']} has another {unlike[0]} in {run.folder} than in {first.folder}; evaluate "
+                    "both "
+                    "on the same data"
+                )
+    return kept
+
+
+def bootstrap_clusters(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return (n,) the cluster of each question, which the bootstrap draws as one: its scene.
 
     Questions about one scene depend on each other, so drawing them singly would give intervals that are too narrow.
     With one scene there would be nothing to draw from; then a cluster is a clip.
     """
-    # ocr-vsi builds ids as clip number x MAX_QUESTIONS + number of the question
     scenes = [f"{row['dataset']}/{row['scene_name']}" for row in rows]
-    return scenes if len(set(scenes)) > 1 else [f"clip {row['id'] // MAX_QUESTIONS}" for row in rows]
+    if len(set(scenes)) > 1:
+        return scenes
+    # ocr-vsi builds ids as clip number x MAX_QUESTIONS + number of the question; other benchmarks tell no clip
+    ids = [row.get("question_id", row["id"]) for row in rows]
+    return [
+        f"clip {name // MAX_QUESTIONS}" if isinstance(name, int) else scene
+        for name, scene in zip(ids, scenes, strict=True)
+    ]
 
 
 def scored_without_text(scores: np.ndarray, types: Sequence[str]) -> Scored:

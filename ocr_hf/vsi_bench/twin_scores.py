@@ -36,14 +36,8 @@ def pair_scores(rows: Sequence[Row], scores: np.ndarray) -> tuple[list[Row], np.
     Returns:
         One row a pair, with `relation`, and (pairs,) scores, 0 to 1.
     """
-    questions: dict[Any, dict[str, tuple[Row, float]]] = {}
-    for row, score in zip(rows, scores, strict=True):
-        questions.setdefault(row["question_id"], {})[row["video"]] = (row, float(score))
     pairs, found = [], []
-    for videos in questions.values():
-        # A run with a limit may have asked some of a question's videos only
-        if not {"vanilla", "changes"} <= videos.keys():
-            continue
+    for videos in _by_question(rows, scores):
         worst = min(videos["vanilla"][1], videos["changes"][1])
         pairs.append({**videos["changes"][0], "relation": "changes"})
         found.append(worst)
@@ -51,6 +45,48 @@ def pair_scores(rows: Sequence[Row], scores: np.ndarray) -> tuple[list[Row], np.
             pairs.append({**videos["keeps"][0], "relation": "keeps"})
             found.append(min(worst, videos["keeps"][1]))
     return pairs, np.array(found)
+
+
+def _by_question(rows: Sequence[Row], scores: np.ndarray) -> list[dict[str, tuple[Row, float]]]:
+    """Return video -> (row, score) of each question that was asked of the vanilla and of the changed video."""
+    questions: dict[Any, dict[str, tuple[Row, float]]] = {}
+    for row, score in zip(rows, scores, strict=True):
+        questions.setdefault(row["question_id"], {})[row["video"]] = (row, float(score))
+    # A run with a limit may have asked some of a question's videos only
+    return [videos for videos in questions.values() if {"vanilla", "changes"} <= videos.keys()]
+
+
+def sensitivity_specificity(
+    rows: Sequence[Row], scores: np.ndarray, draws: int = DRAWS, seed: int = 0
+) -> dict[str, Any] | None:
+    """Tell, in per cent, whether answers follow an edit that changes them and stay at one that doesn't.
+
+    Unlike `twin_table`'s `keeps`, specificity asks nothing of the other pair: who never notices an edit has all of it,
+    and no sensitivity. They are read together, and beside the score on the vanilla videos, which neither can exceed.
+
+    Args:
+        rows: as `twins_layout.asked_rows` gives them.
+        scores: (n,) of each row's answer, 0 to 1.
+        draws: bootstrap draws of scenes for the intervals, 0 for none.
+        seed: of the bootstrap.
+
+    Returns:
+        `vanilla`, `sensitivity` (right before and after the edit that changes the answer) and `specificity` (right
+        before and after the one that keeps it), each macro, micro, interval, n and tasks; specificity is missing where
+        no control was asked. None where no twin was.
+    """
+    if not rows or "video" not in rows[0]:
+        return None
+    questions = _by_question(rows, scores)
+    if not questions:
+        return None
+    found = {}
+    for name, other in (("vanilla", "vanilla"), ("sensitivity", "changes"), ("specificity", "keeps")):
+        kept = [videos for videos in questions if other in videos]
+        if kept:
+            worst = np.array([min(videos["vanilla"][1], videos[other][1]) for videos in kept])
+            found[name] = _summary([videos["vanilla"][0] for videos in kept], worst, draws, seed)
+    return found
 
 
 def twin_table(rows: Sequence[Row], scores: np.ndarray, draws: int = DRAWS, seed: int = 0) -> dict[str, Any] | None:

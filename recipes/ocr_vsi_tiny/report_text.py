@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ocr_hf.vsi_bench.compare import OVERALL, REFERENCES, Comparison, Estimate, Table, beats
-from ocr_hf.vsi_bench.report import table as markdown
+from ocr_hf.vsi_bench.markdown_table import table as markdown
+from ocr_hf.vsi_bench.measure_text import measure_table
 from ocr_hf.vsi_bench.stored_runs import StoredRun
 from ocr_hf.vsi_bench.tasks import TASKS
 
@@ -51,6 +52,7 @@ def render(
         _looking(parts["full"], tables["full"], draws),
         _gain(parts, draws),
         _audits(runs),
+        measure_table({TITLES[name]: run.results.get("measure") for name, run in runs.items()}),
         _query_lock(runs),
         _pictures(figures),
         _settings(runs),
@@ -187,8 +189,9 @@ def _query_lock(runs: Mapping[str, StoredRun]) -> str:
     if not rows:
         return ""
     text = "How much more answers change when the queried objects are noised than when as many context pixels are."
+    text += " The former measure: it can't tell a locked model from a good one that has to see the named objects."
     header = ["", "query-lock index", "queried, % changed", "context, % changed", "n"]
-    return f"## Query lock\n\n{text}\n\n{markdown(header, rows)}"
+    return f"## Query-lock index (former measure)\n\n{text}\n\n{markdown(header, rows)}"
 
 
 def _pictures(figures: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ocr_hf.experiment.contrasts import contrast, holm, poisoning_ratio
+from ocr_hf.experiment.contrasts import contrast, poisoning_ratio
 
 
 def scores(*shares: float, rooms: int = 400, seed: int = 0) -> dict[int, np.ndarray]:
@@ -48,12 +48,6 @@ def test_only_seeds_of_both_count_and_rooms_must_be_the_same() -> None:
         contrast(one, {7: one[0]})
     with pytest.raises(ValueError, match=r"unlike numbers of rooms: \[300, 400\]"):
         contrast(one, scores(0.5, rooms=300))
-
-
-def test_holm_by_hand() -> None:
-    # 3 x .01, then 2 x .02 = .04, then .03, which may not be less than the one before
-    assert holm([0.03, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
-    assert holm([0.6, 0.5]) == [1.0, 1.0]
 
 
 def test_the_ratio_by_hand() -> None:

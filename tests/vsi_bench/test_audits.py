@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -10,7 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_hf.geometry.occlusion import footprints_from_instances
-from ocr_hf.vsi_bench.audits import AUDITS, NEED_OBJECTS, VANILLA, apply_audit, check_audits, context_region
+from ocr_hf.vsi_bench.audits import (
+    AUDITS,
+    NEED_OBJECTS,
+    RECOVERY,
+    VANILLA,
+    Arm,
+    apply_audit,
+    arms,
+    asked_audits,
+    check_audits,
+    context_region,
+)
+from ocr_hf.vsi_bench.context_match import LIKE, match_context
 from ocr_hf.vsi_bench.query_lock import answer_change, query_lock
 from ocr_hf.vsi_bench.scoring import mean_relative_accuracy
 
@@ -46,7 +59,7 @@ def test_context_has_as_many_pixels_as_the_queried_objects_and_none_of_theirs(sc
 
 
 @settings(max_examples=60)
-@given(scenes(), st.sampled_from(NEED_OBJECTS), st.sampled_from([0.5, 1.0]))
+@given(scenes(), st.sampled_from(NEED_OBJECTS[:3]), st.sampled_from([0.5, 1.0]))
 def test_object_audits_touch_their_region_only(scene, audit: str, strength: float) -> None:
     instances, queried, seed = scene
     frames = np.random.default_rng(seed).integers(0, 256, (*instances.shape, 3)).astype(np.uint8)
@@ -61,6 +74,71 @@ def test_object_audits_touch_their_region_only(scene, audit: str, strength: floa
         assert (changed.frames == frames).all()
     again = apply_audit(audit, frames, 7, seed, strength, footprints, queried)
     assert (again.frames == changed.frames).all()
+
+
+def test_arms_are_named_by_side_strength_and_draw() -> None:
+    assert asked_audits(("black", RECOVERY), (0.5, 1.0), 1) == [
+        "black", "queried_noised@0.5/0", "matched_noised@0.5/0", "queried_noised@1.0/0", "matched_noised@1.0/0",
+    ]  # fmt: skip
+    assert all(Arm.of(str(arm)) == arm for arm in arms((1e-05, 1 / 3, 1.0), 3))
+    assert Arm.of("queried_noised") is None and Arm.of("queried_noised@1.0") is None
+
+
+def test_recovery_noises_named_objects_or_like_ones() -> None:
+    """Objects 1 and 2 are named; 3 is like 1, 4 like 2, and 5 is far too large."""
+    instances = np.zeros((4, 12, 40), dtype=np.uint16)
+    instances[:, :4, :4], instances[:2, 5:11, :8] = 1, 2
+    instances[:, :4, 10:15], instances[1:, 5:11, 10:17] = 3, 4
+    instances[:, :, 20:] = 5
+    footprints = footprints_from_instances(instances)
+    frames = np.full((*instances.shape, 3), 128, dtype=np.uint8)
+    shown = {arm: apply_audit(str(arm), frames, 7, 0, 0.0, footprints, [1, 2]) for arm in arms((0.2, 1.0), 2)}
+    for arm, changed in shown.items():
+        touched = (changed.frames != frames).any(axis=-1)
+        objects = [1, 2] if arm.side == "queried" else [3, 4]
+        assert set(np.unique(instances[touched])) == set(objects)
+        assert (changed.changed_px, changed.asked_px) == (np.isin(instances, objects).sum(), 16 * 4 + 48 * 2)
+    spread = {arm: changed.frames.astype(float).std() for arm, changed in shown.items()}
+    assert spread[Arm("queried", 1.0, 0)] > 1.5 * spread[Arm("queried", 0.2, 0)]
+    first, again = (shown[Arm("queried", 1.0, draw)].frames for draw in (0, 1))
+    assert (first != again).any() and (
+        first == apply_audit("queried_noised", frames, 7, 0, 1.0, footprints, [1, 2]).frames
+    ).all()
+    with pytest.raises(ValueError, match="question 7 names objects that no others are like; leave it out of 'matched"):
+        apply_audit("matched_noised@1.0/0", frames, 7, 0, 1.0, footprints, [5])
+    with pytest.raises(
+        ValueError, match="audit 'recovery' shows no frames of its own; ask its arms, such as 'queried_"
+    ):
+        apply_audit(RECOVERY, frames, 7, 0, 1.0, footprints, [1])
+
+
+@settings(max_examples=100)
+@given(scenes())
+def test_a_match_is_one_to_one_and_alike(scene) -> None:
+    instances, queried, _ = scene
+    footprints = footprints_from_instances(instances)
+    seen = set(footprints.object_ids)
+    matched = match_context(footprints, queried)
+    areas = {item: np.array([footprints.areas(item).sum(), (footprints.areas(item) > 0).sum()]) for item in seen}
+
+    def alike(a: int, b: int) -> bool:
+        return bool(np.all(np.maximum(areas[a] / areas[b], areas[b] / areas[a]) <= LIKE))
+
+    named = sorted(queried & seen)
+    found = [
+        order for order in itertools.permutations(sorted(seen - queried), len(named))
+        if all(map(alike, named, order))
+    ]  # fmt: skip
+    if matched is None:
+        assert not named or not found
+        return
+    assert len(matched) == len(named) and not set(matched) & queried
+
+    def distance(order) -> float:
+        return sum(np.abs(np.log2(areas[a] / areas[b])).sum() for a, b in zip(named, order, strict=True))
+
+    best = min(map(distance, found))
+    assert min(distance(order) for order in found if set(order) == set(matched)) == pytest.approx(best)
 
 
 def test_both_noises_are_equally_strong() -> None:
@@ -93,7 +171,10 @@ def test_whole_frame_audits() -> None:
 def test_audits_are_checked_before_anything_runs() -> None:
     assert check_audits(["shuffled", "text_only"], False, "x") == ("text_only", "shuffled")
     assert check_audits(["all"], True, "x") == AUDITS
-    assert check_audits(["all"], False, "x") == ("text_only", "black", "shuffled")
+    assert check_audits(["all"], False, "x") == ("text_only", "black", "shuffled", "repeat")
+    assert check_audits([RECOVERY], True, "x") == ("black", "repeat", "queried_erased", RECOVERY)
+    with pytest.raises(ValueError, match="audit 'recovery' needs to know where objects are"):
+        check_audits([RECOVERY], False, "VSI")
     with pytest.raises(ValueError, match="audit 'blur' is unknown; there are text_only"):
         check_audits(["blur"], True, "x")
     with pytest.raises(ValueError, match="audit 'queried_noised' needs to know where objects are, and VSI doesn't"):

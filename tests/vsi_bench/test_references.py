@@ -10,9 +10,10 @@ import pytest
 
 from ocr_hf.vsi_bench.compare import paired_difference
 from ocr_hf.vsi_bench.eval_config import EvalConfig
+from ocr_hf.vsi_bench.markdown_table import table
 from ocr_hf.vsi_bench.predictions import pair
 from ocr_hf.vsi_bench.references import best_constant, published_rows, reference_rows
-from ocr_hf.vsi_bench.report import render_report, table
+from ocr_hf.vsi_bench.report import render_report
 from ocr_hf.vsi_bench.results import score_predictions
 from ocr_hf.vsi_bench.scoring import mean_relative_accuracy, score_answers
 from ocr_hf.vsi_bench.summary import summarize
