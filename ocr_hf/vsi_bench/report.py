@@ -109,9 +109,18 @@ def _warnings(results: Mapping[str, Any]) -> list[str]:
     asked = results["settings"].get("frames")
     if asked and any(given < asked for given in results.get("frames_given", [])):
         notes.append(f"some videos have fewer than {asked} frames: given were {results['frames_given']}")
+    notes += [f"**worse than {name}, which scores {score:.1f}**" for name, score in _better_blind(results)]
     if results["clustered_by"] != "scene":
         notes.append("no scene is known, so questions were drawn one by one and intervals are too narrow")
     return ["\n".join(f"> {note[0].upper()}{note[1:]}.  " for note in notes)] if notes else []
+
+
+def _better_blind(results: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Return what answers without looking and scores more than the run."""
+    average = results["average"]
+    blind = {f"this model with {_AUDITS[name]}": results["audits"].get(name) for name in ("text_only", "black")}
+    blind |= {_REFERENCES[name]: entry for name, entry in results["references"].items()}
+    return [(name, row[average]) for name, row in blind.items() if row and row[average] > results["overall"]]
 
 
 def _scores(results: Mapping[str, Any]) -> str:

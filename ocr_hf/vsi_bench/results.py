@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.vsi_bench.audits import VANILLA
 from ocr_hf.vsi_bench.benchmark import Row
+from ocr_hf.vsi_bench.benchmark_files import file_sha256
 from ocr_hf.vsi_bench.compare import paired_difference
 from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.predictions import Run
@@ -25,6 +26,7 @@ from ocr_hf.vsi_bench.summary import summarize
 from ocr_hf.vsi_bench.twin_scores import blind_tables, twin_table
 
 FORMAT_VERSION = 1
+PREDICTIONS = "predictions.parquet"
 VSI_BENCH_SIZE = 5130
 Answers = Mapping[tuple[str, Any], Mapping[str, Any]]
 
@@ -86,8 +88,9 @@ def write_results(
         **_rules(scored[VANILLA], [answers[VANILLA, row["id"]]["prediction"] for row in rows], config),
         "settings": dict(settings),
     }
-    with replacing(out / "predictions.parquet") as temporary:
+    with replacing(out / PREDICTIONS) as temporary:
         pq.write_table(_table(tables), temporary, compression="zstd")
+    results["predictions_sha256"] = file_sha256(out / PREDICTIONS)
     _write_report(out, results)
     return results
 

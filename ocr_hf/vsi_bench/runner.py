@@ -1,6 +1,6 @@
 """A run: every question of a benchmark, plain and under each audit, asked once, whatever happens in between.
 
-    OUT/run.json               settings and revisions, written first; a continued run must have the same
+    OUT/run.json               settings, revisions and versions, written first; a continued run must have the same
     OUT/answers/rank0000.jsonl one row per question, appended and synced batch by batch, one file per process
     OUT/predictions.parquet    every question with prompt, answer and score
     OUT/results.json           all figures and everything needed to reproduce them; written last
@@ -79,7 +79,7 @@ def run_evaluation(
         # Before the model is loaded: a missing archive should not show after hours of answers
         check_videos(benchmark, rows)
     loaded = load_model(config.model, config.revision, dtype=config.dtype, device=config.device or processes.device)
-    facts = {"data_revision": benchmark.revision, **describe_model(loaded)}
+    facts = {"data_revision": benchmark.revision, **describe_model(loaded), "libraries": library_versions()}
     _open_run(out, config, facts, processes)
     harness = Harness(benchmark, config, loaded)
     batches = plan_batches(benchmark, rows, (VANILLA, *config.audit), config.batch_size, harness.applies)
@@ -92,7 +92,7 @@ def run_evaluation(
     processes.wait()
     results = None
     if processes.rank == 0:
-        settings = {**config.identity(), **facts, "libraries": library_versions()}
+        settings = {**config.identity(), **facts}
         results = write_results(out, rows, batches, read_answers(out), config, settings)
     processes.wait()
     processes.close()
@@ -147,14 +147,42 @@ def _open_run(out: Path, config: EvalConfig, facts: dict[str, Any], processes: P
     processes.wait()
 
 
+def open_scoring(out: Path, settings: dict[str, Any]) -> None:
+    """Write what answers from elsewhere are scored with to `out`/run.json; raise ValueError where a run is there."""
+    path = out / RUN
+    if path.is_file() and "model_revision" in json.loads(path.read_text(encoding="utf-8")):
+        raise ValueError(f"{out} holds the run of a model, whose results would be overwritten; choose another --out")
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(path, settings)
+
+
 def _check_same(found: dict[str, Any], wanted: dict[str, Any], out: Path) -> None:
     different = [name for name in {**found, **wanted} if found.get(name) != wanted.get(name)]
     if different:
         name = different[0]
+        more = f" (and {len(different) - 1} more differ)" if len(different) > 1 else ""
         raise ValueError(
-            f"{out} holds a run with {name} = {found.get(name)!r}, now it is {wanted.get(name)!r}"
-            f"{f' (and {len(different) - 1} more differ)' if len(different) > 1 else ''}; choose another --out"
+            f"{out} holds a run with {_shown(name, found, wanted)}, now it is {_shown(name, wanted, found, False)}"
+            f"{more}; its answers stay as they are, {_WAY_OUT.get(name, 'choose another --out')}"
         )
+
+
+_WAY_OUT = {
+    "model_revision": "so name the model that it was begun with, or choose another --out",
+    "base_revision": "so name the base that it was begun with, or choose another --out",
+    "data_revision": "so name the version of the data that it was begun with, or choose another --out",
+    "libraries": "so install the versions that it was begun with, or choose another --out",
+}
+
+
+def _shown(name: str, own: dict[str, Any], other: dict[str, Any], named: bool = True) -> str:
+    """Return a setting's value for people; of library versions only those that differ."""
+    value, beside = own.get(name), other.get(name)
+    if isinstance(value, dict) and isinstance(beside, dict):
+        differing = [key for key in {**value, **beside} if value.get(key) != beside.get(key)]
+        value = ", ".join(f"{key} {value.get(key, '(none)')}" for key in sorted(differing))
+        return f"{name} {value}" if named else value
+    return f"{name} = {value!r}" if named else repr(value)
 
 
 def _answer(
