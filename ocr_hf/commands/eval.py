@@ -133,7 +133,7 @@ def _run(config: EvalConfig, out: Path) -> dict | None:
         progress.update(task, completed=done, total=total)
 
     try:
-        return run_evaluation(config, out, show)
+        return run_evaluation(config, out, show, lambda cost: progress.console.print(f"{cost}", highlight=False))
     finally:
         if progress.live.is_started:
             progress.stop()

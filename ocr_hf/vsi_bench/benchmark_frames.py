@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ocr_hf.data.video import probe, read_frames, uniform_indices
+from ocr_hf.data.video import VideoInfo, probe, read_frames, uniform_indices
 from ocr_hf.models.media import FrameCache
 from ocr_hf.models.sampled_clip import SampledClip
 from ocr_hf.perturb.rows import footprints_of
@@ -32,12 +32,15 @@ class BenchmarkFrames:
 
         def decode() -> tuple[np.ndarray, Any]:
             source = self.benchmark.video(row)
-            indices = uniform_indices(probe(source).num_frames, self.config.frames)
+            indices = self._indices(probe(source))
             frames, times_s = read_frames(source, indices)
             return frames, (indices, times_s)
 
         frames, (indices, times_s) = self._frames.get(name, decode)
         return SampledClip.of(name, frames, indices, times_s)
+
+    def _indices(self, info: VideoInfo) -> np.ndarray:
+        return uniform_indices(info.num_frames, self.config.count_frames(info.num_frames, info.duration_s))
 
     def change(self, row: Row, audit: str, sampled: SampledClip) -> Changed:
         """Return the sampled frames as an audit that needs objects shows them."""

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ocr_hf.data.video import uniform_indices
+from ocr_hf.data.video import probe, uniform_indices
 from ocr_hf.models.answer import AnsweringModel, Prompt
+from ocr_hf.models.endpoint import EndpointModel
 from ocr_hf.models.sampled_clip import SampledClip
 from ocr_hf.perturb.rows import footprints_of
 from ocr_hf.vsi_bench.audits import NEED_OBJECTS, apply_audit
@@ -36,9 +37,13 @@ class Prepared:
 class Harness(BenchmarkFrames):
     """Prepares the questions of one benchmark for one model and has them answered."""
 
-    def __init__(self, benchmark: Benchmark, config: EvalConfig, loaded: LoadedModel) -> None:
+    def __init__(self, benchmark: Benchmark, config: EvalConfig, asked: LoadedModel | EndpointModel) -> None:
         super().__init__(benchmark, config)
-        self.model = AnsweringModel.of(loaded, config.min_pixels, config.max_pixels)
+        self.model: AnsweringModel | EndpointModel = (
+            asked
+            if isinstance(asked, EndpointModel)
+            else AnsweringModel.of(asked, config.min_pixels, config.max_pixels, config.frames_as)
+        )
         self._encoded: OrderedDict[tuple[str, str], Any] = OrderedDict()
 
     def prepare(self, row: Row, audit: str) -> Prepared:
@@ -65,7 +70,10 @@ class Harness(BenchmarkFrames):
             return False
         footprints = footprints_of(full)
         # Known from the metadata alone: planning a run must not decode every video
-        indices = uniform_indices(footprints.num_frames, self.config.frames)
+        if self.config.fps is None:
+            indices = uniform_indices(footprints.num_frames, self.config.frames)
+        else:
+            indices = self._indices(probe(self.benchmark.video(row)))  # reads the index, decodes nothing
         return any(footprints.areas(item)[indices].any() for item in full["queried_objects"])
 
     def answer(self, batch: Sequence[Prepared]) -> list[str]:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr_hf.models.adapters import adapter_base
+from ocr_hf.models.encoders import frames_as_for
 from ocr_hf.vsi_bench.model_hash import folder_hash
 
 if TYPE_CHECKING:
+    from ocr_hf.models.endpoint import EndpointModel
     from ocr_hf.models.load_model import LoadedModel
 
 LIBRARIES = (
@@ -45,7 +47,7 @@ def _commit_in_cache(source: str, revision: str | None) -> str:
     return revision or "unknown"
 
 
-def describe_model(loaded: LoadedModel) -> dict[str, Any]:
+def describe_model(loaded: LoadedModel, frames_as: str | None = None) -> dict[str, Any]:
     """Return what a model brings along that changes its answers: number type, generation defaults, frame sizes."""
     import torch
 
@@ -53,7 +55,7 @@ def describe_model(loaded: LoadedModel) -> dict[str, Any]:
     # Without private fields, what is returned besides the text, and the library's version, which is recorded elsewhere
     kept = {name: value for name, value in generation.items() if not name.startswith(("_", "output_", "transformers"))}
     device = loaded.model.device
-    base = base_revision(loaded)
+    base, shown_as = base_revision(loaded), frames_as_for(loaded.processor, frames_as)
     return {
         "model_revision": model_revision(loaded),
         **({"base_revision": base} if base else {}),
@@ -62,9 +64,26 @@ def describe_model(loaded: LoadedModel) -> dict[str, Any]:
         "dtype": str(loaded.model.dtype).removeprefix("torch."),
         "attention": loaded.model.config._attn_implementation,
         "generation_defaults": kept,
-        "frame_pixels": dict(loaded.processor.video_processor.size),
+        "frame_pixels": _frame_pixels(loaded.processor, shown_as),
+        "frames_as": shown_as,
         "hardware": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     }
+
+
+def describe_endpoint(asked: EndpointModel) -> dict[str, Any]:
+    """Return what is known of a served model: its name there, and how it is asked; never which weights it has."""
+    return {
+        "model": asked.model,
+        "model_type": "endpoint",
+        "model_revision": "unknown: served",
+        "endpoint": asked.shown_url,
+        "frames_as": asked.frames_as,
+    }
+
+
+def _frame_pixels(processor: Any, frames_as: str) -> dict[str, Any]:
+    size = (processor.video_processor if frames_as == "video" else processor.image_processor).size
+    return {name: value for name, value in dict(size).items() if value is not None}
 
 
 def library_versions() -> dict[str, str]:

@@ -25,12 +25,17 @@ _AUDITS = {
 }
 _FLAGS = (
     "model",
+    "endpoint",
+    "image_format",
     "revision",
     "data",
     "data_revision",
     "split",
     "limit",
     "frames",
+    "fps",
+    "max_frames",
+    "frames_as",
     "max_pixels",
     "min_pixels",
     "prompt",
