@@ -38,6 +38,7 @@ def _index_entry(result: Sourced) -> Any:
     from huggingface_hub import EvalResult
 
     settings, data = result.settings, str(plain(data_name(result)))
+    benchmark = data if "task_titles" in result else "VSI-Bench"
     return EvalResult(
         task_type="video-text-to-text",
         dataset_type=data,
@@ -45,7 +46,7 @@ def _index_entry(result: Sourced) -> Any:
         dataset_split=plain(settings.get("split")),
         dataset_revision=plain(settings.get("data_revision")),
         metric_type="vsi_bench",
-        metric_name=f"VSI-Bench ({', '.join([*_headline(result), *_reservations(result)])})",
+        metric_name=f"{benchmark} ({', '.join([*_headline(result), *_reservations(result)])})",
         metric_value=plain(result.overall),
         metric_args=_stated(settings),
     )

@@ -129,7 +129,11 @@ def evaluation(results: Sourced, renderer: Renderer) -> dict[str, Any]:
         "data": data_name(results),
         "interval": results.get("interval", average),
         "chance": chance.get(average) if chance else None,
-        "tasks": [_task(results.tasks[task.name], task, chance) for task in TASKS if task.name in results.tasks],
+        "tasks": [
+            _task(results.tasks[name], name, title, chance)
+            for name, title in _titles(results).items()
+            if name in results.tasks
+        ],
         "settings": [{"label": name, "value": renderer.listed(value)} for name, value in settings if value is not None],
         "audits": [{"title": AUDITS.get(name, name), "entry": results.audits[name]} for name in results.audits.keys()],  # noqa: SIM118
         "lock": lock if lock and lock.get("index") is not None else None,
@@ -196,13 +200,19 @@ def _counts(split: Sourced) -> dict[str, Any]:
     return {name: split[name] for name in ("scenes", "clips", "rows")}
 
 
-def _task(entry: Sourced, task: Any, chance: Sourced | None) -> dict[str, Any]:
+def _titles(results: Sourced) -> dict[str, str]:
+    """Task -> title: VSI-Bench's, or those of another benchmark, which its results name."""
+    own = results.get("task_titles")
+    return {task.name: task.title for task in TASKS} if own is None else {name: own[name].value for name in own.keys()}  # noqa: SIM118
+
+
+def _task(entry: Sourced, name: str, title: str, chance: Sourced | None) -> dict[str, Any]:
     return {
-        "title": Literal(task.title),
+        "title": Literal(title),
         "score": entry.score,
         "interval": entry.get("interval"),
         "n": entry.n,
-        "chance": chance.get("tasks", task.name) if chance else None,
+        "chance": chance.get("tasks", name) if chance else None,
     }
 
 

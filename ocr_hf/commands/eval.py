@@ -70,18 +70,19 @@ def _table(results: dict) -> Any:
     """Return a table of the tasks, with chance beside them where it is known."""
     from rich.table import Table
 
-    from ocr_hf.vsi_bench.tasks import TASKS
+    from ocr_hf.vsi_bench.report import task_titles
 
     average = results["average"]
     chance = results["references"].get("random")
-    title = f"VSI-Bench, {results['extraction']} extraction, {average} average"
+    name = results["settings"]["data"] if results.get("task_titles") else "VSI-Bench"
+    title = f"{name}, {results['extraction']} extraction, {average} average"
     table = Table("", "score", "95 % interval", "chance", "n", "unread", title=title)
     entries = [("overall", {**results, "score": results["overall"]}, chance and chance[average])]
     if results["interval"]:
         entries[0][1]["interval"] = results["interval"][average]
-    for task in TASKS:
-        if task.name in results["tasks"]:
-            entries.append((task.title, results["tasks"][task.name], chance and chance["tasks"][task.name]))
+    for task, heading in task_titles(results).items():
+        if task in results["tasks"]:
+            entries.append((heading, results["tasks"][task], chance and chance["tasks"][task]))
     for name, entry, guess in entries:
         interval = entry["interval"]
         table.add_row(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ocr_hf.data.video import VideoInfo, probe, read_frames, uniform_indices
+from ocr_hf.data.video import VideoInfo, uniform_indices
 from ocr_hf.models.media import FrameCache
 from ocr_hf.models.sampled_clip import SampledClip
 from ocr_hf.perturb.rows import footprints_of
@@ -31,9 +31,7 @@ class BenchmarkFrames:
         name = self.benchmark.video_key(row)
 
         def decode() -> tuple[np.ndarray, Any]:
-            source = self.benchmark.video(row)
-            indices = self._indices(probe(source))
-            frames, times_s = read_frames(source, indices)
+            frames, indices, times_s = self.benchmark.sample(row, self.config.count_frames)
             return frames, (indices, times_s)
 
         frames, (indices, times_s) = self._frames.get(name, decode)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ocr_hf.data.video import VideoError, probe
+from ocr_hf.data.video import VideoError
 from ocr_hf.vsi_bench.archives import ArchiveError
 from ocr_hf.vsi_bench.benchmark import Row
 from ocr_hf.vsi_bench.harness import Harness
-from ocr_hf.vsi_bench.prompts import build_prompt
 
 PATCH = 28
 """Pixels of the side of what becomes one token of an image in Qwen's models; other models take other numbers."""
@@ -45,7 +44,7 @@ def expected_cost(harness: Harness, batches: Sequence[tuple[str, Sequence[Row]]]
     shown = [row for audit, row in asked if audit != "text_only"]
     frames, area = _first_video(harness, shown)
     pixels = area if config.max_pixels is None else min(area, config.max_pixels)
-    text = sum(len(build_prompt(row, config.prompt)) for _, row in asked) // CHARACTERS
+    text = sum(len(harness.benchmark.prompt(row, config.prompt)) for _, row in asked) // CHARACTERS
     return Cost(
         questions=len(asked),
         frames=frames * len(shown),
@@ -56,13 +55,11 @@ def expected_cost(harness: Harness, batches: Sequence[tuple[str, Sequence[Row]]]
 
 
 def _first_video(harness: Harness, rows: Sequence[Row]) -> tuple[int, int]:
-    """Return (frames that are shown of it, pixels of one); zeros where no video can be opened."""
+    """Return (frames that are shown of it, pixels of one); zeros where no video can be read."""
     for row in rows:
         try:
-            info = probe(harness.benchmark.video(row))
+            count, height, width, _ = harness.sample(row).array.shape
         except (VideoError, ArchiveError, OSError):
             continue
-        return min(info.num_frames, harness.config.count_frames(info.num_frames, info.duration_s)), (
-            info.width * info.height
-        )
+        return count, height * width
     return 0, 0

@@ -16,7 +16,6 @@ from ocr_hf.vsi_bench.audits import NEED_OBJECTS, apply_audit
 from ocr_hf.vsi_bench.benchmark import Benchmark, Row
 from ocr_hf.vsi_bench.benchmark_frames import BenchmarkFrames
 from ocr_hf.vsi_bench.eval_config import EvalConfig
-from ocr_hf.vsi_bench.prompts import build_prompt
 
 if TYPE_CHECKING:
     from ocr_hf.models.load_model import LoadedModel
@@ -48,7 +47,7 @@ class Harness(BenchmarkFrames):
 
     def prepare(self, row: Row, audit: str) -> Prepared:
         """Return a question as an audit asks it; raise VideoError where its video can't be decoded."""
-        text = build_prompt(row, self.config.prompt)
+        text = self.benchmark.prompt(row, self.config.prompt)
         if audit == "text_only":
             return Prepared(row, Prompt.of(text), {"num_frames": 0})
         sampled = self.sample(row)

@@ -116,7 +116,7 @@ def run_evaluation(
         settings = {**config.identity(), **facts}
         if config.endpoint:
             settings["served_model"] = served_model(read_answers(out))
-        results = write_results(out, rows, batches, read_answers(out), config, settings)
+        results = write_results(out, rows, batches, read_answers(out), config, settings, benchmark)
     processes.wait()
     processes.close()
     return results
