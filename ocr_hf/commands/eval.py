@@ -141,13 +141,14 @@ def _run(config: EvalConfig, out: Path) -> dict | None:
 
 
 def _score(path: Path, config: EvalConfig, out: Path) -> dict:
+    from ocr_hf.data.atomic import write_json
     from ocr_hf.vsi_bench.benchmark_files import file_sha256
     from ocr_hf.vsi_bench.open_benchmark import open_benchmark
     from ocr_hf.vsi_bench.prediction_files import read_rows
     from ocr_hf.vsi_bench.predictions import pair, without_pruned
     from ocr_hf.vsi_bench.provenance import library_versions
     from ocr_hf.vsi_bench.results import score_predictions
-    from ocr_hf.vsi_bench.runner import open_scoring
+    from ocr_hf.vsi_bench.runner import RUN, check_no_run
 
     settings: dict[str, Any] = {"predictions": str(path), "extraction": config.extraction, "seed": config.seed}
     if config.data is None:
@@ -167,5 +168,7 @@ def _score(path: Path, config: EvalConfig, out: Path) -> dict:
         settings |= {"limit": config.limit, "missing": config.missing}
     settings |= {"read_as": run.looks_like, "average": config.average, "rules": list(config.rules)}
     settings |= {"predictions_sha256": file_sha256(path), "libraries": library_versions()}
-    open_scoring(out, settings)
-    return score_predictions(run, config, out, settings, questions)
+    check_no_run(out)
+    results = score_predictions(run, config, out, settings, questions)
+    write_json(out / RUN, settings)
+    return results

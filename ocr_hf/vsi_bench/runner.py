@@ -204,13 +204,11 @@ def _open_run(out: Path, config: EvalConfig, facts: dict[str, Any], processes: P
     processes.wait()
 
 
-def open_scoring(out: Path, settings: dict[str, Any]) -> None:
-    """Write what answers from elsewhere are scored with to `out`/run.json; raise ValueError where a run is there."""
+def check_no_run(out: Path) -> None:
+    """Raise ValueError where `out` holds the run of a model, whose results scores from elsewhere would replace."""
     path = out / RUN
     if path.is_file() and "model_revision" in json.loads(path.read_text(encoding="utf-8")):
         raise ValueError(f"{out} holds the run of a model, whose results would be overwritten; choose another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(path, settings)
 
 
 def _check_same(found: dict[str, Any], wanted: dict[str, Any], out: Path) -> None:
