@@ -12,6 +12,7 @@ from ocr_hf.data.sources import SCENE_SOURCES
 from ocr_hf.perturb.modes import NOISE_MODES
 from ocr_hf.questions.question_types import QUESTION_TYPES
 from ocr_hf.vsi_bench.extraction_rules import EXTRACTIONS
+from ocr_hf.vsi_bench.layouts import BENCHMARKS
 
 
 def strategies() -> Iterable[tuple]:
@@ -41,9 +42,15 @@ def extractions() -> Iterable[tuple]:
         yield name, entry.help, entry.version or "–", f"`{entry.source}`", "<" if entry.strict else "<=", entry.average
 
 
+def benchmarks() -> Iterable[tuple]:
+    for name, entry in BENCHMARKS.items():
+        yield name, entry.help, f"`{entry.example}`", len(entry.units) or "–"
+
+
 @pytest.mark.parametrize(
     ("page", "entries"),
     [
+        ("benchmarks.md", benchmarks),
         ("extractions.md", extractions),
         ("strategies.md", strategies),
         ("noise-modes.md", modes),

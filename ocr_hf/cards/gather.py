@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from ocr_hf.cards.source_files import RESULTS, SOURCES, CardInputs
@@ -18,8 +17,12 @@ from ocr_hf.cards.sourced import CardError
 from ocr_hf.cards.stages import LOG, RESOLVED, STATE, TRAINING
 from ocr_hf.data.schema import MANIFEST, FormatError, read_manifest
 from ocr_hf.models.usage import FILE as USAGE
+from ocr_hf.vsi_bench.model_hash import folder_hash, former_hash
 
-SAME_QUESTIONS = ("data_revision", "split", "limit", "frames", "prompt", "max_new_tokens")
+SAME_QUESTIONS = (
+    "data_revision", "split", "limit", "frames", "fps", "max_frames", "frames_as", "min_pixels", "max_pixels", "prompt",
+    "extraction", "missing", "max_new_tokens",
+)  # fmt: skip
 """Settings of results.json that must be equal for two models to be compared."""
 
 
@@ -129,12 +132,16 @@ def _keep_results(target: _Folder, repo: str, place: Path) -> str:
 
 def _check_same_model(folder: Path, repo: str, settings: dict[str, Any], path: Path) -> None:
     """Raise CardError unless the results are of this model: by its hash for a folder, by its name for a repository."""
-    from ocr_hf.vsi_bench.provenance import model_revision
-
+    if settings.get("endpoint"):
+        raise CardError(
+            f"{path} was measured through an endpoint, which can't say which weights it serves; evaluate {folder}"
+        )
     measured = str(settings.get("model_revision"))
-    if measured.startswith("blake2b:"):
-        # Of a folder only the files are hashed, so no model needs to be loaded
-        here = model_revision(SimpleNamespace(source=str(folder), revision=None, model=None))  # type: ignore[arg-type]
+    # By its beginning a hash tells how it was made; results of earlier versions have the former one
+    hashed = {"sha256:": folder_hash, "blake2b:": former_hash}
+    make = next((make for beginning, make in hashed.items() if measured.startswith(beginning)), None)
+    if make is not None:
+        here = make(folder)
         if measured != here:
             raise CardError(f"{path} was measured on weights {measured}, {folder} holds {here}; evaluate this model")
     elif settings.get("model") != repo:

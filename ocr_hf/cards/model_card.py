@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ocr_hf.cards.gather import gather
 from ocr_hf.cards.metadata import eval_results, metadata
 from ocr_hf.cards.source_files import RECORD, CardInputs, digests, inputs_to_json
 from ocr_hf.cards.sourced import Literal, Renderer, Sourced, read_source
 from ocr_hf.cards.stages import stage
-from ocr_hf.cards.values import comparison, evaluation, identity, snippet, trained_on
+from ocr_hf.cards.values import compared_rows, evaluation, identity, snippet, trained_on
 from ocr_hf.data.atomic import replacing, write_json
 
 TEMPLATE = Path(__file__).with_name("model_card.md")
@@ -81,10 +82,21 @@ def render_model_card(folder: Path, inputs: CardInputs) -> RenderedCard:
         stages=[stage(inputs, *files, renderer) for files in zip(configs, states, strict=True)],
         data=[trained_on(file, read_source(folder, file)) for file in inputs.data],
         runs=[evaluation(result, renderer) for result in results],
-        compared=[comparison(file, read_source(folder, file)) for file in inputs.comparisons],
+        compared=_compared(folder, inputs, results),
         sources=[{"file": Literal(f), "sha": Literal(sha)} for f, sha in digests(folder, inputs).items()],
     )
     # The rendered body goes in as a value, so that nothing in it is taken for a template again
     outline = "---\n{{ card_data }}\n---\n\n{{ body }}\n"
     card = ModelCard.from_template(metadata(inputs, results), template_str=outline, body=body.strip())
     return RenderedCard(f"{card}\n", eval_results(results), renderer.printed)
+
+
+def _compared(folder: Path, inputs: CardInputs, results: list[Sourced]) -> list[dict[str, Any]]:
+    """Return the rows of all models of the comparison, this one's first; none where there is no other."""
+    if not inputs.comparisons:
+        return []
+    rows = compared_rows(Literal(f"**{inputs.repo.rpartition('/')[2]}**"), results[0])
+    for file in inputs.comparisons:
+        # Named after the folder that its results were in
+        rows += compared_rows(Literal(file.split("/")[-2]), read_source(folder, file))
+    return rows

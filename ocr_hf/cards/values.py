@@ -24,15 +24,29 @@ AUDITS = {
 SETTINGS = (
     "split",
     "limit",
+    "missing",
     "frames",
+    "fps",
+    "max_frames",
+    "frames_as",
     "min_pixels",
     "max_pixels",
     "prompt",
     "max_new_tokens",
+    "batch_size",
     "dtype",
+    "attention",
+    "strength",
+    "seed",
     "data_revision",
+    "model_revision",
+    "base_revision",
 )
-"""Of results.json: without these a score means nothing."""
+"""Of results.json: without these a score means nothing. Average and extraction are named beside them."""
+MISSING_ANSWERS = ("n_unanswered", "n_errors")
+"""Counts of results.json: questions without an answer, and questions whose video could not be read."""
+BLIND = {"random": "guessing", "most_frequent": "the most frequent answer", "always_a": "the best constant answers"}
+"""References that don't look, as a card names them."""
 
 
 def identity(
@@ -116,23 +130,63 @@ def evaluation(results: Sourced, renderer: Renderer) -> dict[str, Any]:
         "data": data_name(results),
         "interval": results.get("interval", average),
         "chance": chance.get(average) if chance else None,
-        "tasks": [_task(results.tasks[task.name], task, chance) for task in TASKS if task.name in results.tasks],
+        "tasks": [
+            _task(results.tasks[name], name, title, chance)
+            for name, title in _titles(results).items()
+            if name in results.tasks
+        ],
         "settings": [{"label": name, "value": renderer.listed(value)} for name, value in settings if value is not None],
         "audits": [{"title": AUDITS.get(name, name), "entry": results.audits[name]} for name in results.audits.keys()],  # noqa: SIM118
         "lock": lock if lock and lock.get("index") is not None else None,
+        "blind": _better_blind(results),
+        "missing": [
+            {"count": results[name], "why": "no answer" if name == "n_unanswered" else "a video that can't be read"}
+            for name in MISSING_ANSWERS
+            if name in results and plain(results[name])
+        ],
+        "missing_score_nothing": "unanswered" not in results or plain(results["unanswered"]) == "zero",
     }
 
 
-def comparison(file: str, results: Sourced) -> dict[str, Any]:
-    """Another model's row: its name is that of the folder that its results were in."""
+def _better_blind(results: Sourced) -> list[dict[str, Any]]:
+    """What answers without looking and scores more than the run: the model itself without video, and constants."""
+    average = results.average.value
+    found = [(f"this model with {AUDITS[name]}", results.get("audits", name)) for name in ("text_only", "black")]
+    found += [(title, results.get("references", name)) for name, title in BLIND.items()]
+    scores = [(title, entry.get(average)) for title, entry in found if entry is not None]
+    return [
+        {"title": title, "score": score}
+        for title, score in scores
+        if score is not None and score.value > results.overall.value
+    ]
+
+
+def compared_rows(name: Any, results: Sourced) -> list[dict[str, Any]]:
+    """A model's rows in the comparison, one for each way in which it was asked all questions.
+
+    A model that was trained without video is shown one like the others; what it can do is in its row without. So every
+    row says what was shown, and none is left out where it was measured.
+    """
     average = results.average.value
     lock = results.get("query_lock")
-    return {
-        "name": Literal(file.split("/")[-2]),
-        "overall": results.overall,
-        "interval": results.get("interval", average),
-        "lock": lock if lock and lock.get("index") is not None else None,
-    }
+    shown = results.settings.get("frames") or results.settings.get("fps")
+    unit = Literal("frames" if results.settings.get("frames") else "frames a second")
+    rows = [
+        {
+            "name": name,
+            "shown": {"count": shown, "unit": unit},
+            "overall": results.overall,
+            "interval": results.get("interval", average),
+            "lock": lock if lock and lock.get("index") is not None else None,
+        }
+    ]
+    for audit in ("text_only", "black"):
+        entry = results.get("audits", audit)
+        if entry is not None and average in entry:
+            way = {"count": None, "unit": Literal(AUDITS[audit])}
+            interval = entry.get("interval", average)
+            rows.append({"name": name, "shown": way, "overall": entry[average], "interval": interval, "lock": None})
+    return rows
 
 
 def trained_on(file: str, manifest: Sourced) -> dict[str, Any]:
@@ -147,13 +201,19 @@ def _counts(split: Sourced) -> dict[str, Any]:
     return {name: split[name] for name in ("scenes", "clips", "rows")}
 
 
-def _task(entry: Sourced, task: Any, chance: Sourced | None) -> dict[str, Any]:
+def _titles(results: Sourced) -> dict[str, str]:
+    """Task -> title: VSI-Bench's, or those of another benchmark, which its results name."""
+    own = results.get("task_titles")
+    return {task.name: task.title for task in TASKS} if own is None else {name: own[name].value for name in own.keys()}  # noqa: SIM118
+
+
+def _task(entry: Sourced, name: str, title: str, chance: Sourced | None) -> dict[str, Any]:
     return {
-        "title": Literal(task.title),
+        "title": Literal(title),
         "score": entry.score,
         "interval": entry.get("interval"),
         "n": entry.n,
-        "chance": chance.get("tasks", task.name) if chance else None,
+        "chance": chance.get("tasks", name) if chance else None,
     }
 
 

@@ -74,18 +74,19 @@ def _table(results: dict) -> Any:
     """Return a table of the tasks, with chance beside them where it is known."""
     from rich.table import Table
 
-    from ocr_hf.vsi_bench.tasks import TASKS
+    from ocr_hf.vsi_bench.report import task_titles
 
     average = results["average"]
     chance = results["references"].get("random")
-    title = f"VSI-Bench, {results['extraction']} extraction, {average} average"
+    name = results["settings"]["data"] if results.get("task_titles") else "VSI-Bench"
+    title = f"{name}, {results['extraction']} extraction, {average} average"
     table = Table("", "score", "95 % interval", "chance", "n", "unread", title=title)
     entries = [("overall", {**results, "score": results["overall"]}, chance and chance[average])]
     if results["interval"]:
         entries[0][1]["interval"] = results["interval"][average]
-    for task in TASKS:
-        if task.name in results["tasks"]:
-            entries.append((task.title, results["tasks"][task.name], chance and chance["tasks"][task.name]))
+    for task, heading in task_titles(results).items():
+        if task in results["tasks"]:
+            entries.append((heading, results["tasks"][task], chance and chance["tasks"][task]))
     for name, entry, guess in entries:
         interval = entry["interval"]
         table.add_row(
@@ -137,17 +138,21 @@ def _run(config: EvalConfig, out: Path) -> dict | None:
         progress.update(task, completed=done, total=total)
 
     try:
-        return run_evaluation(config, out, show)
+        return run_evaluation(config, out, show, lambda cost: progress.console.print(f"{cost}", highlight=False))
     finally:
         if progress.live.is_started:
             progress.stop()
 
 
 def _score(path: Path, config: EvalConfig, out: Path) -> dict:
+    from ocr_hf.data.atomic import write_json
+    from ocr_hf.vsi_bench.benchmark_files import file_sha256
     from ocr_hf.vsi_bench.open_benchmark import open_benchmark
     from ocr_hf.vsi_bench.prediction_files import read_rows
     from ocr_hf.vsi_bench.predictions import pair, without_pruned
+    from ocr_hf.vsi_bench.provenance import library_versions
     from ocr_hf.vsi_bench.results import score_predictions
+    from ocr_hf.vsi_bench.runner import RUN, check_no_run
 
     settings: dict[str, Any] = {"predictions": str(path), "extraction": config.extraction, "seed": config.seed}
     if config.data is None:
@@ -165,5 +170,9 @@ def _score(path: Path, config: EvalConfig, out: Path) -> dict:
         run = pair(read_rows(path), questions, config.missing, benchmark.rows)
         settings |= {"data": config.data, "data_revision": benchmark.revision, "split": config.split}
         settings |= {"limit": config.limit, "missing": config.missing}
-    settings["read_as"] = run.looks_like
-    return score_predictions(run, config, out, settings, questions)
+    settings |= {"read_as": run.looks_like, "average": config.average, "rules": list(config.rules)}
+    settings |= {"predictions_sha256": file_sha256(path), "libraries": library_versions()}
+    check_no_run(out)
+    results = score_predictions(run, config, out, settings, questions)
+    write_json(out / RUN, settings)
+    return results

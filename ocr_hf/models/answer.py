@@ -70,6 +70,7 @@ class AnsweringModel:
         processor: ProcessorMixin,
         min_pixels: int | None = None,
         max_pixels: int | None = None,
+        frames_as: str | None = None,
     ) -> None:
         """Take a model in evaluation mode.
 
@@ -78,17 +79,24 @@ class AnsweringModel:
             processor: The model's.
             min_pixels: Fewest pixels of a frame after resizing, None = as the processor is set.
             max_pixels: Most pixels of a frame after resizing, None = as the processor is set.
+            frames_as: "video" or "images"; None = as a video where the processor takes one.
 
         Raises:
-            ValueError: Bounds on pixels for a model whose processor can't be given any.
+            ValueError: Bounds on pixels, or a video, for a model whose processor can't be given any.
         """
         self.model, self.processor = model, processor
-        self.encoder: Encoder = encoder_for(model, processor, min_pixels, max_pixels)
+        self.encoder: Encoder = encoder_for(model, processor, min_pixels, max_pixels, frames_as)
 
     @classmethod
-    def of(cls, loaded: LoadedModel, min_pixels: int | None = None, max_pixels: int | None = None) -> AnsweringModel:
+    def of(
+        cls,
+        loaded: LoadedModel,
+        min_pixels: int | None = None,
+        max_pixels: int | None = None,
+        frames_as: str | None = None,
+    ) -> AnsweringModel:
         """Return the same of what `load_model` returned."""
-        return cls(loaded.model, loaded.processor, min_pixels, max_pixels)
+        return cls(loaded.model, loaded.processor, min_pixels, max_pixels, frames_as)
 
     def encode(self, frames: np.ndarray, fps: float) -> Any:
         """Return a video for `Prompt`: frames (T, H, W, 3) uint8, all used, sampled at `fps` a second."""

@@ -34,10 +34,31 @@ class Encoder(Protocol):
         """Return `generate`'s inputs on the model's device; a question without a video has None."""
 
 
+FRAMES_AS = ("video", "images")
+"""How frames reach a model: as a video, or as so many images before the question."""
+
+
+def frames_as_for(processor: Any, frames_as: str | None) -> str:
+    """Return how a model is shown frames: as asked for, else as a video where its processor takes one.
+
+    Raises ValueError for a video that the processor doesn't take.
+    """
+    has_video = getattr(processor, "video_processor", None) is not None
+    if frames_as == "video" and not has_video:
+        raise ValueError(f"the model's {type(processor).__name__} takes no video; give --frames-as images")
+    return frames_as or ("video" if has_video else "images")
+
+
 def encoder_for(
-    model: PreTrainedModel, processor: ProcessorMixin, min_pixels: int | None, max_pixels: int | None
+    model: PreTrainedModel,
+    processor: ProcessorMixin,
+    min_pixels: int | None,
+    max_pixels: int | None,
+    frames_as: str | None = None,
 ) -> Encoder:
     """Return the encoder for a model; raise ValueError for bounds on pixels that its processor can't be given."""
+    if frames_as_for(processor, frames_as) == "images":
+        return ImagesEncoder(model, processor, min_pixels, max_pixels)
     if family_of(model.config).processing is not None:
         return GridEncoder(model, processor, min_pixels, max_pixels)
     if min_pixels is not None or max_pixels is not None:
@@ -129,3 +150,74 @@ class ProcessorEncoder:
             name: value.to(self.model.device, self.model.dtype if name.startswith("pixel_values") else None)
             for name, value in inputs.items()
         }
+
+
+class ImagesEncoder:
+    """Any model that takes several images: every frame is an image block before the question, without its time.
+
+    The model's own processor makes the inputs; what it makes of them is up to it, and not checked.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, processor: ProcessorMixin, min_pixels: int | None, max_pixels: int | None
+    ) -> None:
+        self.model, self.processor = model, processor
+        self.size: dict[str, Any] = {}
+        if min_pixels is None and max_pixels is None:
+            return
+        own = dict(processor.image_processor.size)
+        # Families with `processing` are Qwen's and like it: their size bounds the pixels of an image
+        if family_of(model.config).processing is None:
+            raise ValueError(
+                f"a model of type '{model.config.model_type}' sets its image size itself; leave out --max-pixels"
+            )
+        longest = max_pixels if max_pixels is not None else own["longest_edge"]
+        shortest = min_pixels if min_pixels is not None else min(own["shortest_edge"], longest)
+        if shortest > longest:
+            raise ValueError(f"min_pixels is {shortest} and max_pixels {longest}; the first must not exceed the second")
+        self.size = {"size": {"shortest_edge": shortest, "longest_edge": longest}}
+
+    def encode(self, frames: np.ndarray, fps: float) -> Frames:
+        return Frames(frames, fps)
+
+    def facts(self, video: Frames) -> dict[str, Any]:
+        return {}
+
+    def nbytes(self, video: Frames) -> int:
+        return video.frames.nbytes
+
+    def batch(self, questions: Sequence[tuple[Messages, Frames | None]]) -> dict[str, Any]:
+        from PIL import Image
+
+        texts = [
+            self.processor.apply_chat_template(
+                messages if video is None else with_images(messages, len(video.frames)),
+                tokenize=False,
+                add_generation_prompt=True,
+            )
+            for messages, video in questions
+        ]
+        # Nested, since some processors can't tell from a flat list whose images they are
+        images = [[Image.fromarray(frame) for frame in video.frames] for _, video in questions if video is not None]
+        media: dict[str, Any] = {"images": images, **self.size} if images else {}
+        inputs = self.processor(text=texts, padding=True, return_tensors="pt", **media)
+        return {
+            name: value.to(self.model.device, self.model.dtype if name.startswith("pixel_values") else None)
+            for name, value in inputs.items()
+            if hasattr(value, "to")
+        }
+
+
+def with_images(messages: Messages, count: int) -> list[dict[str, Any]]:
+    """Return a chat with so many image blocks where its video block is, else before the first user's text."""
+    return [
+        {
+            **message,
+            "content": [
+                block
+                for part in message["content"]
+                for block in ([{"type": "image"}] * count if part["type"] == "video" else [part])
+            ],
+        }
+        for message in with_video(messages)
+    ]

@@ -39,6 +39,7 @@ def load_model(
     device: str | torch.device | None = None,
     attn_implementation: str | None = None,
     merge_adapter: bool = True,
+    needs_video: bool = True,
 ) -> LoadedModel:
     """Load a video language model for inference, from the Hub or a folder; with a LoRA adapter its base too.
 
@@ -51,6 +52,7 @@ def load_model(
         device: "cuda", "cuda:1", "cpu" ...; None = CUDA where there is one, else CPU.
         attn_implementation: as in transformers; None = its choice.
         merge_adapter: add a LoRA adapter to its base's weights, or keep it beside them (a `PeftModel`).
+        needs_video: refuse a model whose processor takes images only.
 
     Returns:
         Model in evaluation mode, processor (padding on the left), source and revision.
@@ -73,7 +75,7 @@ def load_model(
     base, base_revision = adapter_base(source, revision) or (source, revision)
     # Configuration and processor first: what is wrong with them shows before weights are downloaded
     config = check_config(base, base_revision)
-    processor = load_processor(base, base_revision, config)
+    processor = load_processor(base, base_revision, config, needs_video)
     arguments: dict[str, Any] = {"attn_implementation": attn_implementation} if attn_implementation else {}
     try:
         model = AutoModelForImageTextToText.from_pretrained(
@@ -91,10 +93,13 @@ def load_model(
     return LoadedModel(model, processor, source, revision)
 
 
-def load_processor(source: str | Path, revision: str | None = None, config: Any = None) -> ProcessorMixin:
+def load_processor(
+    source: str | Path, revision: str | None = None, config: Any = None, needs_video: bool = True
+) -> ProcessorMixin:
     """Load a model's processor, padding on the left.
 
     config : the model's configuration, with which the processor must agree; None = don't check
+    needs_video : refuse a processor that takes images only
     Raises ModelLoadError where there is none, it lacks video, or one of the family's checks finds something.
     """
     from transformers import AutoProcessor
@@ -103,6 +108,11 @@ def load_processor(source: str | Path, revision: str | None = None, config: Any 
         processor = AutoProcessor.from_pretrained(
             str(source), revision=revision, padding_side="left", trust_remote_code=False
         )
+    except ImportError as error:
+        # Some processors need a package that nothing else does, as SmolVLM's does num2words
+        raise ModelLoadError(
+            f"the processor of '{source}' needs more than is installed: {_first_line(error)}"
+        ) from error
     except (OSError, ValueError) as error:
         raise ModelLoadError(
             why_unreachable(str(source), revision, error)
@@ -110,7 +120,8 @@ def load_processor(source: str | Path, revision: str | None = None, config: Any 
             "that holds its tokenizer and preprocessor files"
         ) from error
     try:
-        check_video_processor(processor)
+        if needs_video or getattr(processor, "image_processor", None) is None:
+            check_video_processor(processor)
     except ValueError as error:
         raise ModelLoadError(f"'{source}': {error}") from None
     for check in family_of(config).checks if config is not None else ():

@@ -19,7 +19,14 @@ def _registered_rules() -> Mapping[str, rules.Rule]:
     return EXTRACTIONS
 
 
+def _layout_units() -> Mapping[str, str | None]:
+    from ocr_hf.vsi_bench.layouts import layout_units
+
+    return layout_units()
+
+
 # The scorer itself imports nothing of the rest, so that it can be copied into the metric; here it learns what plugins
 # have registered, in every process that uses it
 tasks.add_units(_registered_units)
+tasks.add_units(_layout_units)
 rules.add_rules(_registered_rules)

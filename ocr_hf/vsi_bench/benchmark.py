@@ -1,18 +1,23 @@
 """What every benchmark has: questions with VSI-Bench's columns, checked, and a video for each.
 
-Its two subclasses are the layouts that can be read, `vsi_layout.py` and `ocr_vsi_layout.py`; `open_benchmark.py`
-chooses between them, so that this module imports neither.
+Its subclasses read one layout each and are entries of the registry in `layouts.py`, from which `open_benchmark.py`
+chooses.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ocr_hf.data.load import spread
+from ocr_hf.data.video import probe, read_frames, uniform_indices
+from ocr_hf.vsi_bench.prompts import build_prompt
 from ocr_hf.vsi_bench.scoring import reference_letter, reference_number
-from ocr_hf.vsi_bench.tasks import is_numeric
+from ocr_hf.vsi_bench.tasks import TASKS, Task, is_numeric
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Row = Mapping[str, Any]
 QUESTION_COLUMNS = ("id", "dataset", "scene_name", "question_type", "question", "options", "ground_truth")
@@ -28,6 +33,8 @@ class Benchmark(ABC):
     name: str
     revision: str
     rows: Sequence[Row]
+    tasks: Sequence[Task] = TASKS
+    """What its macro average is over; question types of its own are named in its layout's `units`."""
     knows_objects = False
     """Whether queried objects and their footprints are known, which some audits need."""
 
@@ -42,6 +49,21 @@ class Benchmark(ABC):
     @abstractmethod
     def missing_videos(self, rows: Sequence[Row]) -> list[Row]:
         """Return the rows whose video isn't there, without reading any video."""
+
+    def prompt(self, row: Row, style: str) -> str:
+        """Return the text of a question in a style; VSI-Bench's wording."""
+        return build_prompt(row, style)
+
+    def sample(self, row: Row, count: Callable[[int, float], int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return what is shown of a question's video: frames (T, H, W, 3) uint8, their numbers, and times in seconds.
+
+        count : (frames, seconds) of the video -> how many are shown
+        """
+        source = self.video(row)
+        info = probe(source)
+        indices = uniform_indices(info.num_frames, count(info.num_frames, info.duration_s))
+        frames, times_s = read_frames(source, indices)
+        return frames, indices, times_s
 
     def objects(self, row: Row) -> Row:
         """Return the row with footprints and queried objects, where `knows_objects`."""

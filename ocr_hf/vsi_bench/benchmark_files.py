@@ -43,3 +43,9 @@ def digest_files(files: Sequence[Path]) -> str:
     for file in files:
         digest.update(file.read_bytes())
     return f"blake2b:{digest.hexdigest()}"
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, as `sha256sum` prints it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

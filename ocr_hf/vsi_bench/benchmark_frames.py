@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from ocr_hf.data.video import probe, read_frames, uniform_indices
+from ocr_hf.data.video import VideoInfo, probe, uniform_indices
 from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.models.media import FrameCache
 from ocr_hf.models.sampled_clip import SampledClip
@@ -36,13 +36,14 @@ class BenchmarkFrames:
         name = self.benchmark.video_key(row)
 
         def decode() -> tuple[np.ndarray, Any]:
-            source = self.benchmark.video(row)
-            indices = uniform_indices(probe(source).num_frames, self.config.frames)
-            frames, times_s = read_frames(source, indices)
+            frames, indices, times_s = self.benchmark.sample(row, self.config.count_frames)
             return frames, (indices, times_s)
 
         frames, (indices, times_s) = self._frames.get(name, decode)
         return SampledClip.of(name, frames, indices, times_s)
+
+    def _indices(self, info: VideoInfo) -> np.ndarray:
+        return uniform_indices(info.num_frames, self.config.count_frames(info.num_frames, info.duration_s))
 
     def change(self, row: Row, audit: str, sampled: SampledClip) -> Changed:
         """Return the sampled frames as an audit that needs objects shows them."""
@@ -55,8 +56,12 @@ class BenchmarkFrames:
         name = self.benchmark.video_key(row)
         if name not in self._footprints:
             found = footprints_of(self.benchmark.objects(row))
-            # Known from the metadata alone: planning a run must not decode every video
-            self._footprints[name] = found.select(uniform_indices(found.num_frames, self.config.frames).tolist())
+            # Known from the metadata alone, or from a video's index: planning a run must not decode every video
+            if self.config.fps is None:
+                indices = uniform_indices(found.num_frames, self.config.frames)
+            else:
+                indices = self._indices(probe(self.benchmark.video(row)))
+            self._footprints[name] = found.select(indices.tolist())
             while len(self._footprints) > FOOTPRINTS_KEPT:
                 self._footprints.popitem(last=False)
         self._footprints.move_to_end(name)

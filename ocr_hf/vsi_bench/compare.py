@@ -22,8 +22,8 @@ from ocr_hf.vsi_bench.references import reference_scores
 from ocr_hf.vsi_bench.scoring import Scored
 from ocr_hf.vsi_bench.significance import McNemar, bootstrap_p, holm, mcnemar
 from ocr_hf.vsi_bench.stored_runs import StoredRun, bootstrap_clusters, scored_without_text
-from ocr_hf.vsi_bench.summary import averages, cluster_sums, summarize
-from ocr_hf.vsi_bench.tasks import QUESTION_TYPES, TASKS, is_numeric
+from ocr_hf.vsi_bench.summary import averages, cluster_sums, summarize, types_of
+from ocr_hf.vsi_bench.tasks import TASKS, Task, is_numeric
 
 OVERALL = "overall"
 REFERENCES = ("most_frequent", "always_a", "random")
@@ -172,6 +172,7 @@ def paired_difference(
     draws: int = DRAWS,
     confidence: float = CONFIDENCE,
     seed: int = 0,
+    tasks: Sequence[Task] = TASKS,
 ) -> dict:
     """Compare two runs on the same questions by a paired bootstrap over scenes.
 
@@ -182,6 +183,7 @@ def paired_difference(
         draws: bootstrap draws, 0 for no interval.
         confidence: of the interval, between 0 and 1.
         seed: of the bootstrap.
+        tasks: what the macro average is over.
 
     Returns:
         Macro average of `first`, of `second`, and `difference` = second - first with its `interval`, all in per cent;
@@ -192,26 +194,29 @@ def paired_difference(
     """
     if first.question_types != second.question_types or len(scenes) != len(first.question_types):
         raise ValueError("the two runs answer other questions; pair them on id first")
-    asked = [place for place, name in enumerate(first.question_types) if name in QUESTION_TYPES]
-    first, second = first.take(asked), second.take(asked)  # the macro average is over VSI-Bench's tasks alone
-    types = np.array([QUESTION_TYPES.index(name) for name in first.question_types])
+    own = types_of(tasks)
+    asked = [place for place, name in enumerate(first.question_types) if name in own]
+    first, second = first.take(asked), second.take(asked)  # the macro average is over the tasks alone
+    types = np.array([own.index(name) for name in first.question_types])
     clusters = cluster_codes(scenes)[asked]
-    (before, counts), (after, _) = (cluster_sums(types, run.tenths, clusters) for run in (first, second))
-    means = [float(averages(totals.sum(axis=0), counts.sum(axis=0))[2]) for totals in (before, after)]
+    (before, counts), (after, _) = (cluster_sums(types, run.tenths, clusters, len(own)) for run in (first, second))
+    means = [float(averages(totals.sum(axis=0), counts.sum(axis=0), tasks)[2]) for totals in (before, after)]
     interval, p = None, None
     if draws and len(counts) > 1:
         drawn = np.concatenate(
-            [_difference(weights, before, after, counts) for weights in draw_weights(len(counts), draws, seed)]
+            [_difference(weights, before, after, counts, tasks) for weights in draw_weights(len(counts), draws, seed)]
         )
         interval, p = percentile_interval(drawn, confidence).tolist(), bootstrap_p(drawn)
     found = {"first": means[0], "second": means[1], "difference": means[1] - means[0]}
     return {**found, "interval": interval, "p": p}
 
 
-def _difference(weights: np.ndarray, before: np.ndarray, after: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def _difference(
+    weights: np.ndarray, before: np.ndarray, after: np.ndarray, counts: np.ndarray, tasks: Sequence[Task]
+) -> np.ndarray:
     """Return (draws,) the difference of the macro averages in each draw."""
     drawn = weights @ counts
-    return averages(weights @ after, drawn)[2] - averages(weights @ before, drawn)[2]
+    return averages(weights @ after, drawn, tasks)[2] - averages(weights @ before, drawn, tasks)[2]
 
 
 def _estimates(scored: Scored, clusters: list[str], draws: int) -> dict[str, Estimate]:

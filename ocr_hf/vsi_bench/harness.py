@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ocr_hf.models.answer import AnsweringModel, Prompt
+from ocr_hf.models.endpoint import EndpointModel
 from ocr_hf.models.sampled_clip import SampledClip
 from ocr_hf.vsi_bench.audits import RECOVERY, VANILLA, Arm, apply_audit, needs_objects
 from ocr_hf.vsi_bench.benchmark import Benchmark, Row
 from ocr_hf.vsi_bench.benchmark_frames import BenchmarkFrames
 from ocr_hf.vsi_bench.context_match import match_context
 from ocr_hf.vsi_bench.eval_config import EvalConfig
-from ocr_hf.vsi_bench.prompts import build_prompt
 
 if TYPE_CHECKING:
     from ocr_hf.models.load_model import LoadedModel
@@ -35,15 +35,19 @@ class Prepared:
 class Harness(BenchmarkFrames):
     """Prepares the questions of one benchmark for one model and has them answered."""
 
-    def __init__(self, benchmark: Benchmark, config: EvalConfig, loaded: LoadedModel) -> None:
+    def __init__(self, benchmark: Benchmark, config: EvalConfig, asked: LoadedModel | EndpointModel) -> None:
         super().__init__(benchmark, config)
-        self.model = AnsweringModel.of(loaded, config.min_pixels, config.max_pixels)
+        self.model: AnsweringModel | EndpointModel = (
+            asked
+            if isinstance(asked, EndpointModel)
+            else AnsweringModel.of(asked, config.min_pixels, config.max_pixels, config.frames_as)
+        )
         self._encoded: OrderedDict[tuple[str, str], Any] = OrderedDict()
         self._shows: dict[Any, tuple[bool, bool]] = {}  # id -> whether a named object is seen, and all have a match
 
     def prepare(self, row: Row, audit: str) -> Prepared:
         """Return a question as an audit asks it; raise VideoError where its video can't be decoded."""
-        text = build_prompt(row, self.config.prompt)
+        text = self.benchmark.prompt(row, self.config.prompt)
         if audit == "text_only":
             return Prepared(row, Prompt.of(text), {"num_frames": 0})
         sampled = self.sample(row)

@@ -12,15 +12,16 @@ import numpy as np
 
 from ocr_hf.text_only.constants import Row, best_constant, chance_scores
 from ocr_hf.vsi_bench.scoring import score_answers
-from ocr_hf.vsi_bench.summary import averages
-from ocr_hf.vsi_bench.tasks import LETTERS, QUESTION_TYPES, TASKS, is_numeric
+from ocr_hf.vsi_bench.summary import averages, types_of
+from ocr_hf.vsi_bench.tasks import LETTERS, TASKS, Task, is_numeric
 
 
-def reference_rows(rows: Sequence[Row]) -> dict[str, dict]:
-    """Return name -> {macro, micro, tasks} in per cent, over VSI-Bench's question types; see `reference_scores`."""
-    rows = [row for row in rows if row["question_type"] in QUESTION_TYPES]
-    types = np.array([QUESTION_TYPES.index(row["question_type"]) for row in rows])
-    return {name: _table(types, scores) for name, scores in reference_scores(rows).items()}
+def reference_rows(rows: Sequence[Row], tasks: Sequence[Task] = TASKS) -> dict[str, dict]:
+    """Return name -> {macro, micro, tasks} in per cent, over the tasks' question types; see `reference_scores`."""
+    own = types_of(tasks)
+    rows = [row for row in rows if row["question_type"] in own]
+    types = np.array([own.index(row["question_type"]) for row in rows])
+    return {name: _table(types, scores, tasks) for name, scores in reference_scores(rows).items()}
 
 
 def reference_scores(rows: Sequence[Row]) -> dict[str, np.ndarray]:
@@ -55,12 +56,13 @@ def _constant_scores(rows: Sequence[Row], answers: Mapping[str, str]) -> np.ndar
     return score_answers([answers[name] for name in types], [row["ground_truth"] for row in rows], types).scores
 
 
-def _table(types: np.ndarray, scores: np.ndarray) -> dict:
+def _table(types: np.ndarray, scores: np.ndarray, tasks: Sequence[Task]) -> dict:
     """Return averages and tasks in per cent from each question's type number and score, 0 to 1."""
-    counts = np.bincount(types, minlength=len(QUESTION_TYPES)).astype(np.float64)
-    totals = np.bincount(types, weights=10.0 * scores, minlength=len(QUESTION_TYPES))
-    tasks, _, macro, micro = averages(totals, counts)
-    named = {task.name: float(score) for task, score in zip(TASKS, tasks, strict=True) if not np.isnan(score)}
+    own = len(types_of(tasks))
+    counts = np.bincount(types, minlength=own).astype(np.float64)
+    totals = np.bincount(types, weights=10.0 * scores, minlength=own)
+    means, _, macro, micro = averages(totals, counts, tasks)
+    named = {task.name: float(score) for task, score in zip(tasks, means, strict=True) if not np.isnan(score)}
     return {"macro": float(macro), "micro": float(micro), "tasks": named}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ocr_hf.vsi_bench.markdown_table import bounds_text, interval_text, table
@@ -28,12 +28,17 @@ _AUDITS = {
 }
 _FLAGS = (
     "model",
+    "endpoint",
+    "image_format",
     "revision",
     "data",
     "data_revision",
     "split",
     "limit",
     "frames",
+    "fps",
+    "max_frames",
+    "frames_as",
     "max_pixels",
     "min_pixels",
     "prompt",
@@ -54,7 +59,7 @@ def render_report(results: Mapping[str, Any], plots: Mapping[str, str] | None = 
     plots = plots or {}
     settings = results["settings"]
     parts = [
-        f"# VSI-Bench: {settings.get('model') or settings.get('predictions')}",
+        f"# {_benchmark(results)}: {settings.get('model') or settings.get('predictions')}",
         _headline(results),
         *_warnings(results),
         _scores(results),
@@ -113,28 +118,49 @@ def _warnings(results: Mapping[str, Any]) -> list[str]:
     asked = results["settings"].get("frames")
     if asked and any(given < asked for given in results.get("frames_given", [])):
         notes.append(f"some videos have fewer than {asked} frames: given were {results['frames_given']}")
+    notes += [f"**worse than {name}, which scores {score:.1f}**" for name, score in _better_blind(results)]
     if results["clustered_by"] != "scene":
         notes.append("no scene is known, so questions were drawn one by one and intervals are too narrow")
     return ["\n".join(f"> {note[0].upper()}{note[1:]}.  " for note in notes)] if notes else []
 
 
+def _better_blind(results: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Return what answers without looking and scores more than the run."""
+    average = results["average"]
+    blind = {f"this model with {_AUDITS[name]}": results["audits"].get(name) for name in ("text_only", "black")}
+    blind |= {_REFERENCES[name]: entry for name, entry in results["references"].items()}
+    return [(name, row[average]) for name, row in blind.items() if row and row[average] > results["overall"]]
+
+
+def _benchmark(results: Mapping[str, Any]) -> str:
+    return results["settings"]["data"] if results.get("task_titles") else "VSI-Bench"
+
+
+def task_titles(results: Mapping[str, Any]) -> dict[str, str]:
+    """Return task -> title of the benchmark that was asked; VSI-Bench's where results name no others."""
+    return results.get("task_titles") or {task.name: task.title for task in TASKS}
+
+
 def _scores(results: Mapping[str, Any]) -> str:
-    header = ["", "Overall", *(task.title for task in TASKS)]
+    names = list(task_titles(results))
+    header = ["", "Overall", *task_titles(results).values()]
     rows = [
-        ["**this run**", *_cells(results["overall"], results["tasks"], bold=True)],
+        ["**this run**", *_cells(results["overall"], results["tasks"], bold=True, names=names)],
         ["95 % interval", bounds_text(results["interval"] and results["interval"][results["average"]])]
-        + [bounds_text((results["tasks"].get(task.name) or {}).get("interval")) for task in TASKS],
-        ["n (unread)", _counts(results), *(_counts(results["tasks"].get(task.name)) for task in TASKS)],
+        + [bounds_text((results["tasks"].get(name) or {}).get("interval")) for name in names],
+        ["n (unread)", _counts(results), *(_counts(results["tasks"].get(name)) for name in names)],
     ]
     debiased = results["debiased"]
     if debiased and debiased["n"]:
-        rows.append(["debiased", *_cells(debiased[results["average"]], debiased["tasks"])])
+        rows.append(["debiased", *_cells(debiased[results["average"]], debiased["tasks"], names=names)])
     for name in ("text_only", "black"):
         if name in results["audits"]:
             audit = results["audits"][name]
-            rows.append([f"this model, {_AUDITS[name]}", *_cells(audit[results["average"]], audit["tasks"])])
+            rows.append(
+                [f"this model, {_AUDITS[name]}", *_cells(audit[results["average"]], audit["tasks"], names=names)]
+            )
     for name, reference in results["references"].items():
-        rows.append([_REFERENCES[name], *_cells(reference[results["average"]], reference["tasks"])])
+        rows.append([_REFERENCES[name], *_cells(reference[results["average"]], reference["tasks"], names=names)])
     levels = ", ".join(
         f"{name.rsplit('_', 1)[1]} {entry['score']:.1f} (n = {entry['n']:,})"
         for name, entry in results["levels"].items()
@@ -144,7 +170,7 @@ def _scores(results: Mapping[str, Any]) -> str:
     others = ", ".join(
         f"{name} {entry['score']:.1f} (n = {entry['n']:,})"
         for name, entry in results["levels"].items()
-        if name not in QUESTION_TYPES
+        if name not in QUESTION_TYPES and not results.get("task_titles")
     )
     note += f"\n\nQuestion types beyond VSI-Bench's, in no average: {others}." if others else ""
     if results["references"]:
@@ -201,8 +227,10 @@ def _pair_cells(twins: Mapping[str, Any] | None) -> list[str]:
     return [*_cells(twins["pairs"]["macro"], twins["pairs"]["tasks"]), *ends]
 
 
-def _cells(overall: float, tasks: Mapping[str, Any], bold: bool = False) -> list[str]:
-    scores = [tasks.get(task.name) for task in TASKS]
+def _cells(
+    overall: float, tasks: Mapping[str, Any], bold: bool = False, names: Sequence[str] | None = None
+) -> list[str]:
+    scores = [tasks.get(name) for name in names or [task.name for task in TASKS]]
     plain = [None if score is None else score["score"] if isinstance(score, Mapping) else score for score in scores]
     shown = ["–" if score is None else f"{score:.1f}" for score in [overall, *plain]]
     return [f"**{text}**" for text in shown] if bold else shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.vsi_bench.audits import VANILLA, Arm
-from ocr_hf.vsi_bench.benchmark import Row
+from ocr_hf.vsi_bench.benchmark import Benchmark, Row
+from ocr_hf.vsi_bench.benchmark_files import file_sha256
 from ocr_hf.vsi_bench.compare import paired_difference
 from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.measure import measure
@@ -24,9 +25,11 @@ from ocr_hf.vsi_bench.report import render_report
 from ocr_hf.vsi_bench.rule_table import check_rule_fits, rule_rows
 from ocr_hf.vsi_bench.scoring import Scored, as_text, score_answers
 from ocr_hf.vsi_bench.summary import summarize
+from ocr_hf.vsi_bench.tasks import TASKS, Task
 from ocr_hf.vsi_bench.twin_scores import blind_tables, twin_table
 
 FORMAT_VERSION = 1
+PREDICTIONS = "predictions.parquet"
 VSI_BENCH_SIZE = 5130
 Answers = Mapping[tuple[str, Any], Mapping[str, Any]]
 
@@ -63,8 +66,13 @@ def write_results(
     answers: Answers,
     config: EvalConfig,
     settings: Mapping[str, Any],
+    benchmark: Benchmark | None = None,
 ) -> dict:
-    """Score all answers, write the three files (results.json last) and return the results."""
+    """Score all answers, write the three files (results.json last) and return the results.
+
+    benchmark : whose tasks and prompts these are; None for VSI-Bench's
+    """
+    tasks, prompt = (TASKS, build_prompt) if benchmark is None else (benchmark.tasks, benchmark.prompt)
     asked: dict[str, set] = {}
     for audit, batch in batches:
         asked.setdefault(audit, set()).update(row["id"] for row in batch)
@@ -74,22 +82,26 @@ def write_results(
         part = [row for row in rows if row["id"] in ids]
         given = [answers[audit, row["id"]] for row in part]
         scored[audit] = part, _score(part, given, config)
-        tables += _prediction_rows(audit, part, given, scored[audit][1], config)
+        tables += _prediction_rows(audit, part, given, scored[audit][1], config, prompt)
     results = {
         "format_version": FORMAT_VERSION,
-        **_summary(*scored[VANILLA], config),
+        **_summary(*scored[VANILLA], config, tasks),
+        **({"task_titles": {task.name: task.title for task in tasks}} if tasks != TASKS else {}),
         "frames_given": sorted({answers[VANILLA, row["id"]].get("num_frames", 0) for row in rows}),
         "n_errors": sum("error" in answers[VANILLA, row["id"]] for row in rows),
-        "references": reference_rows(rows),
+        "references": reference_rows(rows, tasks),
         "published": published_rows() if _is_full_vsi_bench(rows) else [],
-        "audits": {audit: _audit(audit, scored, config) for audit in asked if audit != VANILLA and not Arm.of(audit)},
+        "audits": {
+            audit: _audit(audit, scored, config, tasks) for audit in asked if audit != VANILLA and not Arm.of(audit)
+        },
         "measure": measure(scored, answers, config),
         "query_lock": _query_lock(scored, answers, config),
         **_twins(scored, config),
-        **_rules(scored[VANILLA], [answers[VANILLA, row["id"]]["prediction"] for row in rows], config),
+        **_rules(scored[VANILLA], tasks, [answers[VANILLA, row["id"]]["prediction"] for row in rows], config),
         "settings": dict(settings),
     }
     _write_predictions(out, tables)
+    results["predictions_sha256"] = file_sha256(out / PREDICTIONS)
     _write_report(out, results)
     return results
 
@@ -138,10 +150,14 @@ def score_predictions(
     return results
 
 
-def _rules(run: tuple[list[Row], Scored], predictions: Sequence[object], config: EvalConfig) -> dict[str, Any]:
+def _rules(
+    run: tuple[list[Row], Scored], tasks: Sequence[Task], predictions: Sequence[object], config: EvalConfig
+) -> dict[str, Any]:
     """Return the plain run under the other rules that were asked for."""
     if not config.rules:
         return {}
+    if tasks != TASKS:
+        raise ValueError("the rules of other harnesses are known for VSI-Bench's questions only; leave out --rules")
     rows = run[0]
     truths, types = ([row[name] for row in rows] for name in ("ground_truth", "question_type"))
     return {"rules": rule_rows(predictions, truths, types, config.rules)}
@@ -178,7 +194,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 
 def _write_predictions(out: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    with replacing(out / "predictions.parquet") as temporary:
+    with replacing(out / PREDICTIONS) as temporary:
         pq.write_table(_table(rows), temporary, compression="zstd")
 
 
@@ -204,22 +220,24 @@ def _scenes(rows: Sequence[Row]) -> list[str]:
     return [f"{row['dataset']}/{row['scene_name']}" for row in rows]
 
 
-def _summary(rows: Sequence[Row], scored: Scored, config: EvalConfig) -> dict:
+def _summary(rows: Sequence[Row], scored: Scored, config: EvalConfig, tasks: Sequence[Task]) -> dict:
     pruned = [row.get("pruned") for row in rows]
     # Half a column would give a debiased score of an unknown part of the benchmark
     known = None if any(flag is None for flag in pruned) else [bool(flag) for flag in pruned]
-    summary = summarize(scored, known, _scenes(rows), config.average, config.draws, seed=config.seed)
+    summary = summarize(scored, known, _scenes(rows), config.average, config.draws, seed=config.seed, tasks=tasks)
     del summary["scores"]  # they are in predictions.parquet
     return summary
 
 
-def _audit(audit: str, scored: Mapping[str, tuple[list[Row], Scored]], config: EvalConfig) -> dict:
+def _audit(
+    audit: str, scored: Mapping[str, tuple[list[Row], Scored]], config: EvalConfig, tasks: Sequence[Task]
+) -> dict:
     """Return an audit's table and its paired difference to the plain run on the same questions."""
     rows, changed = scored[audit]
     plain = _subset(scored[VANILLA], {row["id"] for row in rows})
-    summary = _summary(rows, changed, config)
+    summary = _summary(rows, changed, config, tasks)
     # Paired on the same questions: an audit may not apply to all, so the whole run's average is no comparison
-    difference = paired_difference(plain, changed, _scenes(rows), config.draws, seed=config.seed)
+    difference = paired_difference(plain, changed, _scenes(rows), config.draws, seed=config.seed, tasks=tasks)
     return {
         **{name: summary[name] for name in ("macro", "micro", "interval", "n", "n_unparsed", "tasks", "missing")},
         "n_not_asked": len(scored[VANILLA][0]) - len(rows),
@@ -253,14 +271,19 @@ def _query_lock(scored: Mapping[str, tuple[list[Row], Scored]], answers: Answers
 
 
 def _prediction_rows(
-    audit: str, rows: Sequence[Row], answers: Sequence[Mapping[str, Any]], scored: Scored, config: EvalConfig
+    audit: str,
+    rows: Sequence[Row],
+    answers: Sequence[Mapping[str, Any]],
+    scored: Scored,
+    config: EvalConfig,
+    prompt: Callable[[Row, str], str],
 ) -> list[dict]:
     return [
         {
             **{name: row.get(name) for name in SCHEMA.names if name in row},
             **{name: value for name, value in answer.items() if name in SCHEMA.names},
             "audit": audit,
-            "prompt": build_prompt(row, config.prompt),
+            "prompt": prompt(row, config.prompt),
             "answer": text,
             "score": float(score),
         }

@@ -1,6 +1,6 @@
 """A run: every question of a benchmark, plain and under each audit, asked once, whatever happens in between.
 
-    OUT/run.json               settings and revisions, written first; a continued run must have the same
+    OUT/run.json               settings, revisions and versions, written first; a continued run must have the same
     OUT/answers/rank0000.jsonl one row per question, appended and synced batch by batch, one file per process
     OUT/predictions.parquet    every question with prompt, answer and score
     OUT/results.json           all figures and everything needed to reproduce them; written last
@@ -13,32 +13,43 @@ together, and the files at the end are equal.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ocr_hf.data.atomic import write_json
 from ocr_hf.data.video import VideoError
+from ocr_hf.models.endpoint import EndpointModel
 from ocr_hf.vsi_bench.answers import AnswerLog, read_answers
 from ocr_hf.vsi_bench.archives import ArchiveError
 from ocr_hf.vsi_bench.audits import VANILLA, asked_audits, check_audits
 from ocr_hf.vsi_bench.benchmark import Benchmark, Row
+from ocr_hf.vsi_bench.cost import Cost, expected_cost
 from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.harness import Harness, Prepared
 from ocr_hf.vsi_bench.open_benchmark import open_benchmark
 from ocr_hf.vsi_bench.processes import Processes, current_processes
-from ocr_hf.vsi_bench.provenance import describe_model, library_versions
+from ocr_hf.vsi_bench.provenance import describe_endpoint, describe_model, library_versions
 from ocr_hf.vsi_bench.results import write_results
 
+if TYPE_CHECKING:
+    from ocr_hf.models.load_model import LoadedModel
+
 RUN = "run.json"
+ELSEWHERE = ("hardware", "endpoint")
+"""Recorded in the results, but a run may move to another machine, and a server to another address."""
 Batch = tuple[str, tuple[Row, ...]]
 """(audit, questions asked together)"""
 
 
 def run_evaluation(
-    config: EvalConfig, out: str | Path, on_progress: Callable[[int, int], None] | None = None
+    config: EvalConfig,
+    out: str | Path,
+    on_progress: Callable[[int, int], None] | None = None,
+    on_cost: Callable[[Cost], None] | None = None,
 ) -> dict[str, Any] | None:
     """Ask a model every question of a benchmark and score its answers as VSI-Bench does.
 
@@ -49,6 +60,7 @@ def run_evaluation(
         config: which model, which questions, how.
         out: folder for answers, results and report.
         on_progress: called with (batches done, batches in all) of this process.
+        on_cost: called before the first question with what is going to be asked.
 
     Returns:
         What `OUT/results.json` holds: scores in per cent, overall and by task, with intervals and audits, and the
@@ -58,6 +70,7 @@ def run_evaluation(
         ValueError: settings, data or `out` can't be used, or a video is missing or can't be decoded
             (`on_bad_video="skip"` scores its questions 0 instead).
         ModelLoadError: the model can't be loaded.
+        EndpointError: the server doesn't answer; what it answered before is kept, and a repeated run goes on.
 
     Example:
         >>> from ocr_hf import EvalConfig, run_evaluation
@@ -66,10 +79,10 @@ def run_evaluation(
         >>> 0.0 <= results["overall"] <= 100.0
         True
     """
-    from ocr_hf.models.load_model import load_model
-
-    if config.model is None or config.data is None:
-        raise ValueError("a run needs a model and data; give --model and --data, or --predictions to score a file")
+    if (config.model is None and config.endpoint is None) or config.data is None:
+        raise ValueError(
+            "a run needs a model and data; give --model or --endpoint, and --data, or --predictions to score a file"
+        )
     out = Path(out)
     processes = current_processes()
     benchmark = open_benchmark(config.data, config.data_revision, config.split)
@@ -78,26 +91,69 @@ def run_evaluation(
     if config.on_bad_video == "stop":
         # Before the model is loaded: a missing archive should not show after hours of answers
         check_videos(benchmark, rows)
-    loaded = load_model(config.model, config.revision, dtype=config.dtype, device=config.device or processes.device)
-    facts = {"data_revision": benchmark.revision, **describe_model(loaded)}
+    asked, described = _open_model(config, out, processes)
+    facts = {"data_revision": benchmark.revision, **described, "libraries": library_versions()}
     _open_run(out, config, facts, processes)
-    harness = Harness(benchmark, config, loaded)
-    asked = (VANILLA, *asked_audits(config.audit, config.recovery_strengths, config.recovery_draws))
-    batches = plan_batches(benchmark, rows, asked, config.batch_size, harness.applies)
+    harness = Harness(benchmark, config, asked)
+    # A server makes its own batches; a question alone is never asked again with others
+    batch_size = 1 if config.endpoint else config.batch_size
+    audits = (VANILLA, *asked_audits(config.audit, config.recovery_strengths, config.recovery_draws))
+    batches = plan_batches(benchmark, rows, audits, batch_size, harness.applies)
     # Whole batches are asked again, so that a model that pads a batch pads it alike
     answered = read_answers(out)
     processes.wait()  # nobody writes before everybody has read what is there
     pending = [batch for batch in batches if any((batch[0], row["id"]) not in answered for row in batch[1])]
+    if on_cost is not None and processes.rank == 0 and pending:
+        on_cost(expected_cost(harness, pending))
     # All processes have made the same list, so their shares are disjoint and complete
-    _answer(harness, pending[processes.rank :: processes.count], AnswerLog(out, processes.rank), on_progress)
+    share, log = pending[processes.rank :: processes.count], AnswerLog(out, processes.rank)
+    if isinstance(asked, EndpointModel):
+        _ask_endpoint(harness, asked, share, log, on_progress)
+    else:
+        _answer(harness, share, log, on_progress)
     processes.wait()
     results = None
     if processes.rank == 0:
-        settings = {**config.identity(), **facts, "libraries": library_versions()}
-        results = write_results(out, rows, batches, read_answers(out), config, settings)
+        settings = {**config.identity(), **facts}
+        if config.endpoint:
+            settings["served_model"] = served_model(read_answers(out))
+        results = write_results(out, rows, batches, read_answers(out), config, settings, benchmark)
     processes.wait()
     processes.close()
     return results
+
+
+def _open_model(
+    config: EvalConfig, out: Path, processes: Processes
+) -> tuple[LoadedModel | EndpointModel, dict[str, Any]]:
+    """Return the model to ask, loaded or served, and what is to be recorded of it."""
+    if config.endpoint is None:
+        from ocr_hf.models.load_model import load_model
+
+        loaded = load_model(
+            str(config.model),
+            config.revision,
+            dtype=config.dtype,
+            device=config.device or processes.device,
+            needs_video=config.frames_as == "video",
+        )
+        return loaded, describe_model(loaded, config.frames_as)
+    asked = EndpointModel(
+        config.endpoint,
+        config.model,
+        config.frames_as or "images",
+        config.image_format,
+        config.max_pixels,
+        config.timeout_s,
+        config.retries,
+        served_model(read_answers(out)),
+    )
+    return asked, describe_endpoint(asked)
+
+
+def served_model(answers: Mapping[Any, Mapping[str, Any]]) -> str | None:
+    """Return what a server called its model in the answers that are there, None where it did not or there are none."""
+    return next((answer["served_model"] for answer in answers.values() if answer.get("served_model")), None)
 
 
 def check_videos(benchmark: Benchmark, rows: Sequence[Row]) -> None:
@@ -144,9 +200,10 @@ def plan_batches(
 def _open_run(out: Path, config: EvalConfig, facts: dict[str, Any], processes: Processes) -> None:
     """Begin a run in `out`, or check that the one there is the same; it may be continued on another machine."""
     # Recorded in the results, but a run may move to another machine
-    facts = {name: value for name, value in facts.items() if name != "hardware"}
+    facts = {name: value for name, value in facts.items() if name not in ELSEWHERE}
     # As it will be read back: a tuple, which JSON returns as a list, would look like another setting
-    wanted = json.loads(json.dumps({**config.identity(), **facts}))
+    identity = {name: value for name, value in config.identity().items() if name not in ELSEWHERE}
+    wanted = json.loads(json.dumps({**identity, **facts}))
     path = out / RUN
     if processes.rank == 0:
         if path.is_file():
@@ -159,14 +216,40 @@ def _open_run(out: Path, config: EvalConfig, facts: dict[str, Any], processes: P
     processes.wait()
 
 
+def check_no_run(out: Path) -> None:
+    """Raise ValueError where `out` holds the run of a model, whose results scores from elsewhere would replace."""
+    path = out / RUN
+    if path.is_file() and "model_revision" in json.loads(path.read_text(encoding="utf-8")):
+        raise ValueError(f"{out} holds the run of a model, whose results would be overwritten; choose another --out")
+
+
 def _check_same(found: dict[str, Any], wanted: dict[str, Any], out: Path) -> None:
     different = [name for name in {**found, **wanted} if found.get(name) != wanted.get(name)]
     if different:
         name = different[0]
+        more = f" (and {len(different) - 1} more differ)" if len(different) > 1 else ""
         raise ValueError(
-            f"{out} holds a run with {name} = {found.get(name)!r}, now it is {wanted.get(name)!r}"
-            f"{f' (and {len(different) - 1} more differ)' if len(different) > 1 else ''}; choose another --out"
+            f"{out} holds a run with {_shown(name, found, wanted)}, now it is {_shown(name, wanted, found, False)}"
+            f"{more}; its answers stay as they are, {_WAY_OUT.get(name, 'choose another --out')}"
         )
+
+
+_WAY_OUT = {
+    "model_revision": "so name the model that it was begun with, or choose another --out",
+    "base_revision": "so name the base that it was begun with, or choose another --out",
+    "data_revision": "so name the version of the data that it was begun with, or choose another --out",
+    "libraries": "so install the versions that it was begun with, or choose another --out",
+}
+
+
+def _shown(name: str, own: dict[str, Any], other: dict[str, Any], named: bool = True) -> str:
+    """Return a setting's value for people; of library versions only those that differ."""
+    value, beside = own.get(name), other.get(name)
+    if isinstance(value, dict) and isinstance(beside, dict):
+        differing = [key for key in {**value, **beside} if value.get(key) != beside.get(key)]
+        value = ", ".join(f"{key} {value.get(key, '(none)')}" for key in sorted(differing))
+        return f"{name} {value}" if named else value
+    return f"{name} = {value!r}" if named else repr(value)
 
 
 def _answer(
@@ -186,6 +269,58 @@ def _answer(
         log.append(answers)
         if on_progress is not None:
             on_progress(done, len(batches))
+
+
+def _ask_endpoint(
+    harness: Harness,
+    asked: EndpointModel,
+    batches: Sequence[Batch],
+    log: AnswerLog,
+    on_progress: Callable[[int, int], None] | None,
+) -> None:
+    """Ask a server several questions at once; each answer is on the disk before the next question is sent.
+
+    When one question fails for good no more are sent, and what is under way is waited for and kept.
+    """
+    waiting: dict[Future[list[str]], tuple[str, Prepared]] = {}
+    done = 0
+
+    def keep(finished: Iterable[Future[list[str]]]) -> None:
+        nonlocal done
+        failure = None
+        for future in finished:
+            audit, question = waiting.pop(future)
+            if future.exception() is not None:
+                failure = failure or future.exception()
+                continue
+            served = {"served_model": asked.served} if asked.served else {}
+            row = {"audit": audit, "id": question.row["id"], "prediction": future.result()[0]}
+            log.append([row | question.record | served])
+            done += 1
+            if on_progress is not None:
+                on_progress(done, len(batches))
+        if failure is not None:
+            raise failure
+
+    with ThreadPoolExecutor(harness.config.concurrency) as pool:
+        try:
+            for audit, prepared in _prepared(harness, batches):
+                for question in prepared:
+                    if not isinstance(question, Prepared):
+                        row, error = question
+                        log.append([{"audit": audit, "id": row["id"], "prediction": None, "error": error}])
+                        continue
+                    waiting[pool.submit(harness.answer, [question])] = audit, question
+                if len(waiting) >= harness.config.concurrency:
+                    keep(wait(waiting, return_when=FIRST_COMPLETED).done)
+            while waiting:
+                keep(wait(waiting, return_when=FIRST_COMPLETED).done)
+        except BaseException:
+            for future in waiting:
+                future.cancel()
+            with suppress(Exception):
+                keep([future for future in wait(waiting).done if not future.cancelled()])
+            raise
 
 
 Failed = tuple[Row, str]

@@ -14,13 +14,14 @@ import numpy as np
 
 from .bootstrap import CONFIDENCE, DRAWS, cluster_codes, draw_weights, percentile_interval
 from .scoring import Scored
-from .tasks import QUESTION_TYPES, TASKS
+from .tasks import QUESTION_TYPES, TASKS, Task
 
 AVERAGES = ("macro", "micro")
-_TYPE_INDEX = {name: i for i, name in enumerate(QUESTION_TYPES)}
-_TASK_COLUMNS = {task.name: [_TYPE_INDEX[level] for level in task.levels] for task in TASKS}
-_OWN = len(QUESTION_TYPES)
-"""Columns of VSI-Bench's types; those of other types come after them."""
+
+
+def types_of(tasks: Sequence[Task]) -> tuple[str, ...]:
+    """Return the question types of tasks, in their order: the first columns of every table of totals."""
+    return tuple(level for task in tasks for level in task.levels)
 
 
 def summarize(
@@ -31,6 +32,7 @@ def summarize(
     draws: int = DRAWS,
     confidence: float = CONFIDENCE,
     seed: int = 0,
+    tasks: Sequence[Task] = TASKS,
 ) -> dict:
     """Summarise a run as plain numbers, ready for JSON.
 
@@ -45,12 +47,13 @@ def summarize(
         draws: bootstrap draws for the percentile intervals, 0 for none. A figure that rests on one scene has none.
         confidence: of the intervals, between 0 and 1.
         seed: of the bootstrap.
+        tasks: what the macro average is over; a benchmark other than VSI-Bench has its own.
 
     Returns:
         `overall`, the tasks with their levels, intervals and counts; scores in per cent.
 
     Raises:
-        ValueError: a length, average or confidence can't be right, or there is no question of VSI-Bench's types.
+        ValueError: a length, average or confidence can't be right, or there is no question of the tasks' types.
 
     Example:
         >>> from ocr_hf import score_answers
@@ -61,7 +64,8 @@ def summarize(
     size = len(scored.tenths)
     if size == 0:
         raise ValueError("there is no question to score; give at least one prediction")
-    if not set(scored.question_types) & set(QUESTION_TYPES):
+    own_types = set(types_of(tasks))
+    if not set(scored.question_types) & own_types:
         given = ", ".join(sorted(set(scored.question_types)))
         raise ValueError(
             f"no question is of a type that VSI-Bench has, only {given}, so its averages are not defined; add "
@@ -74,12 +78,12 @@ def summarize(
     for name, column in (("pruned", pruned), ("scenes", scenes)):
         if column is not None and len(column) != size:
             raise ValueError(f"there are {size} predictions but {len(column)} {name}; give one per question")
-    table = _table(scored, np.ones(size, dtype=bool), scenes, draws, confidence, seed)
+    table = _table(scored, np.ones(size, dtype=bool), scenes, draws, confidence, seed, tasks)
     debiased = None
     if pruned is not None:
         kept = ~_as_bool(pruned)
-        own = np.array([name in _TYPE_INDEX for name in scored.question_types])
-        debiased = _table(scored, kept, scenes, draws, confidence, seed) if (kept & own).any() else {"n": 0}
+        own = np.array([name in own_types for name in scored.question_types])
+        debiased = _table(scored, kept, scenes, draws, confidence, seed, tasks) if (kept & own).any() else {"n": 0}
     return {
         "overall": table[average],
         "average": average,
@@ -91,18 +95,27 @@ def summarize(
     }
 
 
-def averages(totals: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return (tasks (..., 8), levels (..., K), macro (...), micro (...)) in per cent.
+def averages(
+    totals: np.ndarray, counts: np.ndarray, tasks: Sequence[Task] = TASKS
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return (tasks (..., T), levels (..., K), macro (...), micro (...)) in per cent.
 
-    totals, counts : (..., K) summed tenths and number of questions per question type: VSI-Bench's ten, then others.
+    totals, counts : (..., K) summed tenths and number of questions per question type: those of the T tasks (see
+        `types_of`; VSI-Bench's ten), then others.
     What has no question is NaN and is left out of the averages above it.
     """
     totals, counts = np.asarray(totals, dtype=np.float64), np.asarray(counts, dtype=np.float64)
     levels = np.divide(10.0 * totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0)
-    tasks = np.stack([_mean_present(levels[..., columns]) for columns in _TASK_COLUMNS.values()], axis=-1)
-    total, count = totals[..., :_OWN].sum(axis=-1), counts[..., :_OWN].sum(axis=-1)
+    means = np.stack([_mean_present(levels[..., columns]) for columns in _task_columns(tasks).values()], axis=-1)
+    own = len(types_of(tasks))
+    total, count = totals[..., :own].sum(axis=-1), counts[..., :own].sum(axis=-1)
     micro = np.divide(10.0 * total, count, out=np.full(np.shape(total), np.nan), where=count > 0)
-    return tasks, levels, _mean_present(tasks), micro
+    return means, levels, _mean_present(means), micro
+
+
+def _task_columns(tasks: Sequence[Task]) -> dict[str, list[int]]:
+    place = {name: i for i, name in enumerate(types_of(tasks))}
+    return {task.name: [place[level] for level in task.levels] for task in tasks}
 
 
 def _mean_present(values: np.ndarray) -> np.ndarray:
@@ -114,21 +127,29 @@ def _mean_present(values: np.ndarray) -> np.ndarray:
 
 
 def _table(
-    scored: Scored, keep: np.ndarray, scenes: Sequence[str] | None, draws: int, confidence: float, seed: int
+    scored: Scored,
+    keep: np.ndarray,
+    scenes: Sequence[str] | None,
+    draws: int,
+    confidence: float,
+    seed: int,
+    tasks: Sequence[Task],
 ) -> dict:
     """Return averages, tasks and levels of the rows in `keep` (n,) bool."""
-    columns = _columns(scored.question_types)
+    columns = _columns(scored.question_types, tasks)
     types = np.array([columns[name] for name in scored.question_types])[keep]
     tenths, unparsed = scored.tenths[keep], ~scored.parsed[keep]
     clusters = _own_clusters(types, tenths) if scenes is None else cluster_codes(scenes)[keep]
     totals, counts = cluster_sums(types, tenths, clusters, len(columns))
-    tasks, levels, macro, micro = averages(totals.sum(axis=0), counts.sum(axis=0))
+    means, levels, macro, micro = averages(totals.sum(axis=0), counts.sum(axis=0), tasks)
     bounds: list[np.ndarray | None] = [None] * 4
     if draws:
-        drawn = [averages(weights @ totals, weights @ counts) for weights in draw_weights(len(totals), draws, seed)]
+        drawn = [
+            averages(weights @ totals, weights @ counts, tasks) for weights in draw_weights(len(totals), draws, seed)
+        ]
         bounds = [percentile_interval(np.concatenate(part), confidence) for part in zip(*drawn, strict=True)]
     unparsed_counts = np.bincount(types[unparsed], minlength=len(columns))
-    task_entries = _entries(_TASK_COLUMNS, tasks, bounds[0], counts, unparsed_counts)
+    task_entries = _entries(_task_columns(tasks), means, bounds[0], counts, unparsed_counts)
     level_entries = _entries(
         {name: [column] for name, column in columns.items()}, levels, bounds[1], counts, unparsed_counts
     )
@@ -142,7 +163,7 @@ def _table(
         "n_scenes": None if scenes is None else len(totals),
         "tasks": task_entries,
         "levels": level_entries,
-        "missing": [name for name in QUESTION_TYPES if name not in level_entries],
+        "missing": [name for name in types_of(tasks) if name not in level_entries],
     }
 
 
@@ -170,13 +191,14 @@ def _entries(
     return entries
 
 
-def _columns(question_types: Sequence[str]) -> dict[str, int]:
-    """Return question type -> column: VSI-Bench's ten, then others that were asked, by name."""
-    return _TYPE_INDEX | {name: _OWN + i for i, name in enumerate(sorted(set(question_types) - _TYPE_INDEX.keys()))}
+def _columns(question_types: Sequence[str], tasks: Sequence[Task]) -> dict[str, int]:
+    """Return question type -> column: those of the tasks, then others that were asked, by name."""
+    own = types_of(tasks)
+    return {name: i for i, name in enumerate((*own, *sorted(set(question_types) - set(own))))}
 
 
 def cluster_sums(
-    types: np.ndarray, tenths: np.ndarray, clusters: np.ndarray, num_types: int = _OWN
+    types: np.ndarray, tenths: np.ndarray, clusters: np.ndarray, num_types: int = len(QUESTION_TYPES)
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (clusters, num_types) float64 sums of tenths and counts; clusters without a row are left out."""
     names, rows = np.unique(clusters, return_inverse=True)

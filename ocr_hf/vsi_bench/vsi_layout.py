@@ -101,6 +101,11 @@ class VsiBench(Benchmark):
         return self._archives[dataset]
 
 
+def has_questions(folder: Path) -> bool:
+    """Return whether a folder has a question file of VSI-Bench's names."""
+    return bool(_question_files(folder))
+
+
 def _question_files(folder: Path) -> list[Path]:
     for pattern in QUESTION_FILES:
         files = sorted(file for file in folder.glob(pattern) if not any(word in file.name for word in _SPLIT_FILES))

@@ -104,6 +104,74 @@ def test_only_equal_questions_are_compared(release, tmp_path):
         write_model_card(folder, REPO, comparisons=release["compare"])
 
 
+def changed_results(place: Path, out: Path, **changes) -> Path:
+    """A copy of a results file with other values at its top level; those of `settings` are added to the old ones."""
+    results = json.loads((place / "results.json").read_text())
+    results["settings"] |= changes.pop("settings", {})
+    out.mkdir(parents=True)
+    (out / "results.json").write_text(json.dumps(results | changes))
+    return out
+
+
+def test_a_comparison_says_what_was_shown(release, tmp_path):
+    """A rival that was trained without video is not listed by what it gets from videos alone."""
+    audit = {"macro": 88.25, "micro": 80.0, "interval": {"macro": [81.5, 92.5], "micro": [0.0, 1.0]}, "n": 100,
+             "vanilla_macro": 12.5, "difference": 75.75, "difference_interval": None}  # fmt: skip
+    rival = changed_results(release["compare"][1], tmp_path / "text-only" / "rooms", audits={"text_only": audit})
+    folder = without(release["model"][0], tmp_path / NAME)
+    text = write_model_card(folder, REPO, evaluations=release["results"], comparisons=[rival]).readme
+    assert "asked in the same way" not in text
+    assert re.search(r"\| text-only \| 8 frames \| [\d.]+ \|", text)
+    assert "| text-only | no video | 88.2 | 81.5 to 92.5 | - |" in text
+    assert list(check_model_card(folder)) == []
+
+
+def test_a_section_that_is_worse_than_blind_says_so(release, tmp_path):
+    constants = {name: {"macro": 5.0, "micro": 5.0, "tasks": {}} for name in ("random", "always_a")}
+    blind = {
+        "macro": 44.5,
+        "micro": 1.0,
+        "vanilla_macro": 32.5,
+        "difference": 12.0,
+        "n": 9,
+        "difference_interval": None,
+    }
+    values = {"overall": 32.5, "audits": {"text_only": blind}, "references": constants}
+    for number, (overall, worse) in enumerate([(32.5, True), (60.0, False)]):
+        made = changed_results(release["results"][0], tmp_path / str(number), **values | {"overall": overall})
+        folder = without(release["model"][0], tmp_path / f"{number}" / NAME)
+        text = write_model_card(folder, REPO, evaluations=[made]).readme
+        assert ("**Worse than without looking:** this model with no video gets 44.5." in text) == worse
+
+
+def test_a_part_of_the_questions_and_missing_answers_are_stated_wherever_the_score_is(release, tmp_path):
+    import yaml
+    from huggingface_hub import ModelCard
+
+    made = changed_results(
+        release["results"][0], tmp_path / "some", n=200, n_unanswered=7, unanswered="zero",
+        settings={"limit": 200, "data": "org/bench", "data_revision": "c" * 40, "min_pixels": 784, "seed": 3},
+    )  # fmt: skip
+    folder = without(release["model"][0], tmp_path / NAME)
+    text = write_model_card(folder, REPO, evaluations=[made]).readme
+    assert "7 questions have no answer and score nothing." in text and "limit 200" in text
+    (entry,) = ModelCard(text).data.eval_results
+    (written,) = yaml.safe_load((folder / ".eval_results" / "bench.yaml").read_text())
+    for stated in (entry.metric_name, written["notes"]):
+        assert "only 200 questions (limit 200)" in stated and "7 without an answer, scored 0" in stated
+    assert (
+        entry.metric_args["limit"] == 200 and entry.metric_args["min_pixels"] == 784 and entry.metric_args["seed"] == 3
+    )
+    assert "min_pixels 784" in written["notes"] and "seed 3" in written["notes"]
+
+
+def test_an_endpoint_is_not_taken_for_the_weights(release, tmp_path):
+    made = changed_results(release["results"][0], tmp_path / "some", settings={"endpoint": "http://localhost:8000/v1"})
+    folder = without(release["model"][0], tmp_path / NAME)
+    with pytest.raises(CardError, match="through an endpoint"):
+        write_model_card(folder, REPO, evaluations=[made])
+
+
 def test_a_stage_that_the_models_folder_holds_a_copy_of_counts_once(release, tmp_path):
     from tests.cards.measured import make_measured
 

@@ -72,7 +72,7 @@ def test_unbroken_run_leaves_everything_needed(lively_model, make_vsi_bench, tmp
     settings = results["settings"]
     for name in ("frames", "prompt", "extraction", "batch_size", "seed", "split", "dtype", "max_new_tokens"):
         assert settings[name] == getattr(config(lively_model, data), name) or name == "dtype"
-    assert settings["model_revision"].startswith("blake2b:") and settings["data_revision"].startswith("blake2b:")
+    assert settings["model_revision"].startswith("sha256:") and settings["data_revision"].startswith("blake2b:")
     assert settings["libraries"]["transformers"] and settings["frame_pixels"]["longest_edge"] == 12544
     report = (tmp_path / "out" / "report.md").read_text()
     assert "Object-Centric 3D Rollout" in report and f"--model {lively_model}" in report
@@ -239,7 +239,9 @@ def test_a_run_is_not_continued_with_other_settings(lively_model, make_vsi_bench
     data = make_vsi_bench()
     settings = config(lively_model, data, limit=2, audit=())
     run_evaluation(settings, tmp_path / "out")
-    with pytest.raises(ValueError, match=r"holds a run with frames = 4, now it is 6; choose another --out"):
+    with pytest.raises(
+        ValueError, match=r"holds a run with frames = 4, now it is 6; its answers stay as they are, choose another"
+    ):
         run_evaluation(config(lively_model, data, limit=2, audit=(), frames=6), tmp_path / "out")
     run_evaluation(config(lively_model, data, limit=2, audit=(), average="micro"), tmp_path / "out")
     (tmp_path / "mine").mkdir()
