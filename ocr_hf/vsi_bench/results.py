@@ -145,7 +145,7 @@ def score_predictions(
         asked, part = _in_order(rows, run, scored)
         texts = dict(zip(map(str, run.ids or ()), run.predictions, strict=True))
         given = [{"prediction": as_text(texts[str(row["id"])])} for row in asked]
-        _write_predictions(out, _prediction_rows(VANILLA, asked, given, part, config))
+        _write_predictions(out, _prediction_rows(VANILLA, asked, given, part, config, build_prompt))
     _write_report(out, results)
     return results
 
