@@ -77,6 +77,11 @@ def test_score_somebody_elses_predictions(make_vsi_bench, tmp_path, capsys) -> N
     main([*arguments, "--split", "debiased", "--out", str(tmp_path / "half")])
     results = json.loads((tmp_path / "half" / "results.json").read_text())
     assert (results["n"], results["n_elsewhere"], results["n_unanswered"]) == (20, 10, 0)
+    # They can be compared like the answers of a model that was asked
+    main(["compare", str(tmp_path / "out"), str(tmp_path / "half"), "--common", "--out", str(tmp_path / "both")])
+    found = json.loads((tmp_path / "both" / "comparison.json").read_text())
+    assert (found["n"], found["n_left_out"], list(found["differing"])) == (20, 10, ["split"])
+    assert found["scores"]["half"]["overall"]["score"] == 100.0
 
 
 @pytest.mark.parametrize(
