@@ -144,7 +144,8 @@ class TestServed:
         html, _, results = score(
             "", handle_file(tmp_path / "mine.json"), handle_file(tmp_path / "test.jsonl"), "answer_tag", "micro"
         )
-        assert results["overall"] == 100.0 and results["n"] == 1 and results["average"] == "micro"
+        # A missing answer is a wrong one, and the page says how many are
+        assert results["overall"] == 100.0 / 3 and results["n"] == 3 and results["average"] == "micro"
         assert "2 questions have no prediction" in html
 
     @pytest.mark.parametrize(
