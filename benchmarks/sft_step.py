@@ -23,7 +23,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -32,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 # Beside this file, where Python looks first
-from train_step import CLIPS, Timer, make_model, numbers
+from train_step import CLIPS, Timer, make_model, numbers, write
 
 from ocr_hf import __version__
 
@@ -247,26 +246,10 @@ def main() -> None:
             cell = {"prompt": prompt, "questions": questions, "answer": 16 if given.quick else ANSWER}
             done[name] = measure(cell, "1M" if given.quick else "33M", given.steps, given.rounds)
             if not given.quick:
-                write(given.out, done)
+                write(given.out, done, summary_of)
         show(f"prompts of about {prompt} tokens, {questions} of {BATCH} questions about one clip", done[name])
     main_cell = "/".join(map(str, cells[0]))
     print(json.dumps({"quick": given.quick, "cell": main_cell, **summary_of(done[main_cell])}))
-
-
-def write(out: Path, cells: dict[str, Any]) -> None:
-    """Write the results file, whole or not at all."""
-    import torch
-
-    told = {
-        "ocr_hf": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "summary": {name: summary_of(found) for name, found in cells.items()},
-        "cells": cells,
-    }
-    partial = out.with_suffix(".incomplete")
-    partial.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, out)
 
 
 if __name__ == "__main__":

@@ -446,7 +446,7 @@ def main() -> None:
                 scale = cell(prompt, completion, size)
                 done[key] = measure(given.device, model, scale, given.steps, given.rounds, arms)
                 if not given.quick:
-                    write(out, done, device_name(given), size)
+                    write(out, done, summary_of, device=device_name(given), size=size)
             show(f"prompts of about {prompt} tokens, completions of {completion}", done[key])
     main_cell = "/".join(map(str, MAIN[given.device]))
     shown = main_cell if main_cell in done else list(done)[-1]
@@ -460,16 +460,15 @@ def device_name(given: argparse.Namespace) -> str:
     return "cpu" if given.device == "cpu" else torch.cuda.get_device_name()
 
 
-def write(out: Path, cells: dict[str, Any], device: str, size: str) -> None:
-    """Write the results file, whole or not at all."""
+def write(out: Path, cells: dict[str, Any], summary_of: Callable[[dict[str, Any]], Any], **facts: str) -> None:
+    """Write the results file, whole or not at all; facts : what else it says of the run."""
     import torch
 
     told = {
         "ocr_hf": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "device": device,
-        "size": size,
+        **facts,
         "summary": {name: summary_of(found) for name, found in cells.items()},
         "cells": cells,
     }

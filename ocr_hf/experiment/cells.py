@@ -35,7 +35,7 @@ class Cell:
     needs: tuple[str, ...] = ()
 
 
-class CellError(RuntimeError):
+class CellError(ValueError):
     """A cell can't be run; the message says why and what to do."""
 
 

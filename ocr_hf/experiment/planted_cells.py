@@ -134,10 +134,10 @@ class PlantedLock:
         work = {"sft": self._fine_tune, "gate": self._gate, "rl": self._learn}[cell.name.split("/")[0]]
         return work(cell) | {"seconds": round(time.monotonic() - started, 1)}
 
-    def _load(self, name: str, count: int | None, agreement: float) -> Any:
+    def _load(self, name: str, count: int | None, agreement: float | None = None) -> Any:
         part = PARTS[name]
         part = replace(part, count=min(part.count, count or part.count))
-        if name == "rl" and agreement != part.agreement:
+        if agreement not in (None, part.agreement):
             part = replace(part, name=f"rl-rho{round(100 * agreement)}", agreement=agreement)
         # A shorter part has other shards
         folder = self.work / "rooms" if count is None else self.work / f"rooms-{count}"
@@ -156,7 +156,7 @@ class PlantedLock:
         given = cell.settings
         out = self.work / "models" / cell.name
         settings = SFT(**{name: given[name] for name in SFT.__dataclass_fields__})
-        fine_tune(self._part("sft", given["rooms"], 0.9), SIZES[given["size"]], settings, given["seed"], out)
+        fine_tune(self._part("sft", given["rooms"]), SIZES[given["size"]], settings, given["seed"], out)
         views = [(part, view) for part in ("conflict", "aligned") for view in VIEWS]
         return self._examined(out, [*views, ("unanswerable", "clean")], given["rooms"])
 
@@ -166,7 +166,7 @@ class PlantedLock:
         found: dict[str, Any] = {}
         right_letters: dict[str, str] = {}
         for part, view in views:
-            rows = self._part(part, rooms, 0.9)
+            rows = self._part(part, rooms)
             right_letters[part] = "".join(rows["ground_truth"])
             probabilities = Examiner(rows, VIEWS[view]).answers(asked)
             truth = [LETTERS.index(letter) for letter in rows["ground_truth"]]

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,6 @@ class RL:
     prompts: int = 64
     group: int = 8
     learning_rate: float = 1e-4
-    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 STRENGTH = 1.0
@@ -161,7 +160,7 @@ def learn(rows: datasets.Dataset, start: Path, settings: RL, arm: Mapping[str, A
         logging_steps=1,
         variant_kl_every=0,
         noise_seed=seed,
-        **{**settings.settings, **arm},
+        **arm,
     )
     trainer = OCRGRPOTrainer(loaded.model, [accuracy_reward], args, rows, processing_class=loaded.processor)
     trainer.train()

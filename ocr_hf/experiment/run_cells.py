@@ -75,9 +75,10 @@ def _run(
     while waiting:
         left = []
         for cell in waiting:
-            if cell.name in set(results.done()):
+            done = set(results.done())
+            if cell.name in done:
                 continue
-            if any(needed in chosen and needed not in set(results.done()) for needed in cell.needs):
+            if any(needed in chosen and needed not in done for needed in cell.needs):
                 left.append(cell)
                 continue
             found = results.run(cell, do)

@@ -103,12 +103,8 @@ class Frames:
     fps: float
 
 
-class ProcessorEncoder:
-    """Any other model with a video processor: its processor is given all frames, their rate and the chat template's
-    text. How it places frames in time is up to it, and not checked."""
-
-    def __init__(self, model: PreTrainedModel, processor: ProcessorMixin) -> None:
-        self.model, self.processor = model, processor
+class _KeepsFrames:
+    """Leaves frames as they are until a batch is made of them."""
 
     def encode(self, frames: np.ndarray, fps: float) -> Frames:
         return Frames(frames, fps)
@@ -118,6 +114,14 @@ class ProcessorEncoder:
 
     def nbytes(self, video: Frames) -> int:
         return video.frames.nbytes
+
+
+class ProcessorEncoder(_KeepsFrames):
+    """Any other model with a video processor: its processor is given all frames, their rate and the chat template's
+    text. How it places frames in time is up to it, and not checked."""
+
+    def __init__(self, model: PreTrainedModel, processor: ProcessorMixin) -> None:
+        self.model, self.processor = model, processor
 
     def batch(self, questions: Sequence[tuple[Messages, Frames | None]]) -> dict[str, Any]:
         from transformers.video_utils import VideoMetadata
@@ -152,7 +156,7 @@ class ProcessorEncoder:
         }
 
 
-class ImagesEncoder:
+class ImagesEncoder(_KeepsFrames):
     """Any model that takes several images: every frame is an image block before the question, without its time.
 
     The model's own processor makes the inputs; what it makes of them is up to it, and not checked.
@@ -176,15 +180,6 @@ class ImagesEncoder:
         if shortest > longest:
             raise ValueError(f"min_pixels is {shortest} and max_pixels {longest}; the first must not exceed the second")
         self.size = {"size": {"shortest_edge": shortest, "longest_edge": longest}}
-
-    def encode(self, frames: np.ndarray, fps: float) -> Frames:
-        return Frames(frames, fps)
-
-    def facts(self, video: Frames) -> dict[str, Any]:
-        return {}
-
-    def nbytes(self, video: Frames) -> int:
-        return video.frames.nbytes
 
     def batch(self, questions: Sequence[tuple[Messages, Frames | None]]) -> dict[str, Any]:
         from PIL import Image
