@@ -134,7 +134,7 @@ class Timer:
         model.model.visual.register_forward_pre_hook(media, with_kwargs=True)
 
 
-def make_model(size: str, folder: Path, device: str) -> Path:
+def make_model(size: str, folder: Path, device: str = "cpu") -> Path:
     """Write a model with random weights: a preset of the tiny models, or Qwen2.5-VL-3B's own shape."""
     from ocr_hf.models.tiny import PRESETS, TinySize, build_tiny, make_tiny
 
