@@ -1,4 +1,4 @@
-"""`ocr-hf check-scene`: say what a mesh file is read as, and what is wrong with it, before anything is built of it."""
+"""`ocr-hf check-scene`: say what a scene is read as, and what is wrong with it, before anything is built of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def main(
-    file: Annotated[Path, typer.Argument(help="glTF, GLB or OBJ file")],
+    file: Annotated[Path, typer.Argument(help="glTF, GLB or OBJ file, or the folder of a recorded scene")],
     instances: Annotated[Path | None, typer.Option(help="JSON that says which mesh nodes are one object")] = None,
     labels: Annotated[
         Path | None, typer.Option(help="table (JSON, YAML, CSV, TSV) that maps the file's classes to categories")
@@ -29,7 +29,7 @@ def main(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object instead of text")] = False,
 ) -> None:
-    """Check a mesh file as `ocr-hf build --source mesh` does before it uses one (OCR = Object-Centric 3D Rollout).
+    """Check a scene as `ocr-hf build` does before it uses one (OCR = Object-Centric 3D Rollout).
 
     Prints what is read and everything that is wrong with it, each with what settles it. The exit status is 1 where the
     scene is refused.
@@ -39,6 +39,16 @@ def main(
     from ocr_hf.scenes.readers.mesh_options import check_options
 
     check_options(up, units, strays)
+    if file.is_dir():
+        options = {"instances": instances, "labels": labels, "up": up, "units": units, "strays": strays}
+        given = [name for name, value in options.items() if value is not None]
+        if given:
+            raise ValueError(
+                f"--{given[0]} goes with mesh files, and {file} is a folder; a recorded scene states it itself"
+            )
+        from ocr_hf.commands.check_recorded import check_recorded
+
+        return check_recorded(file, as_json)
     try:
         checked = check_mesh_scene(file, instances, labels, up=up, units=units, strays=strays)
     except ValueError as error:

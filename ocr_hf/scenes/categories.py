@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ocr_hf.scenes.class_words import composed, lower, words_of
-from ocr_hf.scenes.label_table import read_labels
+from ocr_hf.scenes.label_table import LabelTable, read_labels
 
 _STRUCTURE = """
     wall walls floor floors ceiling ceilings roof house building room structure beam column pillar stairs staircase
@@ -138,7 +136,7 @@ class Categories:
     unknown: set[str] = field(default_factory=set)
 
     @classmethod
-    def load(cls, labels: Path | str | Mapping[str, str | None] | None) -> Categories:
+    def load(cls, labels: LabelTable | None) -> Categories:
         """Return the mapping with `labels`, a dict or a JSON, YAML, CSV or TSV file, laid over it.
 
         An entry `null`, or the name of a piece of structure, makes the class part of the structure. A name that ends

@@ -10,9 +10,11 @@ from pathlib import Path
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 HEADS = ("class", "cls", "class name", "class_name", "name", "label", "node")
 """First cell of a heading line of a CSV or TSV table, in lower case."""
+LabelTable = Path | str | Mapping[str, str | None]
+"""A file, or what it holds: class name -> category, None for structure."""
 
 
-def read_labels(source: Path | str | Mapping[str, str | None]) -> tuple[str, dict[str, str | None]]:
+def read_labels(source: LabelTable) -> tuple[str, dict[str, str | None]]:
     """Return where a table comes from, for messages, and its entries; None: part of the structure.
 
     Args:

@@ -25,6 +25,23 @@ def test_corners_lie_half_an_extent_from_the_centre_along_every_axis(seed):
     np.testing.assert_allclose(box.diagonal, np.linalg.norm(box.corners()[0] - box.corners()[7]))
 
 
+def test_the_box_between_two_corners():
+    box = OrientedBox.axis_aligned(np.array([1.0, -2.0, 0.0]), np.array([3.0, 4.0, 0.5]))
+    np.testing.assert_allclose(box.center, [2.0, 1.0, 0.25])
+    np.testing.assert_allclose(box.size, [2.0, 6.0, 0.5])
+    np.testing.assert_allclose(box.rotation, np.eye(3))
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(-3.1, 3.1))
+def test_an_upright_box_is_turned_about_the_vertical(seed, yaw):
+    random = np.random.default_rng(seed)
+    center, size = random.uniform(-3, 3, 3), random.uniform(0.1, 3, 3)
+    box = OrientedBox.upright(center, size, yaw)
+    np.testing.assert_allclose(box.center, center)
+    np.testing.assert_allclose(box.size, size)
+    np.testing.assert_allclose(box.rotation, Rotation.from_euler("z", yaw).as_matrix(), atol=1e-12)
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_a_moved_box_has_the_moved_corners(seed):
     random = np.random.default_rng(seed)

@@ -31,6 +31,13 @@ def random_pose(random: np.random.Generator) -> np.ndarray:
     return pose
 
 
+@pytest.mark.parametrize("fov", [30.0, 47.0, 90.0, 120.0])
+def test_the_field_of_view_reaches_from_edge_to_edge(fov):
+    side = np.tan(np.radians(fov / 2.0))
+    left, right = (intrinsics_from_fov(112, 84, fov) @ [x, 0.0, 1.0] for x in (-side, side))
+    assert left == pytest.approx([0.0, 42.0, 1.0]) and right == pytest.approx([112.0, 42.0, 1.0])
+
+
 @given(seeds, st.integers(8, 2000), st.integers(8, 2000), st.floats(20.0, 120.0))
 def test_projecting_what_was_lifted_gives_the_pixels_and_depth_back(seed, width, height, fov):
     random = np.random.default_rng(seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,16 +56,74 @@ class _Camera:
     where: str
 
 
-def read_colmap(path: Path) -> Trajectory:
+def read_colmap(path: Path, refocuses: bool = False) -> Trajectory:
     """Read a model's images, in the natural order of their names, and the camera beside them.
 
     path : its folder, or its images.txt or images.bin; where a folder has both, the text is read
+    refocuses : images of one size may have cameras of their own, intrinsics (T, 3, 3); else those that differ are
+        refused
     """
-    if path.is_dir():
-        there = [path / name for name in ("images.txt", "images.bin") if (path / name).is_file()]
-        if not there:
-            raise FileNotFoundError(f"{path} has neither images.txt nor images.bin; give the folder of a COLMAP model")
-        path = there[0]
+    path = _listing(path)
+    binary = path.suffix == ".bin"
+    found, numbers_of = _poses(path)
+    cameras = path.with_name(f"cameras{path.suffix}")
+    if not cameras.is_file():
+        return found
+    listed = _cameras_binary(cameras) if binary else _cameras_text(cameras)
+    if refocuses:
+        of_images = [_checked(path, cameras, listed, number) for number in numbers_of]
+        first = of_images[0]
+        if any((camera.width, camera.height) != (first.width, first.height) for camera in of_images):
+            raise ValueError(f"{path} has images of several sizes; give a model of pictures of one size")
+        intrinsics = np.stack([_pinhole(camera) for camera in of_images])
+        if np.ptp(intrinsics, axis=0).any():
+            return replace(found, intrinsics=intrinsics, width=first.width, height=first.height)
+    camera = _shared(path, cameras, listed, numbers_of)
+    return replace(found, intrinsics=_pinhole(camera), width=camera.width, height=camera.height)
+
+
+def _pinhole(camera: _Camera) -> np.ndarray:
+    """Return the intrinsics (3, 3) of a camera without distortion."""
+    if camera.model not in MODELS:
+        raise ValueError(
+            f"{camera.where}: camera model {camera.model} is none of {', '.join(MODELS)}; undistort the images and "
+            "give the model that comes out (colmap image_undistorter --output_type COLMAP)"
+        )
+    focal = MODELS[camera.model][1]
+    values = camera.parameters
+    return pinhole(camera.model, values[:focal], values[focal : focal + 2], values[focal + 2 :], camera.where)
+
+
+def read_colmap_fisheye(path: Path) -> tuple[Trajectory, np.ndarray]:
+    """Read a text model whose images share a camera of model OPENCV_FISHEYE.
+
+    path : its folder
+
+    Returns what `read_colmap` does, and the lens's k1 to k4; the intrinsics are the lens's as well.
+    """
+    path = path / "images.txt"
+    found, numbers_of = _poses(path)
+    cameras = path.with_name("cameras.txt")
+    camera = _shared(path, cameras, _cameras_text(cameras), numbers_of)
+    if camera.model != "OPENCV_FISHEYE":
+        raise ValueError(f"{camera.where}: camera model {camera.model} isn't OPENCV_FISHEYE; download the model again")
+    fx, fy, cx, cy, *bent = camera.parameters
+    intrinsics = pinhole(camera.model, (fx, fy), (cx, cy), (), camera.where)
+    return replace(found, intrinsics=intrinsics, width=camera.width, height=camera.height), np.array(bent)
+
+
+def _listing(path: Path) -> Path:
+    """Return a model's images.txt or images.bin."""
+    if not path.is_dir():
+        return path
+    there = [path / name for name in ("images.txt", "images.bin") if (path / name).is_file()]
+    if not there:
+        raise FileNotFoundError(f"{path} has neither images.txt nor images.bin; give the folder of a COLMAP model")
+    return there[0]
+
+
+def _poses(path: Path) -> tuple[Trajectory, list[int]]:
+    """Return the images of a model in the natural order of their names, and the number of each one's camera."""
     binary = path.suffix == ".bin"
     images: dict[str, _Image] = {}
     for image in _images_binary(path) if binary else _images_text(path):
@@ -80,37 +138,24 @@ def read_colmap(path: Path) -> Trajectory:
         for image in ordered
     ]
     found = Trajectory(stacked(path, poses), names=tuple(image.name for image in ordered))
-    cameras = path.with_name(f"cameras{path.suffix}")
-    if not cameras.is_file():
-        return found
-    listed = _cameras_binary(cameras) if binary else _cameras_text(cameras)
-    return _with_camera(found, path, cameras, listed, {image.camera for image in ordered})
+    return found, [image.camera for image in ordered]
 
 
-def _with_camera(
-    found: Trajectory, path: Path, cameras: Path, listed: dict[int, _Camera], used: set[int]
-) -> Trajectory:
-    """Add the camera that all images share."""
-    missing = sorted(used - set(listed))
-    if missing:
-        raise ValueError(f"{cameras} has no camera {missing[0]}, which {path.name} names; add it")
-    chosen = [listed[number] for number in sorted(used)]
+def _checked(path: Path, cameras: Path, listed: dict[int, _Camera], number: int) -> _Camera:
+    if number not in listed:
+        raise ValueError(f"{cameras} has no camera {number}, which {path.name} names; add it")
+    return listed[number]
+
+
+def _shared(path: Path, cameras: Path, listed: dict[int, _Camera], numbers_of: list[int]) -> _Camera:
+    """Return the camera that all images share."""
+    used = sorted(set(numbers_of))
+    chosen = [_checked(path, cameras, listed, number) for number in used]
     if len({(camera.model, camera.width, camera.height, camera.parameters) for camera in chosen}) > 1:
         raise ValueError(
-            f"{path} uses the cameras {sorted(used)}, which differ; a clip has one: give a model with a single camera"
+            f"{path} uses the cameras {used}, which differ; a clip has one: give a model with a single camera"
         )
-    camera = chosen[0]
-    if camera.model not in MODELS:
-        raise ValueError(
-            f"{camera.where}: camera model {camera.model} is none of {', '.join(MODELS)}; undistort the images and "
-            "give the model that comes out (colmap image_undistorter --output_type COLMAP)"
-        )
-    focal = MODELS[camera.model][1]
-    values = camera.parameters
-    intrinsics = pinhole(camera.model, values[:focal], values[focal : focal + 2], values[focal + 2 :], camera.where)
-    return Trajectory(
-        found.camera_to_world, names=found.names, intrinsics=intrinsics, width=camera.width, height=camera.height
-    )
+    return chosen[0]
 
 
 def _images_text(path: Path) -> Iterator[_Image]:
@@ -138,7 +183,8 @@ def _cameras_text(path: Path) -> dict[int, _Camera]:
         if len(words) < 5 or not words[0].isdigit():
             raise ValueError(f"{where}: '{' '.join(words)}'; give CAMERA_ID MODEL WIDTH HEIGHT PARAMS")
         width, height, values = 0.0, 0.0, []
-        if words[1] in MODELS:  # others are refused by name where an image uses them
+        # Others are refused by name where an image uses them
+        if words[1] in MODELS or words[1] == "OPENCV_FISHEYE":
             count = _PARAMETERS[words[1]]
             width, height, *values = numbers(words[2:], 2 + count, where, f"WIDTH HEIGHT and {count} parameters")
         found[int(words[0])] = _Camera(words[1], int(width), int(height), tuple(values), where)

@@ -23,7 +23,8 @@ class Trajectory:
     camera_to_world : (T, 4, 4) float64, OpenCV axes (x right, y down, z forward), metres, in order of time
     timestamps_s : (T,) float64 or None where the format has none
     names : image names (COLMAP, nerfstudio), else empty
-    intrinsics : (3, 3) pixels, width, height : frame size; None where the format has none
+    intrinsics : (3, 3) pixels, or (T, 3, 3) where readers are told that the camera refocuses; width, height : frame
+        size; None where the format has none
     """
 
     camera_to_world: np.ndarray

@@ -16,10 +16,12 @@ PINHOLES = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "SIMPLE_RADIAL", "RADIAL")
 _BENT = ("k1", "k2", "k3", "k4", "p1", "p2")
 
 
-def read_transforms(path: Path) -> Trajectory:
+def read_transforms(path: Path, refocuses: bool = False) -> Trajectory:
     """Read the frames of a transforms.json (or of its folder), in the natural order of their file names.
 
     The poses are as stored, axes included; `applied_transform`, `scale` and the like are not undone.
+
+    refocuses : frames of one size may have intrinsics of their own, (T, 3, 3); else those that differ are refused
     """
     if path.is_dir():
         path = path / "transforms.json"
@@ -43,14 +45,17 @@ def read_transforms(path: Path) -> Trajectory:
     found = stacked(path, poses)
     first = cameras[0]
     for camera, (_, number, _) in zip(cameras, named, strict=True):
-        if (camera is None) != (first is None) or (camera and not _equal(camera, first)):
+        same = _of_one_size if refocuses else _equal
+        if (camera is None) != (first is None) or (camera and not same(camera, first)):
             raise ValueError(
                 f"{path}: frame {number} has another camera than frame {named[0][1]}; a clip has one, "
                 "give the frames of a single camera"
             )
     if first is None:
         return Trajectory(found, names=names)
-    return Trajectory(found, names=names, intrinsics=first[0], width=first[1], height=first[2])
+    differ = not all(_equal(camera, first) for camera in cameras)
+    intrinsics = np.stack([camera[0] for camera in cameras]) if differ else first[0]
+    return Trajectory(found, names=names, intrinsics=intrinsics, width=first[1], height=first[2])
 
 
 def _pose(frame: dict[str, Any], where: str) -> np.ndarray:
@@ -96,6 +101,10 @@ def _camera(values: dict[str, Any], where: str) -> tuple[np.ndarray, int, int] |
             f"{where}: its camera can't be read ({error}); give w, h, fl_x, fl_y, cx, cy in pixels"
         ) from error
     return pinhole(str(model), focal, center, bent, where), width, height
+
+
+def _of_one_size(one: tuple[np.ndarray, int, int], other: tuple[np.ndarray, int, int]) -> bool:
+    return one[1:] == other[1:]
 
 
 def _equal(one: tuple[np.ndarray, int, int], other: tuple[np.ndarray, int, int]) -> bool:
