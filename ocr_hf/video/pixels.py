@@ -17,9 +17,12 @@ def rgb(frame: Any) -> np.ndarray:
     """
     # Bicubic is what swscale takes when it is told nothing, as torchcodec does. It is used for chroma only where that
     # is scaled at all: 8 bit 4:2:0 of an even height is looked up instead, the same with every interpolation.
-    pixels = (_plain(frame) if _has_scaled_chroma(frame) else frame).to_ndarray(
-        format="rgb24", interpolation=Interpolation.BICUBIC
-    )
+    if frame.format.name in _RGB:
+        # Nothing is to be converted, and swscale's threads are slow on a busy machine
+        pixels = frame.to_ndarray()
+    else:
+        plain = _plain(frame) if _has_scaled_chroma(frame) else frame
+        pixels = plain.to_ndarray(format="rgb24", interpolation=Interpolation.BICUBIC)
     # PyAV's angle is counter-clockwise, and so is np.rot90.
     quarters = round(frame.rotation / 90.0) % 4
     return np.ascontiguousarray(np.rot90(pixels, quarters)) if quarters else pixels
@@ -31,6 +34,7 @@ def _has_scaled_chroma(frame: Any) -> bool:
     return subsampled and (frame.interlaced_frame or layout.name not in _LOOKED_UP or frame.height % 2 == 1)
 
 
+_RGB = ("rgb24", "gbrp")
 _LOOKED_UP = ("yuv420p", "yuvj420p")
 
 

@@ -103,6 +103,11 @@ class VideoReader:
             f"{self.name} is truncated at frame {found} of {declared or 'an unknown number'}; fetch or build it again"
         )
 
+    @property
+    def times_s(self) -> np.ndarray:
+        """When each frame is shown, (N,) float64 seconds on the file's own clock."""
+        return self._times * float(self._stream.time_base)
+
     def info(self) -> VideoInfo:
         """Return what `probe` returns. Decodes one frame, because only frames know their size and rotation for sure."""
         base = float(self._stream.time_base)
@@ -129,6 +134,27 @@ class VideoReader:
             # A frame may be wanted several times, but is decoded once.
             frames[wanted == index] = pixels
         return frames, self._times[wanted] * float(self._stream.time_base)
+
+    def stream(self, wanted: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield frames (H, W, 3) uint8, few in memory at a time; quick where `wanted` ascends."""
+        shape = None
+        # A step back ends a run: decoding goes forward only
+        for run in np.split(wanted, np.flatnonzero(np.diff(wanted) <= 0) + 1):
+            decoded: dict[int, np.ndarray] = {}
+            next_up = iter(run.tolist())
+            expected = next(next_up, None)
+            for index, pixels in self._decode(run) if len(run) else ():
+                shape = shape or pixels.shape
+                if pixels.shape != shape:
+                    raise VideoError(
+                        f"{self.name}: frame {index} has {_size(pixels)} pixels, others {shape[1]}x{shape[0]}; "
+                        "re-encode the video at one size"
+                    )
+                # A frame that needed a second try comes after later ones
+                decoded[index] = pixels
+                while expected in decoded:
+                    yield decoded.pop(expected)
+                    expected = next(next_up, None)
 
     def _decode(self, indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (index, (H, W, 3) uint8) for ascending `indices`."""

@@ -14,26 +14,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ocr_hf.geometry.boxes import CORNER_SIGNS, EDGES
 from ocr_hf.geometry.camera import check_intrinsics, check_poses
 from ocr_hf.scenes.edits.changed_objects import changed_objects, same_structure
+from ocr_hf.scenes.render.corner_table import corner_table
+from ocr_hf.scenes.render.edges import edges_of, grown, rows_around
 from ocr_hf.scenes.render.edit_reach import Lit
 from ocr_hf.scenes.render.edited_caster import DetailedCaster, EditedCaster
 from ocr_hf.scenes.render.lamps import lamps_of
+from ocr_hf.scenes.render.pixel_rays import PixelRays
 from ocr_hf.scenes.render.ray_caster import Hits, RayCaster
 from ocr_hf.scenes.render.refine import refine
 from ocr_hf.scenes.render.relight import relight
-from ocr_hf.scenes.render.shading import GAMMA, bake
+from ocr_hf.scenes.render.shading import bake
 from ocr_hf.scenes.render.surfaces import Surfaces, gather_surfaces
 from ocr_hf.scenes.render.textures import TextureAtlas
 from ocr_hf.scenes.scene import Clip, Scene, SceneObject
 
 CHUNK = 16384
 """Pixels shaded at a time: their working set stays in the processor's cache."""
-NEAREST_M = 1e-3
-"""Nothing is nearer to a camera."""
-EDGE_CONTRAST = 12
-"""Neighbouring pixels that differ by less (of 255) show no jagged edge."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,63 +54,6 @@ class Before:
 
     frame: np.ndarray
     smoothed: np.ndarray
-
-
-class _Camera:
-    """Rays through the pixels of a frame. Their z along the camera's axis is 1, so hit distances are depths."""
-
-    def __init__(self, intrinsics: np.ndarray, width: int, height: int, exposure: float) -> None:
-        self.width, self.height = width, height
-        # Light scales by the exposure, stored values by its root (`GAMMA`)
-        self.gain = np.float32(exposure ** (1.0 / GAMMA))
-        self._inverse = np.linalg.inv(intrinsics)
-        self.pixel = 0.5 * float(self._inverse[0, 0] + self._inverse[1, 1])
-        self._rays = np.empty((height, width, 6), dtype=np.float32)
-
-    def rays(self, rotation: np.ndarray, origin: np.ndarray) -> np.ndarray:
-        """Return (H W, 6) float32 rays through the pixel centres; the next call overwrites them."""
-        turned = rotation @ self._inverse
-        columns = turned[:, :1] * (np.arange(self.width) + 0.5)
-        rows = turned[:, 1:2] * (np.arange(self.height) + 0.5) + turned[:, 2:]
-        self._rays[..., :3] = origin
-        np.add(columns.T[None], rows.T[:, None], out=self._rays[..., 3:], casting="same_kind")
-        return self._rays.reshape(-1, 6)
-
-    def rays_within(
-        self, rotation: np.ndarray, origin: np.ndarray, rows: np.ndarray, columns: np.ndarray, samples: int
-    ) -> np.ndarray:
-        """Return (samples N, 6) float32 rays through `samples` places off the centre of each of N pixels."""
-        # On a ring around the centre, turned so that no two share a row or a column.
-        angle = 2.0 * np.pi * np.arange(samples) / samples + 0.35
-        offset = 0.5 + 0.35 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        image = np.ones((samples, len(rows), 3))
-        image[..., 0] = columns + offset[:, :1]
-        image[..., 1] = rows + offset[:, 1:]
-        rays = np.empty((samples, len(rows), 6), dtype=np.float32)
-        rays[..., :3] = origin
-        rays[..., 3:] = image @ (rotation @ self._inverse).T
-        return rays.reshape(-1, 6)
-
-    def around(self, low: np.ndarray, high: np.ndarray, rotation: np.ndarray) -> tuple[slice, slice]:
-        """Return rows and columns of the pixels that can show anything in a box.
-
-        low, high : (3,), of the box, from the camera along the world's axes; rotation : (3, 3), the camera's
-        """
-        corners = np.where(CORNER_SIGNS > 0, high, low) @ rotation
-        first, second = corners[EDGES[:, 0]], corners[EDGES[:, 1]]
-        # The box is cut off closely before the camera, where its edges pass through the plane.
-        passes = (first[:, 2] < NEAREST_M) != (second[:, 2] < NEAREST_M)
-        first, second = first[passes], second[passes]
-        share = (NEAREST_M - first[:, 2:]) / (second[:, 2:] - first[:, 2:])
-        points = np.concatenate([corners[corners[:, 2] >= NEAREST_M], first + share * (second - first)])
-        if not len(points):
-            return slice(0, 0), slice(0, 0)
-        image = points @ np.linalg.inv(self._inverse).T
-        image = image[:, :2] / image[:, 2:]
-        # A pixel more on every side: rounding must not lose one.
-        low, high = np.floor(image.min(axis=0)) - 1, np.ceil(image.max(axis=0)) + 1
-        (left, top), (right, bottom) = (np.clip(end, 0, (self.width, self.height)).astype(int) for end in (low, high))
-        return slice(top, bottom), slice(left, right)
 
 
 class Renderer:
@@ -158,7 +99,7 @@ class Renderer:
             self._lit = Lit(surfaces, atlas, caster, lamps, baked, light_rays, threads)
         else:
             gain, self._lit = np.zeros((2, len(surfaces.faces), 3, 3), dtype=np.float32), None
-        self._show(surfaces, atlas, caster, surfaces.part, _corner_table(surfaces, gain, atlas))
+        self._show(surfaces, atlas, caster, surfaces.part, corner_table(surfaces, gain, atlas))
 
     def _show(
         self,
@@ -168,7 +109,7 @@ class Renderer:
         part: np.ndarray,
         corners: np.ndarray,
     ) -> None:
-        """Take in what frames are made from: the triangles' parts (F,), which `surfaces` names, and `_corner_table`."""
+        """Take in what frames are made from: the triangles' parts (F,), which `surfaces` names, and `corner_table`."""
         self._origin, self._atlas, self._caster = surfaces.origin, atlas, caster
         self._texture = atlas.index[part]
         self._part = np.append(part, np.int32(-1))
@@ -233,13 +174,13 @@ class Renderer:
         gone = np.isin(surfaces.instance, [item.id for item in before])[surfaces.part]
         edit = relight(lit, atlas, gone, new, [item.box for item in before], [item.box for item in after])
         table = base._corners.reshape(2, -1, 16).copy()
-        table[:, edit.faces] = _corner_table(surfaces.chosen(edit.faces), edit.gain, atlas).reshape(2, -1, 16)
+        table[:, edit.faces] = corner_table(surfaces.chosen(edit.faces), edit.gain, atlas).reshape(2, -1, 16)
         tables, parts, caster = [table], [surfaces.part], edit.caster
         if edit.new is not None:
-            tables.append(_corner_table(edit.new, edit.new_gain, atlas).reshape(2, -1, 16))
+            tables.append(corner_table(edit.new, edit.new_gain, atlas).reshape(2, -1, 16))
             parts.append(edit.new.part)
         if edit.pieces is not None:
-            tables.append(_corner_table(edit.pieces, edit.piece_gain, atlas).reshape(2, -1, 16))
+            tables.append(corner_table(edit.pieces, edit.piece_gain, atlas).reshape(2, -1, 16))
             parts.append(edit.pieces.part)
             caster = DetailedCaster(
                 caster, edit.pieces, edit.parent, sum(len(part) for part in parts[:-1]), base._threads
@@ -360,13 +301,13 @@ class Renderer:
         differs[edit.faces] = True
         changed = (seen & np.packbits(differs)).any(axis=1)
         if edit.new is not None:
-            camera = _Camera(check_intrinsics(intrinsics), width, height, 1.0)
+            camera = PixelRays(check_intrinsics(intrinsics), width, height, 1.0)
             for frame in np.flatnonzero(~changed):
                 rays = self._rays_at_new(camera, poses[frame])
                 changed[frame] = edit.caster.meets_new(rays)
         return changed
 
-    def _rays_at_new(self, camera: _Camera, pose: np.ndarray) -> np.ndarray:
+    def _rays_at_new(self, camera: PixelRays, pose: np.ndarray) -> np.ndarray:
         """Return all rays (N, 6) that a frame can cast at what is new, those against jagged edges too."""
         origin = pose[:3, 3] - self._origin
         vertices = self._edit.new.vertices
@@ -392,7 +333,7 @@ class Renderer:
             raise ValueError(f"frame size is {width} x {height}; give at least 1 x 1 pixels")
         if not 0.0 < exposure < float("inf"):
             raise ValueError(f"exposure is {exposure}; give a factor above 0, 1 for a well exposed picture")
-        camera = _Camera(check_intrinsics(intrinsics), width, height, exposure)
+        camera = PixelRays(check_intrinsics(intrinsics), width, height, exposure)
         for index, pose in enumerate(check_poses(camera_to_world)):
             seen = np.zeros(len(self._part) if with_seen else 0, dtype=bool)
             known = None if before is None or self._edit is None else before[index]
@@ -401,7 +342,7 @@ class Renderer:
             yield frame, depth, instances, np.packbits(seen[:-1]), smoothed
 
     def _frame(
-        self, camera: _Camera, pose: np.ndarray, seen: np.ndarray, before: Before | None = None
+        self, camera: PixelRays, pose: np.ndarray, seen: np.ndarray, before: Before | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return colour (H, W, 3) uint8, depth (H, W) float32, instances (H, W) uint16 and smoothed (H, W) bool.
 
@@ -417,8 +358,8 @@ class Renderer:
         else:
             hits, through = self._caster.cast_through(rays)
             # A pixel's colour hangs on its own surface, its smoothing on the four beside it, theirs on their colour.
-            beside = _grown(self._touched(hits, through).reshape(shape))
-            frame, again = before.frame.copy(), np.flatnonzero(_grown(beside))
+            beside = grown(self._touched(hits, through).reshape(shape))
+            frame, again = before.frame.copy(), np.flatnonzero(grown(beside))
             frame.reshape(-1, 3)[again] = self._shaded(rays[again], hits.at(again), camera)
         # A miss has face 2**32 - 1; the appended entry of `_part` and, through part = -1, the last of `_instance` stand
         # for it.
@@ -432,11 +373,11 @@ class Renderer:
             # cent.
             planes = (frame, depth, part.reshape(shape), hits.normal.reshape(*shape, 3))
             if before is None:
-                smoothed = _edges(*planes)
+                smoothed = edges_of(*planes)
             else:
                 # Elsewhere nothing is changed beside a pixel: it is an edge if it was one.
-                smoothed, window = before.smoothed & ~beside, _rows_around(beside)
-                smoothed[window] |= _edges(*(plane[window] for plane in planes)) & beside[window]
+                smoothed, window = before.smoothed & ~beside, rows_around(beside)
+                smoothed[window] |= edges_of(*(plane[window] for plane in planes)) & beside[window]
                 frame = np.where(beside[..., None], frame, before.frame)
             rows, columns = np.nonzero(smoothed)
             if len(rows):
@@ -477,7 +418,7 @@ class Renderer:
         touched[through] = True
         return touched
 
-    def _shaded(self, rays: np.ndarray, hits: Hits, camera: _Camera) -> np.ndarray:
+    def _shaded(self, rays: np.ndarray, hits: Hits, camera: PixelRays) -> np.ndarray:
         """Return colours (N, 3) uint8 of what a camera's rays (N, 6) hit."""
         colors = np.empty((len(rays), 3), dtype=np.uint8)
         for start in range(0, len(rays), CHUNK):
@@ -494,7 +435,7 @@ class Renderer:
         primitive: np.ndarray,
         barycentric: np.ndarray,
         normal: np.ndarray,
-        camera: _Camera,
+        camera: PixelRays,
     ) -> np.ndarray:
         """Return (N, 3) uint8 colours of the points where rays hit; of the sky where they hit nothing."""
         count = len(self._texture)
@@ -569,66 +510,6 @@ def render_clip(
         depth=rendered.depth,
         instances=rendered.instances,
     )
-
-
-def _corner_table(surfaces: Surfaces, gain: np.ndarray, atlas: TextureAtlas) -> np.ndarray:
-    """Return the (2 F, 16) float32 table of what shading reads of a triangle's front (first F rows) or back.
-
-    A row is one cache line: r g b u v at the first corner, their change to the second, to the third corner, and
-    log2 of texels per metre.
-    """
-    vertices, uv, color = surfaces.corners(), surfaces.uv, surfaces.color
-    count = len(surfaces.faces)
-    table = np.empty((2, count, 16), dtype=np.float32)
-    # Whole periods are taken off so that float32 keeps its precision for textures that repeat many times.
-    uv = uv - np.floor(uv[:, :1])
-    value = np.empty((count, 3, 5), dtype=np.float32)
-    for side in range(2):
-        value[..., :3] = gain[side] * color
-        value[..., 3:] = uv
-        table[side, :, 0:5] = value[:, 0]
-        table[side, :, 5:10] = value[:, 1] - value[:, 0]
-        table[side, :, 10:15] = value[:, 2] - value[:, 0]
-    edge_a, edge_b = vertices[:, 1] - vertices[:, 0], vertices[:, 2] - vertices[:, 0]
-    area = np.linalg.norm(np.cross(edge_a, edge_b), axis=1)
-    texels = (uv[:, 1:] - uv[:, :1]) * atlas.size(atlas.index[surfaces.part])[:, None, :]
-    texel_area = np.abs(texels[:, 0, 0] * texels[:, 1, 1] - texels[:, 0, 1] * texels[:, 1, 0])
-    table[..., 15] = 0.5 * np.log2(np.maximum(texel_area, 1e-12) / np.maximum(area, 1e-12))
-    return table.reshape(2 * count, 16)
-
-
-def _grown(mask: np.ndarray) -> np.ndarray:
-    """Return a mask (H, W) with the four pixels beside each."""
-    grown = mask.copy()
-    grown[1:] |= mask[:-1]
-    grown[:-1] |= mask[1:]
-    grown[:, 1:] |= mask[:, :-1]
-    grown[:, :-1] |= mask[:, 1:]
-    return grown
-
-
-def _rows_around(mask: np.ndarray) -> slice:
-    """Return the rows that a mask (H, W) takes, with one more at each end."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    return slice(max(int(rows[0]) - 1, 0), int(rows[-1]) + 2) if len(rows) else slice(0, 0)
-
-
-def _edges(frame: np.ndarray, depth: np.ndarray, part: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """Return the (H, W) bool pixels beside which both the surface and its colour change."""
-    edge = np.zeros(depth.shape, dtype=bool)
-    planes = [np.ascontiguousarray(frame[..., i]) for i in range(3)]
-    for axis in (0, 1):
-        a = (slice(None),) * axis + (slice(None, -1),)
-        b = (slice(None),) * axis + (slice(1, None),)
-        change = np.any([np.maximum(p[a], p[b]) - np.minimum(p[a], p[b]) > EDGE_CONTRAST for p in planes], axis=0)
-        jump = part[a] != part[b]
-        # 5 % of the distance: a slanted floor changes less from row to row, an object before a wall more.
-        jump |= np.abs(depth[a] - depth[b]) > np.float32(0.05) * np.minimum(depth[a], depth[b])
-        jump |= np.einsum("ijk,ijk->ij", normal[a], normal[b]) < np.float32(0.95)
-        change &= jump
-        edge[a] |= change
-        edge[b] |= change
-    return edge
 
 
 def _sky(direction: np.ndarray, square: np.ndarray) -> np.ndarray:
