@@ -56,7 +56,7 @@ class AlteredCopies:
         """Return the row's columns of altered copies, after they were written; none where none are wanted."""
         if not self._config.variants:
             return {}
-        noise_id = noise_row_id(row_id, self._map.select)
+        noise_id = noise_row_id(row_id)
         chosen = self._map.choose(noise_id, 0, self._recording.footprints, question.queried_objects)
         chosen = tuple(object_id for object_id in chosen if object_id in self._meshes)
         if chosen not in self._sets:

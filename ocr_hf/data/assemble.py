@@ -88,7 +88,10 @@ def _write_folder(config: BuildConfig, scenes: tuple[ScenePlan, ...], staging: S
             rows = record["rows"] - gone[clip.index]
             statistics.add_clip(scene.split, record, rows)
             if rows:
-                described.setdefault(scene.name, {**record["scene"], "clips": []})["clips"].append(clip.id)
+                entry = described.setdefault(scene.name, {**record["scene"], "clips": []})
+                entry["clips"].append(clip.id)
+                if "recorded" in record:
+                    entry.setdefault("recorded", {})[clip.id] = record["recorded"]
                 left.setdefault(scene.split, []).append(clip)
     if not described:
         raise NothingBuilt(f"no clip could be built: {statistics.reasons()}; change the scenes or the camera")

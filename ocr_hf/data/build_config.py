@@ -42,7 +42,8 @@ class BuildConfig:
     """What goes into an ocr-vsi folder. Equal configs give equal bytes, whatever the number of workers.
 
     Args:
-        source: where scenes come from: procedural, furnished, mesh, or a scene source that a plugin registers.
+        source: where scenes come from: procedural, furnished, mesh, recorded, scans, or a scene source that a plugin
+            registers.
         source_options: options of a plugin's source: KEY=VALUE, or a JSON object.
         scenes: number of scenes (source mesh: one per --path).
         clips_per_scene: videos of each scene; with several, each walks through another room.
@@ -57,6 +58,9 @@ class BuildConfig:
         attribution: source mesh: author to credit on the card; may be repeated.
         models: source furnished: folder of furniture models; left out: those of the Debian package
             sweethome3d-furniture.
+        root: source recorded: folder of recorded scenes, or of one; docs/your-own-scans.md. Source scans: folder with
+            the user's copy of the scans.
+        recipes: source scans: folder of recipes, whose options are taken as they are; `ocr-hf join` does so.
         trajectory: camera path from a file instead of a planned walk.
         trajectory_format: format of --trajectory: auto, tum, euroc, kitti, matrices, colmap, nerfstudio;
             docs/cameras.md.
@@ -117,6 +121,8 @@ class BuildConfig:
     licence: str = "other"
     attribution: tuple[str, ...] = ()
     models: str | None = None
+    root: str | None = None
+    recipes: str | None = None
     trajectory: str | None = None
     trajectory_format: str = "tum"
     camera_axes: str | None = None
@@ -171,7 +177,8 @@ class BuildConfig:
         options = fill_options(source.default_options, given, f"source '{self.source}'", "source_options")
         object.__setattr__(self, "source_options", options or None)
         defaults = {item.name: item.default for item in fields(self)}
-        taken = {name: known for known, other in SCENE_SOURCES.items() for name in other.settings}
+        # The first of several that take it
+        taken = {name: known for known, other in [*SCENE_SOURCES.items()][::-1] for name in other.settings}
         wrong = [name for name in taken if name not in source.settings and getattr(self, name) != defaults[name]]
         if wrong:
             raise ValueError(
@@ -295,8 +302,11 @@ class BuildConfig:
             values[name] = [Path(item).name for item in values[name]]
         for name in ("labels", "models", "trajectory"):
             values[name] = Path(values[name]).name if values[name] else None
+        for name in ("root", "recipes"):
+            if values[name] is not None:
+                values[name] = Path(values[name]).resolve().name
         # Younger than manifests that must stay as they are
-        for name in ("camera_axes", "units", "strays", "debias"):
+        for name in ("camera_axes", "units", "strays", "debias", "root", "recipes"):
             if values[name] is None:
                 del values[name]
         if not self.twins:

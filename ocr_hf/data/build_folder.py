@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from ocr_hf.data.assemble import assemble
 from ocr_hf.data.build_config import BuildConfig
-from ocr_hf.data.build_plan import jobs, plan_scenes
+from ocr_hf.data.build_lock import build_lock, check_space, final_folder
+from ocr_hf.data.build_plan import check_workers, jobs, plan_scenes
 from ocr_hf.data.place import record_place
 from ocr_hf.data.schema import read_manifest
 from ocr_hf.data.staging import is_complete, open_staging
@@ -31,7 +31,7 @@ def build_folder(
     """Build an ocr-vsi data set in a folder that `datasets.load_dataset` reads.
 
     Until it is complete, everything is in `OUT.incomplete`. Killed at any moment, the build is continued with
-    `resume=True` and ends with the same bytes.
+    `resume=True` and ends with the same bytes. Links are followed: what is built is the folder that they lead to.
 
     Args:
         config: what to build; equal configs give equal bytes.
@@ -48,8 +48,9 @@ def build_folder(
 
     Raises:
         FolderExistsError: something is in the way, and neither `resume` nor `overwrite` was given.
-        ValueError: `num_proc` is below 1, or a scene can't be read.
-        OSError: an input file is missing, or the disk is full.
+        FolderBusyError: another process is building this folder; its host and number are named.
+        ValueError: `num_proc` is below 1, `out` is a mount point, or a scene can't be read.
+        OSError: an input file is missing, the disk is full or too small, or the folder can't be written to.
         RuntimeError: a worker died.
 
     Example:
@@ -61,19 +62,20 @@ def build_folder(
         >>> load_dataset("rooms", split="train").num_rows
         46
     """
-    out = Path(out)
-    if num_proc < 1:
-        raise ValueError(f"num_proc is {num_proc}; give at least 1 worker")
+    out = final_folder(out)
+    check_workers(num_proc)
     # Before any folder is touched: scenes whose names clash end the build here.
     scenes = plan_scenes(config)
     if resume and not overwrite and is_complete(config, out):
         with suppress(OSError):  # a finished folder on a read-only disk is none the worse
             record_place(out)
         return read_manifest(out)
-    staging = open_staging(config, out, resume=resume, overwrite=overwrite)
-    # A build killed between its manifest and the folder's final name has nothing left to render.
-    if not staging.is_assembled:
-        for record in make_clips(config, jobs(scenes, num_proc), staging, num_proc):
-            if on_clip is not None:
-                on_clip(record)
-    return assemble(config, scenes, staging)
+    with build_lock(out):
+        staging = open_staging(config, out, resume=resume, overwrite=overwrite)
+        # A build killed between its manifest and the folder's final name has nothing left to render.
+        if not staging.is_assembled:
+            check_space(config, out, staging.written_bytes())
+            for record in make_clips(config, jobs(scenes, num_proc), staging, num_proc):
+                if on_clip is not None:
+                    on_clip(record)
+        return assemble(config, scenes, staging)

@@ -7,11 +7,13 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ocr_hf.data.build_config import MAX_SCENES, BuildConfig
+from ocr_hf.data.schema import MAX_PUSHED_FILES
 
 CLIPS_PER_FOLDER = {"visible": 1000, "queried": 50, "context": 50}
-"""By `select`; builds of more than UNSPLIT times as many are split up. The Hub allows 10,000 files in a folder, and
-where objects are selected by question a clip has up to a hundred noisy videos."""
-UNSPLIT = 5
+"""By `select`. The Hub allows 10,000 files in a folder, and where objects are selected by question a clip has up to a
+hundred noisy videos."""
+UNSPLIT = {"visible": 5000, "queried": 50, "context": 50}
+"""Clips of the largest build that isn't split up into folders."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,12 @@ def split_of(name: str, config: BuildConfig) -> str:
     return "validation" if place < config.test + config.validation else config.split
 
 
+def check_workers(num_proc: int) -> None:
+    """Raise ValueError for a number of workers that can't build anything."""
+    if num_proc < 1:
+        raise ValueError(f"num_proc is {num_proc}; give at least 1 worker")
+
+
 def jobs(scenes: tuple[ScenePlan, ...], num_proc: int) -> list[ScenePlan]:
     """Return pieces of work for `num_proc` workers: scenes, cut into runs of clips where scenes are fewer."""
     # Ceiling division. Baking a scene's light is shared by its clips, so a scene is cut up only where workers would
@@ -83,7 +91,32 @@ def jobs(scenes: tuple[ScenePlan, ...], num_proc: int) -> list[ScenePlan]:
 
 def in_folders(clips: int, select: str) -> bool:
     """Return whether the files of a build of so many clips lie in numbered folders."""
-    return clips > UNSPLIT * CLIPS_PER_FOLDER[select]
+    return clips > UNSPLIT[select]
+
+
+def most_files(config: BuildConfig) -> int:
+    """Return how many video files a build has at most: each choice of objects has a noisy copy and altered ones.
+
+    Fewer where questions of a clip leave the same choice, and where it has fewer questions than may be asked.
+    """
+    questions = config.question_config
+    asked = sum(questions.max_per_scene.get(name, 0) for name in questions.question_types)
+    choices = 1 if config.select == "visible" else asked
+    per_clip = 1 + choices * (1 + config.variants) + 2 * config.twins
+    return config.num_scenes * config.clips_per_scene * per_clip
+
+
+def too_many_to_push(config: BuildConfig) -> str | None:
+    """Say before the work of a build if a push might not take its files, None where it will."""
+    most, clips = most_files(config), config.num_scenes * config.clips_per_scene
+    if most <= MAX_PUSHED_FILES:
+        return None
+    fewer = MAX_PUSHED_FILES * clips // most
+    return (
+        f"This build may have up to {most:,} video files, more than the {MAX_PUSHED_FILES:,} that one push takes: to "
+        f"push it, build parts of up to {fewer} clips, ask less (--questions-per-task), or leave the noise to training "
+        "(--select visible; config recipes takes any selection)."
+    )
 
 
 def _seed(config: BuildConfig, index: int) -> int:

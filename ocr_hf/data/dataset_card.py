@@ -16,6 +16,7 @@ from ocr_hf.data.schema import (
     ALTERED_MEANING,
     MEANING,
     METADATA,
+    RECORDED_MEANING,
     configs_of,
     features,
     has_altered,
@@ -37,8 +38,8 @@ def render_card(manifest: Mapping[str, Any]) -> str:
         language=["en"],
         license=licences[0] if len(licences) == 1 else "other",
         task_categories=["visual-question-answering", "video-text-to-text"],
-        size_categories=[next((name for limit, name in _SIZES if rows < limit), "1M<n<10M")],
-        tags=["object-centric-3d-rollout", "vsi-bench", "spatial-reasoning", "video", "3d", "synthetic"],
+        size_categories=[size_category(rows)],
+        tags=["object-centric-3d-rollout", "vsi-bench", "spatial-reasoning", "video", "3d"] + _kind(manifest),
         configs=[_config(name, list(splits_of(manifest, name)), _vanilla(manifest)) for name in configs_of(manifest)],
     )
     altered = has_altered(manifest)
@@ -53,10 +54,15 @@ def render_card(manifest: Mapping[str, Any]) -> str:
         statistics=statistics,
         rows=rows,
         licences=licences,
-        meaning={name: text for name, text in {**MEANING, **ALTERED_MEANING}.items() if name in columns},
+        meaning={name: text for name, text in _meaning(manifest).items() if name in columns},
         text_only=_text_only_rows(statistics.get("text_only", {})),  # older folders have none
     )
     return str(card)
+
+
+def size_category(rows: int) -> str:
+    """Return the Hub's name for so many rows."""
+    return next((name for limit, name in _SIZES if rows < limit), "1M<n<10M")
 
 
 def _text_only_rows(audit: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
@@ -71,6 +77,17 @@ def _text_only_rows(audit: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
         cells += ["-" if score is None else f"{score:.3f}" for score in shown]
         rows.append([kind, str(figures["questions"]), str(figures["scenes"]), *cells])
     return rows
+
+
+def _kind(manifest: Mapping[str, Any]) -> list[str]:
+    """Return the tag of data sets whose frames nobody filmed."""
+    return [] if "recorded" in manifest["statistics"] else ["synthetic"]
+
+
+def _meaning(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the columns mean; some mean another thing in recordings."""
+    recorded = RECORDED_MEANING if "recorded" in manifest["statistics"] else {}
+    return {**MEANING, **ALTERED_MEANING, **recorded}
 
 
 def _vanilla(manifest: Mapping[str, Any]) -> str:

@@ -20,12 +20,13 @@ from ocr_hf.scenes.scene import Scene
 class Film:
     """A scene, what a camera saw of it, and all that is needed to see it again.
 
-    recording : by `renderer`, of `scene`, on `path`, with `config`
+    renderer, path : None where the scene was recorded, which can't be seen again
+    recording : of `scene`, with `config`; by `renderer` on `path`
     """
 
     scene: Scene
-    renderer: Renderer
-    path: CameraPath
+    renderer: Renderer | None
+    path: CameraPath | None
     recording: Recording
     config: BuildConfig
 
@@ -37,7 +38,12 @@ class Film:
         return self.of(apply_edits(self.scene, edits, plausible=False)).frames
 
     def of(self, edited: Scene) -> EditedRecording:
-        """Return what the camera sees of an edited version of the scene: same path, camera and exposure."""
+        """Return what the camera sees of an edited version of the scene: same path, camera and exposure.
+
+        Raises ValueError for a recorded scene.
+        """
+        if self.renderer is None or self.path is None:
+            raise ValueError(f"scene '{self.scene.name}' was recorded and can't be filmed again; alter it by depth")
         return record_edited(self.recording, self.renderer.edited(edited), self.path, self.config)
 
 

@@ -25,6 +25,7 @@ from ocr_hf.data.schema import (
     check_version,
     features,
     has_altered,
+    holds_recipes,
     read_manifest,
     splits_of,
     stored_features,
@@ -61,10 +62,12 @@ def load(
     split: str | None = None,
     streaming: bool = False,
     revision: str | None = None,
+    scans: str | os.PathLike | None = None,
 ) -> Any:
     """Load an ocr-vsi data set as `load_dataset` does, with undecoded videos and the format checked.
 
     Videos stay {"path", "bytes"} dicts for `read_frames`, so no FFmpeg libraries are needed and workers can be forked.
+    Recipes of scans are joined with the user's copy of the scans: once, in the cache of `datasets` (join_scans.py).
 
     Args:
         source: folder or Hub id.
@@ -73,17 +76,20 @@ def load(
         split: one split; None = a dict of all.
         streaming: read rows one after another instead of all first.
         revision: branch, tag or commit of the Hub repository.
+        scans: for recipes of scans: folder with the user's copy; None = what the environment's OCR_HF_SCANS names.
 
     Returns:
         What `datasets.load_dataset` returns: a Dataset, or a DatasetDict without `split`; iterable ones when streaming.
 
     Raises:
         FormatError: the data set has a newer format, or none.
-        ValueError: there is no such config or split.
+        ValueError: there is no such config or split, or no scans are named for recipes.
     """
     if config not in CONFIGS:
         raise ValueError(f"ocr-vsi has no config '{config}'; it has {', '.join(CONFIGS)}")
     source = os.fspath(source)
+    if holds_recipes(source):
+        return load(_joined(source, None, scans), config, split=split, streaming=streaming)
     options: dict[str, Any] = {}
     if os.path.isdir(source):
         manifest = read_manifest(source)
@@ -94,7 +100,10 @@ def load(
         raise FormatError(f"{source}: no such folder, and no ORG/NAME of the Hub; build one with `ocr-hf build`")
     else:
         # The branch is resolved to a commit here, so manifest, metadata and videos are of one commit.
-        manifest, revision = _hub_manifest(source, revision)
+        found = _hub_manifest(source, revision)
+        if found is None:
+            return load(_joined(source, revision, scans), config, split=split, streaming=streaming)
+        manifest, revision = found
         check_version(manifest, f"{source}@{revision}")
     if config == "twins" and not splits_of(manifest, config):
         raise ValueError(f"{source} has no config '{config}': it was built without; use `ocr-hf build --twins 2`")
@@ -104,6 +113,18 @@ def load(
     if isinstance(loaded, dict):
         return type(loaded)({name: _undecoded(rows) for name, rows in loaded.items()})
     return _undecoded(loaded)
+
+
+def _joined(source: str, revision: str | None, scans: str | os.PathLike | None) -> Path:
+    """Return the folder that recipes of scans make of the user's copy."""
+    # Here, because it brings all that a build needs
+    from ocr_hf.data.join_scans import find_recipes, joined
+
+    try:
+        recipes = find_recipes(source, revision)
+    except FormatError as error:
+        raise FormatError(f"{source} holds no {MANIFEST}; it is not an ocr-vsi data set") from error
+    return joined(recipes, source, scans)
 
 
 def _undecoded(rows: Any) -> Any:
@@ -125,15 +146,15 @@ def _stored(kind: Any) -> Any:
     return kind
 
 
-def _hub_manifest(repo: str, revision: str | None) -> tuple[dict[str, Any], str]:
-    """Return (manifest, commit), so that what follows reads the same commit."""
+def _hub_manifest(repo: str, revision: str | None) -> tuple[dict[str, Any], str] | None:
+    """Return (manifest, commit), so that what follows reads the same commit; None where there is no manifest."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
     try:
         path = hf_hub_download(repo, MANIFEST, repo_type="dataset", revision=revision)
-    except EntryNotFoundError as error:
-        raise FormatError(f"{repo} holds no {MANIFEST}; it is not an ocr-vsi data set") from error
+    except EntryNotFoundError:
+        return None
     # The Hub's cache keeps the file in snapshots/COMMIT.
     return json.loads(Path(path).read_text(encoding="utf-8")), Path(path).parent.name
 

@@ -1,11 +1,13 @@
-"""Making the clips of one scene: render, question, perturb, write. Every way of building runs this one function.
+"""Making the clips of one scene: render (or cut a recording), question, perturb, write.
 
-Its result depends only on (config, plan): not on the process, the order or what was built before.
+Every way of building runs this one function. Its result depends only on (config, plan): not on the process, the order
+or what was built before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_plan import ClipPlan, ScenePlan
 from ocr_hf.data.clip_cameras import CameraPath, camera_path
 from ocr_hf.data.film import Film
+from ocr_hf.data.footage import Footage
 from ocr_hf.data.noisy_copies import NoisyCopies
 from ocr_hf.data.recording import Recording, record
 from ocr_hf.data.row_columns import clip_columns, question_columns
@@ -43,7 +46,7 @@ def build_scene(config: BuildConfig, plan: ScenePlan, staging: Staging) -> Itera
     """
     missing = [clip for clip in plan.clips if not staging.is_done(clip)]
     # Opening bakes the scene's light, which takes seconds: not where a resumed build has all its clips.
-    opened = _open_renderer(config, plan) if missing else None
+    opened = _open(config, plan) if missing else None
     for clip in plan.clips:
         if clip in missing:
             try:
@@ -57,14 +60,17 @@ def build_scene(config: BuildConfig, plan: ScenePlan, staging: Staging) -> Itera
         yield staging.record(clip)
 
 
-def _open_renderer(config: BuildConfig, plan: ScenePlan) -> tuple[Scene, Renderer] | SkippedClip:
-    """Return the scene and its renderer, or the reason to skip it: it is a test scene, or its generation failed."""
+def _open(config: BuildConfig, plan: ScenePlan) -> tuple[Scene, Renderer | Footage] | SkippedClip:
+    """Return the scene and what shows it, or the reason to skip it: it is a test scene, or it can't be made."""
     source = config.scene_source
     # By name, before the file is opened: nothing of a VSI-Bench scene may enter training data.
     excluded = source.why_excluded(config, plan)
     if excluded is not None:
         return SkippedClip(f"not for training: {excluded}")
     try:
+        if source.is_recorded:
+            footage = source.footage(config, plan)
+            return footage.scene, footage
         scene = open_scene(config, plan)
         check_meshes(scene, config)
         return scene, Renderer(scene)
@@ -76,11 +82,15 @@ def _open_renderer(config: BuildConfig, plan: ScenePlan) -> tuple[Scene, Rendere
 
 
 def _build_clip(
-    config: BuildConfig, plan: ScenePlan, clip: ClipPlan, scene: Scene, renderer: Renderer, staging: Staging
+    config: BuildConfig, plan: ScenePlan, clip: ClipPlan, scene: Scene, camera: Renderer | Footage, staging: Staging
 ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Any]]:
     """Write the clip's videos; return (its rows by config, what its marker records)."""
-    path = _find_path(config, clip, scene)
-    recording = record(renderer, path, config)
+    path, renderer, recorded = None, None, {}
+    if isinstance(camera, Footage):
+        recording, recorded = _cut(config, clip, camera)
+    else:
+        path, renderer = _find_path(config, clip, scene), camera
+        recording = record(renderer, path, config)
     if not visible_objects(recording.footprints, config.ocr_map.min_visible):
         raise SkippedClip("no object is visible")
     generated = clip_questions(config, clip, scene, recording)
@@ -98,6 +108,12 @@ def _build_clip(
         row_id = clip.index * MAX_QUESTIONS + number
         copies = {**noise.columns(row_id, question), **altered.columns(row_id, question)}
         rows.append({"id": row_id, **question_columns(question), **shared, **copies})
+    try:
+        rows, notes = config.scene_source.check_clip(config, clip, rows, folder)
+    except ValueError as error:
+        raise SkippedClip(str(error)) from error
+    if recorded:
+        recorded["recorded"]["notes"] += notes
     details = {
         "skipped": None,
         "scene": _describe(scene, plan),
@@ -106,6 +122,7 @@ def _build_clip(
         "vanilla_psnr_db": stored_psnr(vanilla, recording.frames),
         **noise.statistics(),
         **altered.statistics(),
+        **recorded,
     }
     if not config.twins:
         return {"pairs": rows}, details
@@ -113,6 +130,16 @@ def _build_clip(
     twins = videos.find()
     details["twins_left_out"] = dict(sorted(twins.skipped.items()))
     return {"pairs": rows, "twins": videos.rows(twins, shared, folder)}, details
+
+
+def _cut(config: BuildConfig, clip: ClipPlan, footage: Footage) -> tuple[Recording, dict[str, Any]]:
+    """Return a clip of a recording, and what its marker says of it."""
+    try:
+        recording, facts = footage.record(config, clip)
+    except ValueError as error:
+        # Others of the scene's clips may be whole
+        raise SkippedClip(f"the recording can't be used: {error}") from error
+    return recording, {"recorded": facts}
 
 
 def _find_path(config: BuildConfig, clip: ClipPlan, scene: Scene) -> CameraPath:
@@ -129,8 +156,12 @@ def clip_questions(config: BuildConfig, clip: ClipPlan, scene: Scene, recording:
     """Return what is asked about a clip; raise SkippedClip where nothing can be."""
     # The n-th clips of all scenes share a seed, so that their letters even out over the scenes (questions.options).
     seed = stable_key("questions", config.seed, clip.index % config.clips_per_scene) % 2**31
+    footprints = recording.footprints
+    if footprints.amodal:
+        # Only where the user said so (`outlines`): the question rules themselves never take outlines for what is seen
+        footprints = replace(footprints, amodal=False)
     try:
-        generated = generate_questions(scene, recording.footprints, recording.fps, seed, config.question_config)
+        generated = generate_questions(scene, footprints, recording.fps, seed, config.question_config)
     except ValueError as error:
         raise SkippedClip(f"no questions: {error}") from error
     if not generated.questions:

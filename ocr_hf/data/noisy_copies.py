@@ -24,9 +24,10 @@ VISIBLE = 8
 class NoisyCopies:
     """Writes the noisy copies that a clip's rows need: one file for each different choice of objects and noise.
 
-    With `select` visible the choice and the noise are the clip's, so all rows share one file; with queried or context
-    they depend on the row. A row without perturbed objects names the vanilla file. Modes that alter objects as a whole
-    do so in the scene, which is rendered again where all of them have meshes, and by depth elsewhere.
+    The noise is the clip's, so rows with the same objects share a file: all of a clip with `select` visible, those
+    whose questions leave the same choice with queried or context. A row without perturbed objects names the vanilla
+    file. Modes that alter objects as a whole do so in the scene, which is rendered again where all of them have meshes,
+    and by depth elsewhere.
 
     folder : of the split, where the files go
     """
@@ -41,7 +42,7 @@ class NoisyCopies:
     def columns(self, row_id: int, question: Question) -> dict[str, Any]:
         """Return the row's noise columns, after its noisy video was written."""
         recording, ocr_map = self._recording, self._map
-        noise_id = noise_row_id(row_id, ocr_map.select)
+        noise_id = noise_row_id(row_id)
         chosen = ocr_map.choose(noise_id, 0, recording.footprints, question.queried_objects)
         plan = ocr_map.plan_for(chosen, noise_id)
         if plan.is_identity:
@@ -154,6 +155,6 @@ class _Changed:
         return np.stack(bits).reshape(-1, *shape).astype(bool)
 
 
-def noise_row_id(row_id: int, select: str) -> int:
-    """Return the row id that a row's stored noise was made with: the clip's first row's where all rows share it."""
-    return row_id // MAX_QUESTIONS * MAX_QUESTIONS if select == "visible" else row_id
+def noise_row_id(row_id: int) -> int:
+    """Return the row id that a row's stored noise was made with: that of its clip's first row."""
+    return row_id // MAX_QUESTIONS * MAX_QUESTIONS

@@ -11,12 +11,16 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from huggingface_hub import metadata_load
 
 from ocr_hf.data.atomic import replacing
-from ocr_hf.data.schema import METADATA
+from ocr_hf.data.schema import MANIFEST, METADATA
+
+if TYPE_CHECKING:
+    import datasets
 
 PLACE = ".huggingface.yaml"
 """Read by `datasets` as a supplement to the card. It names one place on one machine, so it is never pushed."""
@@ -41,6 +45,42 @@ def folder_key(folder: str | os.PathLike) -> str:
         status = path.stat()
         digest.update(f"{path.relative_to(root).as_posix()} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def folder_of(rows: datasets.Dataset) -> Path:
+    """Return the folder whose rows these are.
+
+    Where no folder `ocr-vsi` is, `datasets` gives for `load_dataset("ocr-vsi")` the rows that it prepared last under
+    that name, of whatever folder that was; it says so in a warning, and nothing in the rows does.
+
+    Args:
+        rows: what `load_dataset` gave for a folder.
+
+    Returns:
+        The ocr-vsi folder that holds the videos of the first row.
+
+    Raises:
+        FileNotFoundError: The folder is gone, moved or no longer an ocr-vsi folder.
+
+    Example:
+        >>> from ocr_hf import BuildConfig, build_folder
+        >>> config = BuildConfig(scenes=1, rooms=1, frames=8, width=64, height=48, seed=7)
+        >>> _ = build_folder(config, "rooms", resume=True)
+        >>> from datasets import load_dataset
+        >>> folder_of(load_dataset("rooms", split="train")).name
+        'rooms'
+    """
+    from datasets import Video
+
+    videos = rows.with_format(None).select_columns(["vanilla"]).cast_column("vanilla", Video(decode=False))
+    video = Path(videos[0]["vanilla"]["path"])
+    for folder in video.parents:
+        if (folder / MANIFEST).is_file():
+            return folder
+    raise FileNotFoundError(
+        f"these rows are of {video}, which lies in no ocr-vsi folder any more: an old cache; "
+        "load the folder by its full path, or build it again"
+    )
 
 
 def record_place(folder: str | os.PathLike) -> bool:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 """Raised when a reader of the old format would misread the new one."""
 MANIFEST = "ocr_vsi.json"
+RECIPES = "scan_recipes.json"
+"""In folders of recipes of scans, which have no videos and no manifest (scan_recipes.py)."""
 CONFIGS = ("pairs", "recipes", "twins")
 """`pairs`: vanilla and noisy video. `recipes`: vanilla video and footprints; the noise is made while training.
 `twins`: vanilla and edited video, with the answer to one question in both; only in folders built with `twins`."""
@@ -26,6 +28,8 @@ METADATA = {"pairs": "metadata.parquet", "recipes": "vanilla/metadata.parquet", 
 """Metadata file of each config, below the folder of a split."""
 MAX_QUESTIONS = 1000
 """Per clip: a row's id is clip number * MAX_QUESTIONS + number of the question."""
+MAX_PUSHED_FILES = 25_000
+"""The Hub takes no more large files in a commit, and a push is one commit."""
 
 _NUMBERS, _IDS = pa.list_(pa.float64()), pa.list_(pa.int32())
 _MATRIX = pa.list_(_NUMBERS)
@@ -117,6 +121,12 @@ ALTERED_MEANING: dict[str, str] = {
     "altered_edits": "what was done in each of these: scene edits as JSON, in order (config `recipes`)",
 }
 """Of the columns that `variants` adds."""
+RECORDED_MEANING: dict[str, str] = {
+    "fps": "frames per second; frame i is shown at i / fps seconds; when it was recorded: `scenes.jsonl`",
+    "footprints": "pixels per object and frame, as COCO run lengths; `scenes.jsonl` states where each clip's come from",
+    "vanilla": "the recorded frames, cut and resized",
+}
+"""Of columns that mean another thing in recordings than in scenes that were rendered."""
 
 
 class FormatError(ValueError):
@@ -182,6 +192,11 @@ def splits_of(manifest: Mapping[str, Any], config: str) -> dict[str, Mapping[str
     return {name: counts for name, counts in splits if config != "twins" or counts.get("twins")}
 
 
+def holds_recipes(folder: str | Path) -> bool:
+    """Return whether a folder holds recipes of scans instead of a data set."""
+    return (Path(folder) / RECIPES).is_file()
+
+
 def check_version(manifest: Mapping[str, Any], where: str) -> None:
     """Raise FormatError if a manifest was written by a newer format than this code knows."""
     version = manifest.get("format_version")
@@ -197,6 +212,8 @@ def check_version(manifest: Mapping[str, Any], where: str) -> None:
 def read_manifest(folder: str | Path) -> dict[str, Any]:
     """Return a data set folder's manifest; raise FormatError if there is none, it is broken, or it is too new."""
     path = Path(folder) / MANIFEST
+    if not path.is_file() and holds_recipes(folder):
+        raise FormatError(f"{folder} holds recipes of scans and no videos; make them with `ocr-hf join {folder}`")
     if not path.is_file():
         raise FormatError(f"{folder} holds no {MANIFEST}; give a finished folder written by `ocr-hf build`")
     try:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ocr_hf.data.atomic import replacing
 from ocr_hf.data.load import StoredClip, clips, load, scenes
+from ocr_hf.data.schema import holds_recipes
 from ocr_hf.data.sheet_map import INK, MUTED, NOISY, PAPER, Labels, color_of, draw_map
 from ocr_hf.geometry.boxes import EDGES, OrientedBox
 from ocr_hf.geometry.camera import NEAR_M, rigid_inverse, transform
@@ -41,7 +42,7 @@ def write_sheet(
                 break
             shown.append(clip)
     rooms = {}
-    if os.path.isdir(folder):
+    if os.path.isdir(folder) and not holds_recipes(folder):
         rooms = {name: [np.array(room["polygon"]) for room in item["rooms"]] for name, item in scenes(folder).items()}
     figure = draw_sheet(shown, rooms, min(columns, max(len(clip.camera_to_world) for clip in shown)))
     with replacing(out) as temporary:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ocr_hf import registry
 from ocr_hf.data.build_config import BuildConfig
-from ocr_hf.data.build_plan import ScenePlan
+from ocr_hf.data.build_plan import ClipPlan, ScenePlan
 from ocr_hf.questions.exclude import why_excluded
 from ocr_hf.registry import Registry
 from ocr_hf.scenes.scene import Scene
+
+if TYPE_CHECKING:
+    from ocr_hf.data.footage import Footage
 
 
 class SceneSource(ABC):
@@ -33,6 +37,7 @@ class SceneSource(ABC):
             those in force.
         version: Of a source that makes its scenes up: raised when the same settings give other scenes. Manifest and
             card state it, and a build begun with another version isn't continued.
+        is_recorded: Whether its scenes were filmed: then it has `footage`, and no scene is rendered.
         skips_failures: Whether a scene that can't be made (ValueError) is left out and counted. Else it ends the
             build, as it should where the user named the scene.
     """
@@ -41,6 +46,7 @@ class SceneSource(ABC):
     help: ClassVar[str]
     settings: ClassVar[tuple[str, ...]] = ()
     default_options: ClassVar[Mapping[str, Any]] = {}
+    is_recorded: ClassVar[bool] = False
     skips_failures: ClassVar[bool] = False
     version: ClassVar[int | None] = None
 
@@ -81,6 +87,30 @@ class SceneSource(ABC):
             ValueError: The scene can't be made, or a file that the user gave can't be used.
             OSError: A file can't be read.
         """
+
+    def footage(self, config: BuildConfig, plan: ScenePlan) -> Footage:
+        """Return what was recorded of the scene of a plan; only sources that set `is_recorded` have it.
+
+        Raises:
+            ValueError: The recording can't be used.
+        """
+        raise NotImplementedError(f"source {self.name} renders its scenes")
+
+    def check_clip(
+        self, config: BuildConfig, clip: ClipPlan, rows: list[dict[str, Any]], folder: Path
+    ) -> tuple[list[dict[str, Any]], list[str]]:
+        """Return which rows of a clip stay, and, of recorded ones, what the user should know of it.
+
+        Args:
+            config: The build's options.
+            clip: A clip whose videos are written.
+            rows: With the columns of metadata.parquet.
+            folder: Of the split; rows name videos in it.
+
+        Raises:
+            ValueError: It isn't the clip that was wanted, and is left out.
+        """
+        return rows, []
 
 
 SCENE_SOURCES: Registry[SceneSource] = registry.SCENE_SOURCES

@@ -1,7 +1,8 @@
 """A build in progress: `OUT.incomplete`, where every finished clip leaves a marker, so that it can be resumed.
 
 A clip's files are written atomically, its marker last; a killed build loses the clips in progress and nothing else.
-There is no lock and no coordinator: any number of processes, on any number of machines, may finish clips in it.
+No coordinator is needed: any number of processes, on any number of machines, may finish clips in it (`scale.py`). One
+`build_folder` at a time holds the folder's lock (`build_lock.py`).
 """
 
 from __future__ import annotations
@@ -52,6 +53,10 @@ class Staging:
     def is_assembled(self) -> bool:
         """True if only the folder's name is not final yet."""
         return (self.root / MANIFEST).is_file()
+
+    def written_bytes(self) -> int:
+        """Size of all that finished clips have left so far."""
+        return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
 
     def is_done(self, clip: ClipPlan) -> bool:
         """True if the clip was finished (or skipped for a reason)."""

@@ -24,6 +24,9 @@ class Statistics:
         self._twins_left_out: Counter[str] = Counter()
         self._altered: Counter[str] = Counter()
         self._seen_clips: set[str] = set()
+        self._footprints: Counter[str] = Counter()
+        self._dropped_frames: dict[str, Mapping[str, int]] = {}
+        self._notes: dict[str, list[str]] = {}
         self._qualities: dict[str, list[float]] = defaultdict(list)
 
     def add_clip(self, split: str, record: Mapping[str, Any], rows: int) -> None:
@@ -37,12 +40,26 @@ class Statistics:
             self._dropped_clips += 1
             return
         self._splits[split]["clips"] += 1
+        self._add_recorded(record)
         for name in ("altered_videos", "implausible_alterations"):
             if name in record:
                 self._altered[name] += record[name]
         for name in ("clip_seconds", "vanilla_psnr_db", "noisy_outside_psnr_db", "noise_share", "filled_share"):
             if name in record:
                 self._qualities[name].append(record[name])
+
+    def _add_recorded(self, record: Mapping[str, Any]) -> None:
+        """Count what is told of a clip that was cut from a recording."""
+        facts = record.get("recorded")
+        if not facts:
+            return
+        self._footprints[facts["footprints"]] += 1
+        # The scene's, and told in the record of each of its clips
+        self._dropped_frames[record["scene"]["scene_name"]] = facts["dropped_frames"]
+        if facts["notes"]:
+            self._notes[record["id"]] = facts["notes"]
+        if "mask_box_iou" in facts:
+            self._qualities["mask_box_iou"].append(facts["mask_box_iou"])
 
     def add_rows(self, split: str, table: pa.Table) -> None:
         """Count rows of `pairs` and the noisy videos that they name; a clip's rows come together, in one table."""
@@ -93,14 +110,25 @@ class Statistics:
             "question_types": dict(sorted(self._types.items())),
             **self._twin_counts(),
             "objects": dict(sorted(self._labels.items())),
-            "sources": _sources(scenes),
+            "sources": sources_of(scenes),
             "skipped_clips": dict(sorted(self._skipped.items())),
             "questions_left_out": dict(sorted(self._left_out.items())),
             **self._altered,
+            **self._recorded_counts(),
             "measured": {
                 name: {"mean": round(sum(values) / len(values), 4), "min": round(min(values), 4)}
                 for name, values in sorted(self._qualities.items())
             },
+        }
+
+    def _recorded_counts(self) -> dict[str, Any]:
+        """Return what is told of recordings; nothing where there are none."""
+        if not self._footprints:
+            return {}
+        dropped = sum(map(Counter, self._dropped_frames.values()), Counter())
+        counts = {"footprints": self._footprints, "dropped_frames": dropped}
+        return {
+            "recorded": {**{name: dict(sorted(found.items())) for name, found in counts.items()}, "notes": self._notes}
         }
 
     def _twin_counts(self) -> dict[str, Any]:
@@ -116,8 +144,8 @@ class Statistics:
         }
 
 
-def _sources(scenes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return one entry per source and licence, with everyone to be named."""
+def sources_of(scenes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return one entry per source and licence of the lines of scenes.jsonl, with everyone to be named."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for scene in scenes:
         key = (scene["dataset"], scene["licence"])

@@ -40,15 +40,18 @@ def make_clips(config: BuildConfig, work: list[ScenePlan], staging: Staging, num
 def worker_pool(count: int) -> Iterator[ProcessPoolExecutor]:
     """Start worker processes that use one thread each, end with this one, and drop what hasn't begun at an error.
 
-    Raises RuntimeError where a worker was killed.
+    Raises RuntimeError where a worker was killed, KeyboardInterrupt where Ctrl-C was what killed it.
     """
-    with _one_thread_each():
+    with one_thread_each(), _noting_interrupts() as interrupted:
         pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_start_worker)
         finished = False
         try:
             yield pool
             finished = True
         except BrokenProcessPool as error:
+            # Ctrl-C reaches the workers too, and they end at once; here Python may have dropped it (in a destructor)
+            if interrupted.is_set():
+                raise KeyboardInterrupt from error
             raise RuntimeError(
                 "a worker was killed (out of memory?); continue with --resume, or with a smaller --num-proc"
             ) from error
@@ -57,12 +60,32 @@ def worker_pool(count: int) -> Iterator[ProcessPoolExecutor]:
             pool.shutdown(wait=not finished, cancel_futures=True)
 
 
+@contextmanager
+def _noting_interrupts() -> Iterator[threading.Event]:
+    """Yield what tells whether Ctrl-C was pressed inside the block; it interrupts as before."""
+    pressed = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield pressed
+        return
+
+    def note(number: int, frame: Any) -> None:
+        pressed.set()
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _finish_job(config: BuildConfig, plan: ScenePlan, staging: Staging) -> list[dict[str, Any]]:
     return list(build_scene(config, plan, staging))
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
     """Let workers started inside the block use one thread for linear algebra; they are the parallelism."""
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update({name: "1" for name in _ONE_THREAD})

@@ -31,9 +31,9 @@ def digests(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def toy_scenes(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Make every scene a room of boxes, except in tests marked slow, which build real ones."""
+    """Make every scene a room of boxes, except in tests marked real_scenes."""
     with pytest.MonkeyPatch.context() as patch:  # not the test's own, which it may undo
-        if "slow" not in request.keywords:
+        if "real_scenes" not in request.keywords:
             patch.setattr(clips, "open_scene", open_toy)
         yield
 

@@ -85,7 +85,7 @@ def test_stored_videos_are_the_render_and_its_perturbation(built: Path) -> None:
     assert clip.footprints.codes == truth.codes
     assert stored_psnr(clip.vanilla["path"], rendered.frames) > 35.0
     ocr_map = OCRMap(select="visible", seed=config.seed)
-    noise_id = noise_row_id(clip.rows[-1]["id"], "visible")
+    noise_id = noise_row_id(clip.rows[-1]["id"])
     assert ocr_map.choose(noise_id, 0, truth) == clip.noisy_objects != ()
     noisy = ocr_map.perturb(rendered.frames, truth, clip.noisy_objects, row_id=noise_id)
     region = truth.region(clip.noisy_objects)
@@ -113,6 +113,10 @@ def test_objects_selected_by_question_give_noisy_videos_by_question(tmp_path: Pa
     build_folder(small_config(scenes=1, select="queried", max_objects=1), tmp_path / "queried")
     rows = pq.read_table(tmp_path / "queried/train/metadata.parquet").to_pylist()
     assert len({row["noisy_file_name"] for row in rows}) > 1
+    # A file for each choice of objects, not for each row: a push takes so many files
+    files = {tuple(row["noisy_objects"]): row["noisy_file_name"] for row in rows}
+    assert all(row["noisy_file_name"] == files[tuple(row["noisy_objects"])] for row in rows)
+    assert len(list((tmp_path / "queried/train/noisy").glob("*.mp4"))) == len(files.keys() - {()}) < len(rows)
     for row in rows:
         assert set(row["noisy_objects"]) <= set(row["queried_objects"])
         assert (row["noisy_file_name"] == row["vanilla_file_name"]) == (not row["noisy_objects"])
@@ -192,6 +196,7 @@ def test_splits_are_by_scene(tmp_path: Path) -> None:
     }.items()
 
 
+@pytest.mark.real_scenes
 @pytest.mark.slow
 def test_bytes_do_not_depend_on_the_number_of_workers(built_real: Path, tmp_path: Path) -> None:
     import torch

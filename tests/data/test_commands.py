@@ -89,6 +89,7 @@ def test_producers_pass_options_on(
     assert ended.value.code == 1 and missing[script] in told
 
 
+@pytest.mark.real_scenes
 @pytest.mark.slow
 def test_a_mesh_scene_with_a_given_trajectory(shared: Path, tmp_path: Path) -> None:
     import numpy as np

@@ -37,6 +37,7 @@ print(json.dumps(seen))
 """
 
 
+@pytest.mark.real_scenes
 @pytest.mark.slow
 @pytest.mark.usefixtures("local_hub")
 def test_load_dataset_from_the_hub(built: Path, hub_client) -> None:  # noqa: ANN001, F811

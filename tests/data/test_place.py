@@ -148,3 +148,49 @@ def test_the_record_changes_nothing_but_the_key(
         assert not end.value.code and told in capsys.readouterr().out
     (tmp_path / "link").symlink_to(built)
     assert folder_key(tmp_path / "link") == folder_key(built), "one folder by another name"
+
+
+ABSENT = """
+import json, os, sys
+from datasets import load_dataset
+from ocr_hf.data.load import load
+from ocr_hf.data.place import folder_of
+
+os.chdir(sys.argv[1])
+there = folder_of(load_dataset("ocr-vsi", split="train"))
+os.chdir(sys.argv[2])
+rows = load_dataset("ocr-vsi", split="train")  # no folder here: rows of the other one
+found = [str(there), str(folder_of(rows))]
+for call in (lambda: load_dataset("./ocr-vsi"), lambda: load("ocr-vsi")):
+    try:
+        call()
+        found.append("loaded")
+    except Exception as error:
+        found.append(str(error))
+os.rename(there, f"{there}-moved")
+try:
+    folder_of(rows)
+except FileNotFoundError as error:
+    found.append(str(error))
+json.dump(found, sys.stdout)
+"""
+
+
+def test_rows_of_a_folder_that_is_not_there_can_be_told(tmp_path: Path) -> None:
+    """`datasets` gives them with a warning alone; a path, our `load` and `folder_of` make the difference."""
+    for name in ("here", "elsewhere"):
+        (tmp_path / name).mkdir()
+    folder = tmp_path / "here" / "ocr-vsi"
+    build_folder(small_config(scenes=1), folder)
+    done = subprocess.run(
+        [sys.executable, "-c", ABSENT, str(tmp_path / "here"), str(tmp_path / "elsewhere")],
+        env={**os.environ, "HF_DATASETS_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    there, of_rows, by_path, by_load, gone = json.loads(done.stdout)
+    assert there == of_rows == str(folder)
+    assert "Using the latest cached version" in done.stderr
+    assert "./ocr-vsi" in by_path and "no such folder" in by_load
+    assert "old cache" in gone and str(folder) in gone

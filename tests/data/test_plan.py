@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_hf.data.build_config import BuildConfig
-from ocr_hf.data.build_plan import jobs, plan_scenes
+from ocr_hf.data.build_plan import jobs, most_files, plan_scenes, too_many_to_push
 from ocr_hf.questions.question import max_per_scene
 
 
@@ -50,6 +50,38 @@ def test_large_builds_spread_over_folders(select: str, size: int, name: str) -> 
     assert max(per_folder.values()) == size
     assert planned[4321].clips[0].file("noisy", 2) == f"noisy/{name}/{planned[4321].clips[0].id}_2.mp4"
     assert {clip.folder for scene in plan_scenes(BuildConfig(scenes=250)) for clip in scene.clips} == {""}
+
+
+@pytest.mark.parametrize("select", ["visible", "queried"])
+@pytest.mark.parametrize("clips", [1, 50, 99, 100, 250, 251, 4999, 5001])
+def test_no_folder_of_noisy_copies_can_hold_more_files_than_the_hub_takes(select: str, clips: int) -> None:
+    asked = 1 if select == "visible" else sum(max_per_scene().values())
+    planned = plan_scenes(BuildConfig(scenes=clips, select=select))
+    assert max(Counter(clip.folder for scene in planned for clip in scene.clips).values()) * asked <= 10_000
+
+
+@pytest.mark.parametrize(
+    ("options", "most", "fewer"),
+    [
+        ({"select": "visible", "scenes": 10_000}, 20_000, None),
+        ({"select": "queried", "scenes": 247}, 24_947, None),
+        ({"select": "queried", "scenes": 250}, 25_250, 247),
+        ({"select": "context", "scenes": 25, "clips_per_scene": 10}, 25_250, 247),
+        ({"select": "queried", "scenes": 250, "questions_per_task": 4}, 7_750, None),
+        ({"select": "visible", "scenes": 2000, "variants": 12}, 28_000, 1785),
+        ({"select": "visible", "scenes": 2000, "twins": 8}, 36_000, 1388),
+    ],
+)
+def test_what_a_push_may_not_take_is_said_before_the_build(options: dict, most: int, fewer: int | None) -> None:
+    config = BuildConfig(**options)
+    assert most_files(config) == most
+    told = too_many_to_push(config)
+    if fewer is None:
+        assert told is None
+    else:
+        assert f"up to {most:,} video files" in told and f"parts of up to {fewer} clips" in told
+        clips = {"scenes": fewer, "clips_per_scene": 1}
+        assert too_many_to_push(BuildConfig(**{**options, **clips})) is None
 
 
 @pytest.mark.parametrize(

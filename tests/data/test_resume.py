@@ -27,6 +27,7 @@ def command(out: Path, *more: str) -> list[str]:
     return [sys.executable, "-m", "ocr_hf.cli", "build", *flags, "--out", str(out), *more]
 
 
+@pytest.mark.real_scenes
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "workers"), [(signal.SIGKILL, 1), (signal.SIGKILL, 2), (signal.SIGINT, 2)])
 def test_a_killed_build_resumes_to_the_same_bytes(built_real: Path, tmp_path: Path, number: int, workers: int) -> None:

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from ocr_hf.cli import main
+from ocr_hf.data import make_clips
+from ocr_hf.data.build_folder import build_folder
 from tests.data.conftest import digests, small_config
+from tests.data.rooms import write_rooms
 
 pytest.importorskip("datatrove")
 
@@ -39,3 +43,55 @@ def test_ranks_share_the_work_without_overlap(built: Path, tmp_path: Path) -> No
     assert len(made[0]) == 2 and len(made[1]) == 1 and not set(made[0]) & set(made[1])
     list(AssembleFolder(config, out).run())
     assert digests(out) == digests(built)
+
+
+def test_a_scene_that_fails_is_tried_again(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first try of one scene, and every try of another, fail; the rest is made all the same."""
+    from ocr_hf.data import scale
+
+    config, tries, broken = small_config(), [], {"times": 1}
+
+    def build_scene(config, plan, staging):
+        tries.append(plan.name)
+        if plan.index == 1 and tries.count(plan.name) <= broken["times"]:
+            raise OSError("the disk is slow")
+        yield from make_clips.build_scene(config, plan, staging)
+
+    monkeypatch.setattr(scale, "build_scene", build_scene)
+    scale.build_locally(config, tmp_path / "ocr-vsi")
+    assert digests(tmp_path / "ocr-vsi") == digests(built) and len(tries) == 6
+    (told,) = (tmp_path / "ocr-vsi.logs/failed_1").iterdir()
+    assert "the disk is slow" in told.read_text()
+    broken["times"] = 99
+    with pytest.raises(RuntimeError, match="1 of 3 scenes failed 2 times .*see other.logs/failed_2 .*--resume"):
+        scale.build_locally(config, tmp_path / "other")
+    broken["times"] = 0
+    scale.build_locally(config, tmp_path / "other", resume=True)
+    assert digests(tmp_path / "other") == digests(built)
+
+
+@pytest.mark.real_scenes
+@pytest.mark.slow
+def test_two_workers_build_recordings_to_the_byte(tmp_path: Path) -> None:
+    """As `ocr-hf build --executor local` does, with one scene that can't be used."""
+    write_rooms(tmp_path / "rooms", 3)
+    (tmp_path / "rooms/room_1/frames/000002.png").write_bytes(b"no picture")
+    words = ["build", "--source", "recorded", "--root", str(tmp_path / "rooms")]
+    words += ["--frames", "6", "--width", "112", "--height", "84"]
+    for out, more in (("plain", []), ("local", ["--executor", "local", "--num-proc", "2"])):
+        with pytest.raises(SystemExit) as ended:
+            main([*words, "--out", str(tmp_path / out / "ocr-vsi"), *more])
+        assert not ended.value.code
+    assert digests(tmp_path / "local/ocr-vsi") == digests(tmp_path / "plain/ocr-vsi")
+
+
+@pytest.mark.real_scenes
+@pytest.mark.slow
+def test_ray_builds_the_same_folder(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    from ocr_hf.data.scale import build_on_ray
+
+    config = write_rooms(tmp_path / "rooms", 2)
+    build_folder(config, tmp_path / "plain/ocr-vsi")
+    build_on_ray(config, tmp_path / "ray/ocr-vsi", workers=2)
+    assert digests(tmp_path / "ray/ocr-vsi") == digests(tmp_path / "plain/ocr-vsi")

@@ -123,6 +123,7 @@ def test_the_manifest_and_the_card_count_them(twins: Path, rows: list[dict]) -> 
     assert 'load_dataset("ocr-vsi", "twins")' in card and "| `edited_ground_truth` |" in card
 
 
+@pytest.mark.real_scenes
 @pytest.mark.slow
 def test_a_killed_build_ends_with_the_same_bytes(twins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Killed(BaseException):
