@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ocr_hf.models.model_files import ModelLoadError, model_file
 
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
+
+
+def without_adapter(model: Any) -> Any:
+    """Return the transformers model inside a `PeftModel`, and any other model as it is."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def adapter_base(source: str, revision: str | None = None) -> tuple[str, str | None] | None:
@@ -40,9 +45,16 @@ def apply_adapter(model: PreTrainedModel, source: str, revision: str | None = No
 
     merge : add the adapter to the base's weights (as fast as a full model, no peft needed afterwards) and return that
         model; else return a `PeftModel`, whose adapter can be switched off
+    Raises ModelLoadError for the adapter of another model.
     """
     from peft import PeftModel
 
-    # safe_merge below refuses an adapter whose sum with the base is not finite
-    tuned = PeftModel.from_pretrained(model, source, revision=revision, use_safetensors=True)
+    try:
+        # safe_merge below refuses an adapter whose sum with the base is not finite
+        tuned = PeftModel.from_pretrained(model, source, revision=revision, use_safetensors=True)
+    except (RuntimeError, ValueError) as error:  # other shapes, other names of layers
+        raise ModelLoadError(
+            f"the adapter '{source}' doesn't fit the base that it names, a {type(model).__name__} "
+            f"({str(error).strip().splitlines()[-1].strip()}); give the one that it was trained on"
+        ) from error
     return tuned.merge_and_unload(safe_merge=True) if merge else tuned

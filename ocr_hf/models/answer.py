@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # None takes out the sampling settings of a model's own configuration, of which transformers would warn
 GREEDY = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
 """The most likely token at every step; the rest is the model's own generation configuration."""
+SAMPLED = {"do_sample": True, "temperature": 1.0, "top_p": 1.0, "top_k": 0}
+"""Tokens as likely as the model has them, as rollouts are drawn in training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +110,7 @@ class AnsweringModel:
         max_new_tokens: int = 16,
         letters: Sequence[str] = (),
         max_seconds: float | None = None,
+        seed: int | None = None,
     ) -> list[ModelAnswer]:
         """Return one answer per prompt, generated in one batch.
 
@@ -116,14 +119,18 @@ class AnsweringModel:
             max_new_tokens: Longest answer.
             letters: Options whose probabilities as first token are wanted, such as "ABCD".
             max_seconds: When to stop, with what there is by then.
+            seed: Of answers drawn at temperature 1; None = the most likely token at every step.
         """
         import torch
 
-        with torch.inference_mode():
+        # The caller's random numbers go on as if none had been drawn here
+        with torch.inference_mode(), torch.random.fork_rng(enabled=seed is not None):
+            if seed is not None:
+                torch.manual_seed(seed)
             inputs = self.encoder.batch([(prompt.messages, prompt.video) for prompt in prompts])
             output = self.model.generate(
                 **inputs,
-                **GREEDY,
+                **(GREEDY if seed is None else SAMPLED),
                 max_new_tokens=max_new_tokens,
                 max_time=max_seconds,
                 # Logits, not scores: what the model says before `generate` suppresses or penalises tokens
@@ -143,10 +150,14 @@ class AnsweringModel:
         first = output.logits[0].float().softmax(dim=-1)[:, tokens].tolist()
         return [ModelAnswer(text, dict(zip(letters, row, strict=True))) for text, row in zip(texts, first, strict=True)]
 
-    def answer_all(self, prompts: Sequence[Prompt], batch_size: int, max_new_tokens: int = 16) -> list[str]:
-        """Return the texts for any number of prompts, `batch_size` at once."""
+    def answer_all(
+        self, prompts: Sequence[Prompt], batch_size: int, max_new_tokens: int = 16, seed: int | None = None
+    ) -> list[str]:
+        """Return the texts for any number of prompts, `batch_size` at once; `seed` as of `answer`."""
         return [
             answer.text
             for start in range(0, len(prompts), batch_size)
-            for answer in self.answer(prompts[start : start + batch_size], max_new_tokens)
+            for answer in self.answer(
+                prompts[start : start + batch_size], max_new_tokens, seed=None if seed is None else seed + start
+            )
         ]

@@ -23,8 +23,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from os.path import commonprefix
+from typing import TYPE_CHECKING
 
 import torch
+
+if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
 
 IGNORED = -100
 """Label of a token that the loss leaves out."""
@@ -144,6 +148,19 @@ class Branches:
         earlier = places[:, None] >= places
         # Padding sees itself: a token that sees nothing would be NaN in some implementations
         return (same & earlier & (segment[1] >= 0)) | (places[:, None] == places)
+
+    def block_mask(self) -> BlockMask:
+        """Return the same as torch's flex attention takes it, which leaves out blocks that nobody sees."""
+        from torch.nn.attention.flex_attention import create_block_mask
+
+        segment = self.segment
+
+        def sees(row: torch.Tensor, head: torch.Tensor, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+            same = (segment[row, one] == segment[row, other]) | (segment[row, other] == 0)
+            return (same & (one >= other) & (segment[row, other] >= 0)) | (one == other)
+
+        count, length = segment.shape
+        return create_block_mask(sees, count, None, length, length, device=segment.device)
 
     def per_row(self, values: torch.Tensor) -> torch.Tensor:
         """Return values (S, T) of the sequences as those of the rows, (B, L - 1); 0 at shared tokens and padding."""

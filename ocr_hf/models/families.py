@@ -1,7 +1,8 @@
 """Model families: what one kind of video language model wants, in one entry under transformers' `model_type`.
 
 Everything in this package that differs from family to family is asked of the entry; nothing looks at class names. A
-model type without an entry is `OTHER`: its own processor makes its inputs, and it can be evaluated but not trained.
+model type without an entry is `OTHER`: its own processor makes its inputs, and it can be evaluated but not trained, as
+those of `asked_only.py`, which say why.
 `docs/model-families.md` says how to add one.
 """
 
@@ -105,6 +106,7 @@ class ModelFamily:
         checks: What is checked of a model's configuration and processor when it is loaded.
         tiny: How to build a small one, None where it can't be.
         trains: Whether it can be trained here.
+        why_not_trained: Why not, as the rest of a sentence.
         samples_by_vllm: Whether its rollouts may come from vLLM, which then sees what transformers sees; proved by
             `make test-vllm`.
 
@@ -121,6 +123,7 @@ class ModelFamily:
     checks: tuple[Check, ...] = ()
     tiny: TinyParts | None = None
     trains: bool = False
+    why_not_trained: str | None = None
     samples_by_vllm: bool = False
 
     def __post_init__(self) -> None:
@@ -150,13 +153,18 @@ class ModelFamily:
     ) -> torch.Tensor:
         """Return (3, B, L) positions along time, height and width of prompts with videos.
 
+        What follows a video stands behind the last of its positions along all axes, as in Qwen's own code and in
+        transformers up to 5.2, with which the published models were trained. transformers 5.23 goes on behind the
+        larger side of the video's grid, in the middle of a long clip (its issue 45381).
+
         Args:
             model: A model of this family, without wrappers.
             ids: (B, L) token ids.
             mask: (B, L), 0 where a row is padded.
-            video: `mm_token_type_ids` and what `media.video_arguments` says of the videos.
+            video: `mm_token_type_ids`, what `media.video_arguments` says of the videos, and the grids of images.
         """
-        return model.model.get_rope_index(ids, attention_mask=mask, **video)[0]
+        found = model.model.get_rope_index(ids, attention_mask=mask, **video)[0]
+        return behind_all_axes(found, video["mm_token_type_ids"], mask)
 
     def video_features(self, model: PreTrainedModel, pixels: torch.Tensor, grid: torch.Tensor) -> list[dict[str, Any]]:
         """Return what the vision tower gives for each of several videos: its tokens and the levels of a deep stack.
@@ -182,8 +190,39 @@ class ModelFamily:
         return output
 
 
+def behind_all_axes(positions: torch.Tensor, types: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Return positions (A, B, L) in which each stretch of text, image or video begins behind all that stands before it.
+
+    Args:
+        positions: (A, B, L), whose stretches are right in themselves; not changed.
+        types: (B, L), 0 text, 1 image, 2 video.
+        mask: (B, L), 0 where a row is padded.
+    """
+    import torch
+
+    moved = positions.clone()
+    # The rollouts of a group, and groups of one length, are laid out alike
+    alike: dict[bytes, int] = {}
+    layouts = torch.cat([positions, types[None].to(positions), mask[None].to(positions)]).transpose(0, 1).cpu().numpy()
+    for row, layout in enumerate(layouts):
+        first = alike.setdefault(layout.tobytes(), row)
+        if first != row:
+            moved[:, row] = moved[:, first]
+            continue
+        begin, behind = 0, 0
+        present = mask[row].bool().nonzero()[:, 0]
+        for length in types[row, present].unique_consecutive(return_counts=True)[1].tolist():
+            here = present[begin : begin + length]
+            # A stretch begins with its least position, on all axes
+            moved[:, row, here] += behind - positions[0, row, here[0]]
+            begin, behind = begin + length, moved[:, row, here].max() + 1
+    return moved
+
+
 MODEL_FAMILIES: Registry[ModelFamily] = Registry(
-    "model family", requires=("processing", "tower", "trains"), modules=("ocr_hf.models.qwen",)
+    "model family",
+    requires=("processing", "tower", "trains"),
+    modules=("ocr_hf.models.qwen", "ocr_hf.models.asked_only"),
 )
 """Entries by `model_type` of a model's configuration."""
 
@@ -205,9 +244,10 @@ def trainable_family(config: Any) -> ModelFamily:
     family = family_of(config)
     if not family.trains:
         trained = ", ".join(name for name, entry in MODEL_FAMILIES.items() if entry.trains)
+        reason = f": {family.why_not_trained}" if family.why_not_trained else ""
         raise ValueError(
-            f"models of type '{config.model_type}' can be evaluated but not trained here; train one of {trained}, or "
-            "register a family for it, see docs/model-families.md"
+            f"models of type '{config.model_type}' can be evaluated but not trained here{reason}; train one of "
+            f"{trained}, or register a family for it, see docs/model-families.md"
         )
     return family
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ocr_hf.models import branch_attention
 from ocr_hf.models.adapters import adapter_base, apply_adapter
 from ocr_hf.models.families import family_of, trainable_family
 from ocr_hf.models.media import check_video_processor
-from ocr_hf.models.model_files import ModelLoadError, why_unreachable
+from ocr_hf.models.model_files import ModelLoadError, import_transformers, why_unreachable
 from ocr_hf.registry import load_plugins
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def load_model(
         revision: branch, tag or commit of the Hub repository.
         dtype: "auto" (as stored), "float32", "bfloat16" or "float16".
         device: "cuda", "cuda:1", "cpu" ...; None = CUDA where there is one, else CPU.
-        attn_implementation: as in transformers; None = its choice.
+        attn_implementation: as in transformers, or `flex_for_branches`, flex attention where a shared prompt's
+            completions are scored; None = transformers' choice.
         merge_adapter: add a LoRA adapter to its base's weights, or keep it beside them (a `PeftModel`).
         needs_video: refuse a model whose processor takes images only.
 
@@ -69,13 +71,25 @@ def load_model(
         ('Qwen2_5_VLForConditionalGeneration', False)
     """
     import torch
+
+    import_transformers()
     from transformers import AutoModelForImageTextToText
 
     source = str(source)
     base, base_revision = adapter_base(source, revision) or (source, revision)
     # Configuration and processor first: what is wrong with them shows before weights are downloaded
-    config = check_config(base, base_revision)
+    try:
+        config = check_config(base, base_revision)
+    except ModelLoadError as error:
+        if base == source:
+            raise
+        raise ModelLoadError(
+            f"the adapter '{source}' names a base that can't be loaded: {error}; where it was deleted, put the name of "
+            "a copy of the same weights into adapter_config.json (base_model_name_or_path)"
+        ) from error
     processor = load_processor(base, base_revision, config, needs_video)
+    if attn_implementation == branch_attention.NAME:
+        branch_attention.register()
     arguments: dict[str, Any] = {"attn_implementation": attn_implementation} if attn_implementation else {}
     try:
         model = AutoModelForImageTextToText.from_pretrained(
@@ -102,6 +116,7 @@ def load_processor(
     needs_video : refuse a processor that takes images only
     Raises ModelLoadError where there is none, it lacks video, or one of the family's checks finds something.
     """
+    import_transformers()
     from transformers import AutoProcessor
 
     try:
@@ -137,6 +152,7 @@ def check_config(source: str | Path, revision: str | None = None, training: bool
     training : it is to be trained, which only some families can be
     Raises ModelLoadError where it is missing, or of a type that can't be loaded or trained.
     """
+    import_transformers()
     from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, AutoConfig
 
     load_plugins()  # they may register model types with transformers

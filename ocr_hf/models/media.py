@@ -2,8 +2,8 @@
 
 A prompt is a chat whose content holds `{"type": "video"}` blocks; the frames travel beside it, as `VideoInputs`, under
 a media id. What silently goes wrong elsewhere is passed and checked here: the frame rate of the sampled frames
-(`second_per_grid_ts`), the token types that switch 3D positions on (`mm_token_type_ids`), and the number of video
-tokens, which must be the grid's product divided by the merge size squared.
+(`second_per_grid_ts`), the positions of the text behind a video, and the number of video tokens, which must be the
+grid's product divided by the merge size squared.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ocr_hf.models.families import processing_of
+from ocr_hf.models.adapters import without_adapter
+from ocr_hf.models.families import family_of, processing_of
 from ocr_hf.models.padding import left_padded
 from ocr_hf.models.sampled_clip import sampled_fps
 
 if TYPE_CHECKING:
     import torch
-    from transformers import ProcessorMixin
+    from transformers import PreTrainedModel, ProcessorMixin
 
 VANILLA = "vanilla"
 """The variant of a clip as it was recorded; every other variant says what was done to it."""
@@ -261,7 +262,42 @@ def video_arguments(processor: ProcessorMixin, videos: Sequence[VideoInputs]) ->
     return arguments
 
 
+def prompt_positions(
+    model: PreTrainedModel,
+    processor: ProcessorMixin,
+    input_ids: torch.Tensor,
+    mask: torch.Tensor,
+    videos: Sequence[VideoInputs] = (),
+    image_grid: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return (4, B, L) positions on the CPU: of the text, then along time, height and width.
+
+    Args:
+        model: With or without adapters.
+        processor: Of the model.
+        input_ids: (B, L) token ids.
+        mask: (B, L), 0 where a row is padded.
+        videos: Every video of the batch, in the order of the rows.
+        image_grid: (images, 3) of all pictures in the rows, `image_grid_thw`.
+    """
+    import torch
+
+    input_ids, mask = input_ids.cpu(), mask.cpu()
+    # Padding gets some position that exists; the mask hides it
+    text = (mask.cumsum(-1) - 1).masked_fill(mask == 0, 0)[None]
+    if not videos and image_grid is None:
+        return text.expand(4, -1, -1)
+    media = {"mm_token_type_ids": token_types(input_ids, processor)}
+    if videos:
+        media |= video_arguments(processor, videos)
+    if image_grid is not None:
+        media["image_grid_thw"] = image_grid.cpu()
+    base = without_adapter(model)
+    return torch.cat([text, family_of(base.config).positions(base, input_ids, mask, media)])
+
+
 def model_inputs(
+    model: PreTrainedModel,
     processor: ProcessorMixin,
     prompts: Sequence[Sequence[int]],
     videos: Sequence[VideoInputs] = (),
@@ -269,6 +305,7 @@ def model_inputs(
 ) -> dict[str, torch.Tensor]:
     """Return a left-padded batch for `model(**batch)` or `model.generate(**batch)`.
 
+    model : with or without adapters; asked for positions only
     prompts : token ids of each prompt, from `prompt_ids`
     videos : every video of the batch, in the order of the prompts
     """
@@ -279,6 +316,7 @@ def model_inputs(
     if videos:
         batch["pixel_values_videos"] = torch.cat([video.pixel_values_videos for video in videos])
         batch |= video_arguments(processor, videos)
+    batch["position_ids"] = prompt_positions(model, processor, input_ids, mask, videos)
     return {name: value.to(device) for name, value in batch.items()}
 
 

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
+
+_IMPORTING = Lock()
 
 
 class ModelLoadError(ValueError):
     """A model that cannot be loaded, with the cause and the way out."""
+
+
+def import_transformers() -> None:
+    """Import transformers, one thread at a time; call it before anything is imported from there where threads may meet.
+
+    While it is imported, transformers puts another module into its own place. A thread that asks for it meanwhile is
+    left with the first one, and is told "cannot import name" of whatever it wants from it.
+    """
+    with _IMPORTING:
+        import transformers  # noqa: F401
 
 
 def model_file(source: str | Path, name: str, revision: str | None = None) -> Path | None:
@@ -14,6 +27,11 @@ def model_file(source: str | Path, name: str, revision: str | None = None) -> Pa
 
     A repository that is missing or out of reach has no file either: reading the model's configuration says so.
     """
+    # Seconds sooner: transformers takes that long to be imported
+    if Path(source).is_dir():
+        found = Path(source) / name
+        return found if found.is_file() else None
+    import_transformers()
     from transformers.utils import cached_file
 
     try:

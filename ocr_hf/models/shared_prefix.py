@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
-from ocr_hf.models.families import family_of
-from ocr_hf.models.media import VideoInputs, model_inputs, token_types, video_arguments
+from ocr_hf.models.media import VideoInputs, model_inputs, prompt_positions
 from ocr_hf.models.padding import left_padded, padded_behind
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def generation_inputs(
     with torch.inference_mode():
         cache = _cached(model, beginning, [place[id(video)] for video in videos])
     ids, mask = padded_behind(prompts, length, processor.tokenizer.pad_token_id)
-    positions = prompt_positions(model, processor, ids, mask, videos)
+    positions = prompt_positions(model, processor, ids, mask, _present(videos))
     inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
     return {name: value.to(model.device) for name, value in inputs.items()} | {"past_key_values": cache}
 
@@ -77,13 +76,13 @@ def rollout_inputs(
     """
     ids, mask = (tensor.to(device) for tensor in left_padded(prompts, pad_token))
     rows, place = _distinct(prompts, videos)
+    positions = prompt_positions(model, processor, ids, mask, _present(videos)).to(device)
+    inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
     if not share or not shares_prompts(prompts, videos):
-        return {"input_ids": ids, "attention_mask": mask, **video_arguments(ids, range(len(prompts)))}
-    first, seen = ids[rows, :-1], mask[rows, :-1]
-    cache = _cached(model, {"input_ids": first, "attention_mask": seen, **video_arguments(first, rows)}, place)
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    positions = prompt_positions(base, processor, ids.cpu(), mask.cpu(), videos).to(device)
-    return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "past_key_values": cache}
+        return inputs | video_arguments(ids, range(len(prompts)))
+    first = {name: value[..., rows, :-1] for name, value in inputs.items()}
+    cache = _cached(model, first | video_arguments(first["input_ids"], rows), place)
+    return inputs | {"past_key_values": cache}
 
 
 def shares_prompts(prompts: Prompts, videos: Videos) -> bool:
@@ -125,24 +124,12 @@ def _plain_inputs(
     model: PreTrainedModel, processor: ProcessorMixin, prompts: Prompts, videos: Videos
 ) -> dict[str, torch.Tensor]:
     """Return left-padded inputs; of them only pixels take the model's number type, which would round the times."""
-    inputs = model_inputs(processor, prompts, [video for video in videos if video is not None])
+    inputs = model_inputs(model, processor, prompts, _present(videos))
     return {
         name: value.to(model.device, model.dtype if name.startswith("pixel_values") else None)
         for name, value in inputs.items()
     }
 
 
-def prompt_positions(
-    model: PreTrainedModel, processor: ProcessorMixin, ids: torch.Tensor, mask: torch.Tensor, videos: Videos
-) -> torch.Tensor:
-    """Return (4, B, L) positions as `generate` makes them: of the text, then along time, height and width."""
-    import torch
-
-    # Padding gets some position that exists; the mask hides it
-    text = (mask.cumsum(-1) - 1).masked_fill(mask == 0, 0)[None]
-    present = [video for video in videos if video is not None]
-    if not present:
-        return text.expand(4, -1, -1)
-    types = token_types(ids, processor)
-    video = {"mm_token_type_ids": types, **video_arguments(processor, present)}
-    return torch.cat([text, family_of(model.config).positions(model, ids, mask, video)])
+def _present(videos: Videos) -> list[VideoInputs]:
+    return [video for video in videos if video is not None]

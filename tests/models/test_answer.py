@@ -49,10 +49,23 @@ def test_probabilities_are_the_first_token_s_own(answering):
     processor = answering.processor
     ids = prompt_ids(processor, with_video([{"role": "user", "content": "A. left B. right"}]), [video])
     with torch.no_grad():
-        shares = answering.model(**model_inputs(processor, [ids], [video])).logits[0, -1].softmax(-1)
+        shares = answering.model(**model_inputs(answering.model, processor, [ids], [video])).logits[0, -1].softmax(-1)
     for letter, share in answer.probabilities.items():
         assert share == pytest.approx(shares[processor.tokenizer.convert_tokens_to_ids(letter)].item(), abs=1e-5)
     assert answering.answer([Prompt.of("A. left B. right", video)])[0].probabilities is None
+
+
+def test_a_seed_draws_answers_and_leaves_the_caller_s_random_numbers_alone(answering):
+    video = answering.encode(clip(0).array, clip(0).fps)
+    prompts = [Prompt.of("Where is the bed?", video)] * 4
+    torch.manual_seed(3)
+    wanted = torch.rand(2)
+    torch.manual_seed(3)
+    one, again, other = (answering.answer_all(prompts, 2, 6, seed=seed) for seed in (0, 0, 7))
+    assert torch.equal(torch.rand(2), wanted)
+    # Rows of one prompt, and batches of one prompt, are drawn anew
+    assert one == again != other and len(set(one)) > 2
+    assert len(set(answering.answer_all(prompts, 2, 6))) == 1
 
 
 def test_a_clip_keeps_its_frames_and_times():

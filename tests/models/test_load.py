@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -65,3 +67,34 @@ def test_tokenizer_alone_is_no_processor(folder, tmp_path):
     (tmp_path / "m" / "processor_config.json").unlink()
     with pytest.raises(ModelLoadError, match="no processor that can be loaded|has no video processor"):
         load_model(tmp_path / "m")
+
+
+TWO_THREADS = """
+import sys, threading, time
+from ocr_hf.models.load_model import ModelLoadError, check_config
+
+told = []
+
+def work():
+    try:
+        check_config(sys.argv[1])
+    except Exception as error:
+        told.append(type(error).__name__)
+
+first, second = threading.Thread(target=work), threading.Thread(target=work)
+first.start()
+while "transformers" not in sys.modules:
+    time.sleep(0.001)
+second.start()
+first.join()
+second.join()
+print(*told)
+"""
+"""The second thread asks for transformers while the first one is importing it."""
+
+
+def test_two_threads_may_be_the_first_to_need_transformers(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_THREADS, tmp_path / "nowhere"], capture_output=True, text=True, timeout=200
+    )
+    assert done.stdout.split() == ["ModelLoadError", "ModelLoadError"], done.stderr

@@ -32,11 +32,11 @@ QUESTION = [{"role": "user", "content": "How many chairs are there?"}]
 
 
 def test_equals_the_processor_called_with_metadata(tiny):
-    _, processor = tiny
+    model, processor = tiny
     frames = clip()
     chat = media.with_video(QUESTION)
     video = media.encode_video(processor, frames, fps=2.5)
-    ours = media.model_inputs(processor, [media.prompt_ids(processor, chat, [video])], [video])
+    ours = media.model_inputs(model, processor, [media.prompt_ids(processor, chat, [video])], [video])
     theirs = processor(
         text=[processor.apply_chat_template(chat, add_generation_prompt=True)],
         videos=[torch.from_numpy(frames).permute(0, 3, 1, 2)],
@@ -44,8 +44,8 @@ def test_equals_the_processor_called_with_metadata(tiny):
         do_sample_frames=False,
         return_tensors="pt",
     )
-    assert set(ours) == set(theirs)
-    for name in ours:
+    assert set(ours) == {*theirs, "position_ids"}
+    for name in theirs:
         assert torch.equal(ours[name], torch.as_tensor(theirs[name])), name
 
 
@@ -57,9 +57,9 @@ def test_left_padding_does_not_change_the_answer(tiny):
         for text, video in zip(("Count.", "How many chairs and tables are there?"), videos, strict=True)
     ]
     with torch.no_grad():
-        together = model(**media.model_inputs(processor, prompts, videos)).logits
+        together = model(**media.model_inputs(model, processor, prompts, videos)).logits
         for row, (prompt, video) in enumerate(zip(prompts, videos, strict=True)):
-            alone = model(**media.model_inputs(processor, [prompt], [video])).logits[0]
+            alone = model(**media.model_inputs(model, processor, [prompt], [video])).logits[0]
             torch.testing.assert_close(together[row, -len(prompt) :], alone, atol=1e-5, rtol=1e-5)
 
 
@@ -82,13 +82,44 @@ def test_frame_rate_reaches_the_temporal_positions(qwen2_5):
     spread = []
     for fps in (2.0, 1.0):
         video = media.encode_video(qwen2_5, clip(), fps=fps)
-        batch = media.model_inputs(qwen2_5, [media.prompt_ids(qwen2_5, media.with_video(QUESTION), [video])], [video])
+        batch = media.model_inputs(
+            model, qwen2_5, [media.prompt_ids(qwen2_5, media.with_video(QUESTION), [video])], [video]
+        )
         assert batch["second_per_grid_ts"].item() == 2 / fps
-        arguments = {k: v for k, v in batch.items() if k != "pixel_values_videos"}
-        positions, _ = model.model.get_rope_index(**arguments)
-        of_video = positions[0][batch["input_ids"] == qwen2_5.video_token_id]
+        of_video = batch["position_ids"][1][batch["input_ids"] == qwen2_5.video_token_id]
         spread.append(int(of_video.max() - of_video.min()))
     assert spread == [3 * 2 * 1, 3 * 2 * 2]  # 4 steps of the grid, 2 positions a second
+
+
+@pytest.mark.parametrize("name", ["qwen2_5_vl", "qwen2_vl", "qwen3_vl"])
+@pytest.mark.parametrize("frames", [2, 40])
+def test_text_goes_on_behind_all_axes_of_a_video(name, frames):
+    """By hand: as Qwen's own code places it, and transformers up to 5.2, with which the published models were made."""
+    model, processor = make_tiny(PRESETS["0.2M"], name)
+    video = media.encode_video(processor, clip(frames, 56, 84), fps=1.0)
+    ids = media.prompt_ids(processor, media.with_video(QUESTION), [video])
+    batch = media.model_inputs(model, processor, [ids, ids[-5:]], [video])
+    positions, types = batch["position_ids"][1:, 0], batch["mm_token_type_ids"][0].tolist()
+    assert torch.equal(batch["position_ids"][:, 1, -5:], torch.arange(5).expand(4, -1))
+    _, rows, columns = (video.video_grid_thw[0] // torch.tensor([1, 2, 2])).tolist()
+    # Qwen3-VL has a text before every two frames, the others one block with two positions a second
+    second = {"qwen2_5_vl": 2, "qwen2_vl": 0.5, "qwen3_vl": 0}[name]
+    expected, start, place = [], 0, 0
+    while place < len(ids):
+        if types[place] == 0:
+            expected.append((start,) * 3)
+            start, place = start + 1, place + 1
+            continue
+        steps = 1 if name == "qwen3_vl" else (frames + 1) // 2
+        block = [
+            (start + int(2 * second * step), start + row, start + column)
+            for step in range(steps)
+            for row in range(rows)
+            for column in range(columns)
+        ]
+        expected += block
+        start, place = max(max(token) for token in block) + 1, place + len(block)
+    assert list(map(tuple, positions.T.tolist())) == expected
 
 
 def test_rate_from_times():

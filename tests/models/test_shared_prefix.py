@@ -64,7 +64,7 @@ def test_answers_are_those_of_separate_prompts(loaded: LoadedModel, repetition_p
     options = {"repetition_penalty": repetition_penalty, "min_new_tokens": 6}
     together = generate(loaded, inputs, **options)
     for row, (ids, shown) in enumerate(zip(prompts, videos, strict=True)):
-        alone = generate(loaded, model_inputs(loaded.processor, [ids], [shown]), **options)
+        alone = generate(loaded, model_inputs(loaded.model, loaded.processor, [ids], [shown]), **options)
         assert together[row].tolist() == alone[0].tolist(), row
     assert len({tuple(answer) for answer in together.tolist()}) > 3, "answers must depend on question and video"
 
@@ -77,7 +77,7 @@ def test_logits_are_equal_to_rounding(loaded: LoadedModel) -> None:
     inputs["input_ids"], inputs["position_ids"] = inputs["input_ids"][:, past:], inputs["position_ids"][..., past:]
     with torch.inference_mode():
         shared = loaded.model(**inputs).logits[:, -1]
-        plain = loaded.model(**model_inputs(loaded.processor, prompts, [shown] * 3)).logits[:, -1]
+        plain = loaded.model(**model_inputs(loaded.model, loaded.processor, prompts, [shown] * 3)).logits[:, -1]
     assert torch.allclose(shared, plain, atol=1e-4 * plain.abs().max().item())
     assert plain.std() > 0.1
 
@@ -99,7 +99,7 @@ def test_without_video_the_words_are_shared(loaded: LoadedModel) -> None:
     assert inputs["past_key_values"].get_seq_length() > 5
     together = generate(loaded, inputs, min_new_tokens=6)
     for row, ids in enumerate(prompts):
-        alone = generate(loaded, model_inputs(loaded.processor, [ids]), min_new_tokens=6)
+        alone = generate(loaded, model_inputs(loaded.model, loaded.processor, [ids]), min_new_tokens=6)
         assert together[row].tolist() == alone[0].tolist()
 
 
@@ -109,7 +109,7 @@ def test_what_cant_be_shared_is_asked_plainly(loaded: LoadedModel) -> None:
     for videos in ([wide, video(loaded, 2)], [wide, other, wide], [wide, None, wide], [tall]):
         prompts = prompts_of(loaded, videos)
         inputs = generation_inputs(loaded.model, loaded.processor, prompts, videos)
-        plain = model_inputs(loaded.processor, prompts, [shown for shown in videos if shown])
+        plain = model_inputs(loaded.model, loaded.processor, prompts, [shown for shown in videos if shown])
         assert set(inputs) == set(plain) and all(torch.equal(inputs[name], plain[name]) for name in plain)
 
 
