@@ -15,6 +15,7 @@ on the CPU in processor time of one thread.
 - all shared : and share_prefill, in generation too (the default)
 - OCR : strategy ocr (Object-Centric 3D Rollout), all shared, half of each group on a clip with noise on objects
 - OCR, own video : the same, noisy rollouts scored under the noisy clip
+- all shared, flex attention : shared passes through torch's flex attention, on a GPU only
 
 A model of 33 M parameters, wide enough that computing dominates; one group of 8 rollouts; prompts of about as many
 tokens as asked for. Seconds of a step by part: decode (video file to frames), render (noise), inputs (resize, patches,
@@ -58,6 +59,8 @@ ARMS: dict[str, dict[str, Any]] = {
 }
 FEW = (RIVAL, BASE, ALL, "OCR")
 """Arms of all cells but the main one."""
+FLEX = "all shared, flex attention"
+"""On a GPU only: on a CPU flex attention has no gradient."""
 PARTS = ("decode", "render", "inputs", "generate", "score", "forward", "backward")
 TRAIN = ("score", "forward", "backward")
 """Parts of the train phase: what comes after generation."""
@@ -220,6 +223,7 @@ def child(arm: str, device: str, scale: dict[str, Any], steps: int, model: str) 
     from peft import LoraConfig
     from trl import GRPOConfig, GRPOTrainer
 
+    from ocr_hf.models import branch_attention
     from ocr_hf.train import rollout_plan
     from ocr_hf.train import trainer as trainer_module
     from ocr_hf.train.clip_loader import ClipLoader
@@ -252,8 +256,11 @@ def child(arm: str, device: str, scale: dict[str, Any], steps: int, model: str) 
         }
         data = Dataset.from_list(rows)
         lora = LoraConfig(r=16, target_modules=r".*language_model.*\.(q|k|v|o)_proj", task_type="CAUSAL_LM")
+        branch_attention.register()
         loaded = transformers.AutoModelForImageTextToText.from_pretrained(
-            model, dtype=torch.bfloat16 if cuda else torch.float32
+            model,
+            dtype=torch.bfloat16 if cuda else torch.float32,
+            attn_implementation=branch_attention.NAME if arm == FLEX else "sdpa",
         )
         common = {
             "processing_class": transformers.AutoProcessor.from_pretrained(model, padding_side="left"),
@@ -268,7 +275,12 @@ def child(arm: str, device: str, scale: dict[str, Any], steps: int, model: str) 
             timer.wrap(type(trainer.processing_class), "__call__", "inputs")
             timer.wrap(trainer, "_generate_single_turn", "generate")
         else:
-            extra = {"frames": scale["frames"], "frame_cache_mb": 0, "variant_kl_every": 0, **ARMS[arm]}
+            extra = {
+                "frames": scale["frames"],
+                "frame_cache_mb": 0,
+                "variant_kl_every": 0,
+                **ARMS[ALL if arm == FLEX else arm],
+            }
             timer.wrap(ClipLoader, "load", "decode")
             timer.wrap(RegionNoise, "video", "render")
             timer.wrap(rollout_plan, "encode_clip", "inputs")
@@ -443,6 +455,7 @@ def main() -> None:
             if key not in done:
                 model = model or make_model(size, Path(scratch), given.device)
                 arms = tuple(ARMS) if (prompt, completion) == MAIN["cpu"] else FEW
+                arms = (*arms, FLEX) if given.device == "cuda" else arms
                 scale = cell(prompt, completion, size)
                 done[key] = measure(given.device, model, scale, given.steps, given.rounds, arms)
                 if not given.quick:

@@ -60,6 +60,20 @@ def check_rows(args: OCRGRPOConfig, dataset: Any) -> None:
         )
 
 
+def check_recovery(accelerator: Any, args: OCRGRPOConfig) -> None:
+    """Raise ValueError where R can't be asked while training: of sharded models, and where nothing is evaluated."""
+    if is_sharded(accelerator):
+        raise ValueError(
+            f"recovery_clips is {args.recovery_clips}, but no process alone can ask a sharded model; set it to 0, and "
+            "ask checkpoints by `ocr-hf eval --audit recovery`"
+        )
+    if args.eval_strategy == "no":
+        raise ValueError(
+            f"recovery_clips is {args.recovery_clips}, but there are no evaluations, at which R is asked; set "
+            "eval_strategy to steps, or recovery_clips to 0"
+        )
+
+
 def check_lengths(prompts: Sequence[Sequence[int]], context: int, completion: int, video_token: int) -> None:
     """Raise ValueError where a prompt with its video and a completion do not fit the model's context.
 
@@ -111,7 +125,16 @@ def check_vllm_family(config: Any, family: ModelFamily) -> None:
 
 
 def check_sharding(accelerator: Any, family: ModelFamily) -> None:
-    """Raise ValueError where FSDP is set to wrap the layers of another model family."""
+    """Raise ValueError where FSDP is set to wrap another family's layers, or ZeRO-3 not to put weights together."""
+    deepspeed = getattr(accelerator.state, "deepspeed_plugin", None)
+    if deepspeed is not None and deepspeed.zero_stage == 3:
+        zero = deepspeed.deepspeed_config.get("zero_optimization", {})
+        if zero.get("stage3_gather_16bit_weights_on_model_save") is False:
+            raise ValueError(
+                "DeepSpeed ZeRO-3 is set to save no whole weights, so that training would end in a model that nothing "
+                "loads; set zero3_save_16bit_model to true in the accelerate configuration "
+                "(stage3_gather_16bit_weights_on_model_save in DeepSpeed's own)"
+            )
     plugin = getattr(accelerator.state, "fsdp_plugin", None)
     wrong = unwrapped_layers(family, plugin.transformer_cls_names_to_wrap or ()) if plugin is not None else None
     if wrong is not None:

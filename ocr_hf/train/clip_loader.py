@@ -98,9 +98,10 @@ def _asks_for_video(prompt: Any) -> bool:
 class ClipLoader:
     """Collate rows: decode `frames` frames of each row's clip and put them in the row under `CLIP`.
 
-    Rows without a clip pass as they are. Rows that share an id become one dictionary, so that a group costs what one
-    row costs on its way between processes. A clip that cannot be used raises BadRow, or with on_bad_video "skip" is
-    logged and its reason put under `BAD_CLIP`.
+    A clip of fewer frames gives each of its frames, at its own time, as in evaluation. Rows without a clip pass as they
+    are. Rows that share an id become one dictionary, so that a group costs what one row costs on its way between
+    processes. A clip that cannot be used raises BadRow, or with on_bad_video "skip" is logged and its reason put under
+    `BAD_CLIP`.
     """
 
     def __init__(
@@ -153,7 +154,7 @@ class ClipLoader:
         return row
 
     def load(self, row: Mapping[str, Any], source: Any) -> SampledClip:
-        """Return a row's clip; raise BadRow where it cannot be decoded or has fewer frames than asked for."""
+        """Return a row's clip; raise BadRow where it cannot be decoded."""
         if source is None:
             raise BadRow(
                 f"{row_name(row)}: its prompt has a video block, but no clip is in the column '{self.video_column}'; "
@@ -173,8 +174,8 @@ class ClipLoader:
             ) from error
         return SampledClip.of(name, frames, indices, times)
 
-    def check(self, row: Mapping[str, Any], source: Any) -> tuple[int, int]:
-        """Return a clip's (height, width) from its header alone; raise BadRow as `load` does."""
+    def check(self, row: Mapping[str, Any], source: Any) -> tuple[int, int, int]:
+        """Return how many frames are shown and their height and width, from the header; raise BadRow as `load` does."""
         try:
             info = probe(source)
         except (OSError, ValueError, IndexError, RuntimeError) as error:
@@ -182,22 +183,11 @@ class ClipLoader:
                 f"{row_name(row)}: its clip cannot be read ({error}); remove the row, fetch the clip again, or set "
                 "on_bad_video to skip"
             ) from error
-        self._check_length(row, info.num_frames)
-        return info.height, info.width
+        return min(info.num_frames, self.frames), info.height, info.width
 
     def _decode(self, source: Any, row: Mapping[str, Any]) -> tuple[np.ndarray, tuple[Any, Any]]:
-        # A shorter clip would give fewer frames than the other rows have, without an error
-        count = probe(source).num_frames
-        self._check_length(row, count)
-        indices = uniform_indices(count, self.frames)
+        indices = uniform_indices(probe(source).num_frames, self.frames)
         frames, times = read_frames(source, indices)
         if not np.all(np.isfinite(times)) and row.get("fps"):
             times = indices / float(row["fps"])
         return frames, (tuple(int(i) for i in indices), tuple(float(t) for t in times))
-
-    def _check_length(self, row: Mapping[str, Any], count: int) -> None:
-        if count < self.frames:
-            raise BadRow(
-                f"{row_name(row)}: its clip has {count} frames, fewer than frames = {self.frames}; "
-                f"set frames to {count} or less, or set on_bad_video to skip"
-            )

@@ -1,11 +1,13 @@
-"""The order of rows in which questions about one clip stand side by side, so that a batch pays for the clip once."""
+"""Orders of rows that a resumed run goes on in; in one of them questions about one clip stand side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import torch
 from torch.utils.data import Sampler
+from trl.trainer.utils import RepeatSampler
 
 from ocr_hf.perturb.keys import generator, stable_key
 from ocr_hf.train.clip_loader import clip_name
@@ -47,6 +49,28 @@ class ClipSampler(Sampler[int]):
         for place in random.permutation(len(parts)):
             yield from parts[place]
         yield from last
+
+
+class GroupSampler(RepeatSampler):
+    """TRL's sampler of groups, whose order is a pure function of seed and epoch, and for one whole run the same.
+
+    TRL draws each epoch's order from what the last one left of its generator. A run that was resumed behind its first
+    epoch began with the first order again: some rows were seen twice, and others never.
+
+    sampler : TRL's, as its trainer sets it up
+    epoch : -> the number of the epoch that begins
+    """
+
+    def __init__(self, sampler: RepeatSampler, epoch: Callable[[], int]) -> None:
+        vars(self).update(vars(sampler))
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        if self.shuffle:
+            self.generator.manual_seed(self.seed)
+            for _ in range(self.epoch()):
+                torch.randperm(self.num_samples, generator=self.generator)
+        return super().__iter__()
 
 
 def clip_names(dataset: Any, video_column: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import warnings
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from ocr_hf.docstrings import with_help
@@ -27,7 +28,9 @@ from trl import GRPOConfig, ModelConfig, SFTConfig  # noqa: E402  (another versi
 
 SCORE_UNDER = ("clean", "own")
 CREDITS = ("joint", "positive", "split")
-ON_BAD_VIDEO = ("stop", "skip")
+ON_BAD = ("stop", "skip")
+WATCHED_BY = {"tensorboard", "trackio"}
+"""Packages of `report_to` that are looked for before a model is loaded."""
 
 
 @with_help
@@ -64,13 +67,16 @@ class VideoArguments:
     """Why `bf16` is on or off where it wasn't set: no setting."""
 
     def __post_init__(self) -> None:
-        _check_choice(self, "on_bad_video", ON_BAD_VIDEO)
+        _check_choice(self, "on_bad_video", ON_BAD)
         _check_least(self, "frames", 1)
         _check_least(self, "frame_cache_mb", 0)
         if self.bf16 is None and not self.fp16:
             self.bf16, self.number_type_reason = fast_bf16(self.use_cpu)
         # VideoArguments stands before TRL's config among the bases, so this goes on to TRL's own checks
         super().__post_init__()
+        for name in WATCHED_BY & set(self.report_to):
+            if find_spec(name) is None:
+                raise ValueError(f"report_to is {name}, which isn't installed; pip install {name}, or set it to none")
 
 
 def _check_choice(config: object, name: str, allowed: tuple[str, ...]) -> None:
@@ -148,6 +154,8 @@ class OCRSFTConfig(VideoArguments, SFTConfig):
         max_length: longest sequence, tokens; longer ones are refused, since cutting one would cut its video.
         questions_per_clip: rows about one clip that stand side by side in a batch, so that `share_prefix` can run their
             clip once; batches then hold fewer clips. 1 shuffles rows as they are.
+        grounding_questions: of each clip, asked besides the data set's own: where things are, when they come into view,
+            what a view shows, made from the rows' annotation (ours). Rows to evaluate on stay as they are.
 
     Raises:
         ValueError: a setting can't be used; it is named with its value.
@@ -162,9 +170,11 @@ class OCRSFTConfig(VideoArguments, SFTConfig):
     freeze_vision: bool = False
     max_length: int | None = None
     questions_per_clip: int = 1
+    grounding_questions: int = 0
 
     def __post_init__(self) -> None:
         _check_least(self, "questions_per_clip", 1)
+        _check_least(self, "grounding_questions", 0)
         super().__post_init__()
         if self.questions_per_clip > 1 and self.train_sampling_strategy != "random":
             raise ValueError(
@@ -223,7 +233,16 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
         temporal_bonus: t_grpo: what a right rollout of ordered frames earns where they beat the shuffled ones.
         temporal_margin: t_grpo: how many times the shuffled rollouts' score the ordered ones must reach (mu; 0.8 in
             Video-R1's code, 1.0 in its paper).
+        on_bad_reward: at a reward that is NaN or infinite: stop, or skip it (as if it did not apply; the share of such
+            is logged as rewards/NAME/bad). Of reward models and async functions none is checked.
+        dynamic_sampling: further rounds of sampling at most in which groups whose trained rollouts all earn the same
+            are replaced by mixed ones of other rows (DAPO, arXiv 2503.14476); a round costs as much as the batch
+            itself. 0: such groups stay, and teach nothing.
         share_prefill: in generation, run the prompt once for all rollouts of a group that see one video.
+        samples_every: steps between two pages of sample rollouts with the frames that they saw, in `_samples` of
+            output_dir; 0: none.
+        recovery_clips: held-out clips on which R, the measure of query lock, is asked at each evaluation, up to four
+            questions each and each four times; 0: none.
         variant_kl_every: steps between two measurements of the divergence between the policy under the noisy and under
             the recorded video; 0 = never.
         sampler_check_every: with use_vllm: steps between two comparisons of vLLM's log-probs with the scorer's; 0 = at
@@ -262,7 +281,11 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
     timestep_midpoint: float = MIDPOINT
     temporal_bonus: float = 0.3
     temporal_margin: float = 0.8
+    on_bad_reward: str = "stop"
+    dynamic_sampling: int = 0
     share_prefill: bool = True
+    samples_every: int = 0
+    recovery_clips: int = 0
     variant_kl_every: int = 10
     sampler_check_every: int = 10
     sampler_tolerance: float | None = None
@@ -272,12 +295,16 @@ class OCRGRPOConfig(VideoArguments, GRPOConfig):
             _check_choice(self, "score_under", SCORE_UNDER)
         for name, allowed in (
             ("noisy_credit", CREDITS),
+            ("on_bad_reward", ON_BAD),
             ("select", POLICIES),
             ("schedule", SCHEDULES),
             ("timestep_schedule", SCHEDULES),
         ):
             _check_choice(self, name, allowed)
         _check_least(self, "max_objects", 0)
+        _check_least(self, "dynamic_sampling", 0)
+        _check_least(self, "samples_every", 0)
+        _check_least(self, "recovery_clips", 0)
         _check_least(self, "variant_kl_every", 0)
         _check_least(self, "sampler_check_every", 0)
         if self.sampler_tolerance is not None and not self.sampler_tolerance > 0.0:

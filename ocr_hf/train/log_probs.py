@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ocr_hf.models import branch_attention
 from ocr_hf.models.branches import Branches
 from ocr_hf.train.video_store import MediaId, VideoStore
 
 if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
     from transformers import PreTrainedModel
 
 
@@ -78,7 +80,9 @@ class VideoConditionedModel:
                     return self._in_halves(branches, rows, input_ids, arguments, error)
         with self.context():
             video = self.videos.arguments(self.unwrapped, rows, input_ids)
-        return self.model(input_ids=input_ids, **(arguments | video))
+        mask, grid = arguments["attention_mask"], arguments.get("image_grid_thw")
+        positions = self.videos.positions(self.unwrapped, rows, input_ids, mask, grid)
+        return self.model(input_ids=input_ids, position_ids=positions, **(arguments | video))
 
     def _in_halves(
         self,
@@ -117,7 +121,9 @@ class VideoConditionedModel:
         media_ids = [rows[row] for row in branches.first.tolist()]
         with self.context():
             video = self.videos.arguments(self.unwrapped, media_ids, branches.input_ids)
-        positions = branches.positions(self.videos.positions(self.unwrapped, media_ids, branches))
+        prompts = self.videos.positions(self.unwrapped, media_ids, branches.prompts, branches.prompt_mask)
+        # The first axis counts text tokens, which the mask of branches makes needless
+        positions = branches.positions(prompts[1:])
         rest = {name: value for name, value in arguments.items() if name not in ("attention_mask", "labels")}
         output = self.model(
             input_ids=branches.input_ids,
@@ -142,8 +148,8 @@ def _per_token(output: Any, like: torch.Tensor) -> list[str]:
     return [name for name, value in output.items() if value.shape == like.shape]
 
 
-ATTENTION = ("sdpa", "eager")
-"""Implementations that take a mask of any shape; transformers has no flex attention for Qwen's models."""
+ATTENTION = ("sdpa", "eager", branch_attention.NAME)
+"""Implementations that take a mask of any shape."""
 
 
 def why_not_branches(model: PreTrainedModel) -> str | None:
@@ -157,10 +163,13 @@ def why_not_branches(model: PreTrainedModel) -> str | None:
     return None
 
 
-def attention_mask(model: PreTrainedModel, branches: Branches) -> torch.Tensor:
-    """Return which token sees which, (S, 1, T, T), as the model's attention takes it."""
+def attention_mask(model: PreTrainedModel, branches: Branches) -> torch.Tensor | BlockMask:
+    """Return which token sees which, (S, 1, T, T) or as blocks, as the model's attention takes it."""
+    implementation = model.config.get_text_config()._attn_implementation
+    if implementation == branch_attention.NAME:
+        return branches.block_mask()
     allowed = branches.allowed()
-    if model.config.get_text_config()._attn_implementation == "sdpa":
+    if implementation == "sdpa":
         return allowed
     mask = torch.zeros(allowed.shape, dtype=model.dtype, device=allowed.device)
     return mask.masked_fill(~allowed, torch.finfo(model.dtype).min)
@@ -194,10 +203,12 @@ def check_sharing(
     mask: torch.Tensor,
     number_type: torch.dtype,
     switches: Sequence[str] = ("share_prefix", "share_prefill", "share_vision"),
-) -> None:
-    """Raise RuntimeError where a shared pass gives other log-probs (B, C) than separate rows, where `mask` is set.
+) -> float:
+    """Return how far log-probs (B, C) of a shared pass are from those of separate rows, in nats a token.
 
+    mask : (B, C) the tokens that count
     switches : the settings that share, for the message
+    Raises RuntimeError where that is more than the number type explains.
     """
     difference = (together.double() - separate.double()).abs()[mask.bool()]
     allowed = TOLERANCE.get(number_type, TOLERANCE[torch.bfloat16])
@@ -210,6 +221,7 @@ def check_sharing(
             f"{', '.join(switches[:-1])} and {switches[-1]} to false to train without sharing, and report the model "
             "and this message"
         )
+    return mean
 
 
 FARTHEST = 20.0

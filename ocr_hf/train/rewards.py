@@ -7,6 +7,9 @@ footprints) included, and returns one number per completion, or None for one tha
 from __future__ import annotations
 
 import copy
+import functools
+import inspect
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -88,6 +91,42 @@ def make_rewards(names: Sequence[str]) -> list[Callable[..., list[float]]]:
         if name not in REWARDS:
             raise ValueError(f"there is no reward '{name}'; choose from {', '.join(REWARDS)}")
     return [REWARDS[name] for name in names]
+
+
+class BadReward(ValueError):
+    """A reward that is no number, with its reward function and row."""
+
+
+def finite(function: Any, on_bad: str) -> Any:
+    """Return a reward function that gives nothing but finite numbers and None; others end the run or don't count.
+
+    TRL adds up rewards without those that are NaN, so that a fault in one of them would never be seen, and lets
+    infinite ones make every advantage of their group NaN.
+
+    Args:
+        function: As TRL takes it; reward models and async functions are returned as they are.
+        on_bad: `stop`, or `skip`, which takes None in its place (the reward doesn't apply) and logs the share of such.
+    """
+    if not hasattr(function, "__name__") or inspect.iscoroutinefunction(function):
+        return function
+
+    @functools.wraps(function)
+    def checked(*args: Any, **columns: Any) -> list[float | None]:
+        rewards = list(function(*args, **columns))
+        bad = [row for row, value in enumerate(rewards) if value is not None and not math.isfinite(value)]
+        if bad and on_bad == "stop":
+            names = columns.get("id", range(len(rewards)))
+            raise BadReward(
+                f"the reward '{function.__name__}' is {float(rewards[bad[0]])} for row {names[bad[0]]} "
+                f"({len(bad)} of {len(rewards)} here are no numbers); mend it, let it return None where it doesn't "
+                "apply, or set on_bad_reward to skip"
+            )
+        if on_bad == "skip":
+            # In every call, since processes put their metrics together
+            columns["log_metric"](f"rewards/{function.__name__}/bad", len(bad) / max(len(rewards), 1))
+        return [None if row in bad else value for row, value in enumerate(rewards)]
+
+    return checked
 
 
 def with_bonus(args: OCRGRPOConfig, reward_funcs: Any, bonus_name: str | None) -> tuple[OCRGRPOConfig, list[Any]]:

@@ -14,10 +14,15 @@ import yaml
 from trl import get_peft_config, get_quantization_config
 
 from ocr_hf.data.load import load, spread
+from ocr_hf.models import branch_attention
 from ocr_hf.models.load_model import check_config, load_processor
+from ocr_hf.models.usage import Usage, write_usage
 from ocr_hf.train.checkpoints import check_topology, last_checkpoint, topology
 from ocr_hf.train.config import DataArguments, ModelArguments
+from ocr_hf.train.dashboard import Dashboard
+from ocr_hf.train.lost_processes import naming_lost_processes
 from ocr_hf.train.training_rows import checked, with_prompts
+from ocr_hf.train.versions import same_versions
 
 RESOLVED = "resolved_config.yaml"
 MERGED_START = "_start"
@@ -70,6 +75,8 @@ def starting_point(model: ModelArguments, args: Any) -> ModelArguments:
 
 def model_arguments(model: ModelArguments) -> dict[str, Any]:
     """Return the keyword arguments that make a trainer load the model: safetensors only, no code from repositories."""
+    if model.attn_implementation == branch_attention.NAME:
+        branch_attention.register()
     return {
         "revision": model.revision,
         "attn_implementation": model.attn_implementation,
@@ -84,7 +91,11 @@ def trainer_arguments(model: ModelArguments) -> dict[str, Any]:
     if (model.load_in_4bit or model.load_in_8bit) and find_spec("bitsandbytes") is None:
         name = "load_in_4bit" if model.load_in_4bit else "load_in_8bit"
         raise ValueError(f"{name} needs bitsandbytes, which is not installed; pip install bitsandbytes, or unset it")
-    return {"peft_config": get_peft_config(model), "quantization_config": get_quantization_config(model)}
+    peft_config = get_peft_config(model)
+    if peft_config is not None and model.revision != "main":
+        # Else the adapter would be loaded on whatever its base's main is by then
+        peft_config.revision = model.revision
+    return {"peft_config": peft_config, "quantization_config": get_quantization_config(model)}
 
 
 def save_resolved(folder: str | Path, parts: dict[str, Any]) -> str:
@@ -139,15 +150,22 @@ def resume_from(args: Any) -> str | None:
 
 
 def train(trainer: Any, parts: dict[str, Any], checkpoint: str | None, processor: Any) -> None:
-    """Say and save the settings in force, train, and write the model with its processor to output_dir.
+    """Say and save the settings in force, train, and write the model, its processor and its usage to output_dir.
+
+    Its dashboard is written beside them, also at saves.
 
     Args:
         trainer: A TRL trainer.
         parts: Name -> dataclass of settings, as resolved_config.yaml has them.
         checkpoint: Folder to go on from, or None.
         processor: What turns rows into inputs; saved with the model, so that the folder can be loaded alone.
+
+    Raises:
+        ValueError: A process has other library versions than the first.
+        LostProcess: Another process has ended.
     """
     args = parts["training"]
+    same_versions(trainer.accelerator)
     if args.process_index == 0:
         from rich.console import Console
 
@@ -156,12 +174,15 @@ def train(trainer: Any, parts: dict[str, Any], checkpoint: str | None, processor
         if args.number_type_reason:
             text += f"number type: {args.number_type_reason}\n"
         Console(stderr=True).print(text, highlight=False, soft_wrap=True, markup=False)
-    trainer.train(resume_from_checkpoint=checkpoint)
-    # Called on every process: where parameters are sharded, all take part in gathering them
-    trainer.save_model(args.output_dir)
-    trainer.save_state()
+    trainer.add_callback(Dashboard())
+    with naming_lost_processes(trainer.accelerator):
+        trainer.train(resume_from_checkpoint=checkpoint)
+        # Called on every process: where parameters are sharded, all take part in gathering them
+        trainer.save_model(args.output_dir)
+        trainer.save_state()
     if args.process_index == 0:
         processor.save_pretrained(args.output_dir)
+        write_usage(args.output_dir, Usage(args.frames, parts["data"].prompt, args.max_pixels))
     # The push below sends the folder, so processor and weights must be in it
     trainer.accelerator.wait_for_everyone()
     if args.push_to_hub:

@@ -21,6 +21,7 @@ from ocr_hf.train.checkpoints import WholeCheckpoints
 from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, BadRow, ClipLoader, encode_clip, row_name
 from ocr_hf.train.clip_sampler import ClipSampler, clip_names
 from ocr_hf.train.config import OCRSFTConfig
+from ocr_hf.train.grounding import with_grounding
 from ocr_hf.train.log_probs import VideoConditionedModel, check_sharing, without_training
 from ocr_hf.train.sharing import SharesVideos
 from ocr_hf.train.training_rows import answer
@@ -104,7 +105,7 @@ class OCRSFTTrainer(SharesVideos, WholeCheckpoints, SFTTrainer):
 
     Raises:
         ValueError: the model's family can't be trained, or can't be sharded as the launch asks; or `questions_per_clip`
-            is to order a streamed data set.
+            is to order a streamed data set, or rows lack what `grounding_questions` are made from.
         BadRow: a row's video can't be used, and `on_bad_video` is "stop".
 
     Example:
@@ -139,6 +140,8 @@ class OCRSFTTrainer(SharesVideos, WholeCheckpoints, SFTTrainer):
                 f"questions_per_clip is {args.questions_per_clip}, but a streamed data set has its own order; load it "
                 "whole, or set questions_per_clip to 1"
             )
+        if args.grounding_questions:
+            train_dataset = with_grounding(train_dataset, args.grounding_questions, args.frames, args.video_column)
         # The collator makes the tokens, video placeholders among them; TRL's preparation knows no clips
         args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
         # The Trainer would drop the columns that the model's forward doesn't name, the video among them
@@ -151,7 +154,7 @@ class OCRSFTTrainer(SharesVideos, WholeCheckpoints, SFTTrainer):
             processing_class=processing_class,
             **kwargs,
         )
-        base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        base = self.base_of(self.model)
         family = trainable_family(base.config)
         checks.check_sharding(self.accelerator, family)
         frozen = freeze_vision(base, args.freeze_vision)
@@ -224,4 +227,5 @@ class OCRSFTTrainer(SharesVideos, WholeCheckpoints, SFTTrainer):
             )
         learned = tensors["labels"][:, 1:] != IGNORED
         switches = ("share_prefix", "share_vision")
-        check_sharing(together.log_probs, separate.log_probs, learned, self._number_type, switches)
+        found = check_sharing(together.log_probs, separate.log_probs, learned, self._number_type, switches)
+        self._metrics["train"]["sharing/difference"].append(found)

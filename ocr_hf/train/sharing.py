@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 import torch
-from peft import PeftModel
 
+from ocr_hf.models.adapters import without_adapter
 from ocr_hf.models.families import family_of
 from ocr_hf.train import checks
 from ocr_hf.train.log_probs import why_not_branches
@@ -27,8 +27,7 @@ class SharesVideos:
         Returns:
             The transformers model inside.
         """
-        model = self.accelerator.unwrap_model(model)
-        return model.get_base_model() if isinstance(model, PeftModel) else model
+        return without_adapter(self.accelerator.unwrap_model(model))
 
     @property
     def _number_type(self) -> torch.dtype:
@@ -72,11 +71,13 @@ def _features_inside(model: Any, base: Any, pixels: torch.Tensor, grid: torch.Te
 
     FSDP gathers the parameters that no layer of its own holds (patch embedding and merger among them) only there.
     """
-    before = base.__dict__.get("forward")
-    # On the object, as TRL sets its own forward, and for this one call
-    base.forward = lambda **_: family_of(base.config).video_features(base, pixels, grid)
+    before, found = base.__dict__.get("forward"), []
+    # On the object, as TRL sets its own forward, and for this one call. It returns nothing: with a number type of its
+    # own FSDP 2 rebuilds every dataclass of an output, which the kind of features is, and no instance of one
+    base.forward = lambda **_: found.extend(family_of(base.config).video_features(base, pixels, grid))
     try:
-        return model()
+        model()
+        return found
     finally:
         if before is None:
             del base.forward

@@ -18,19 +18,22 @@ from trl.extras.profiling import profiling_context
 from trl.models import unwrap_model_for_generation
 
 from ocr_hf.models.families import family_of, trainable_family
-from ocr_hf.models.media import check_video_processor, prompt_ids, with_video, without_video
+from ocr_hf.models.media import VideoInputs, check_video_processor, prompt_ids, with_video, without_video
 from ocr_hf.models.shared_prefix import rollout_inputs, shares_prompts
 from ocr_hf.models.video_frames import as_one_token
 from ocr_hf.train import checks
 from ocr_hf.train.batches import drop_rows, mask_rows, split_by_group
 from ocr_hf.train.checkpoints import WholeCheckpoints
 from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, ClipLoader, row_name
+from ocr_hf.train.clip_sampler import GroupSampler
 from ocr_hf.train.config import OCRGRPOConfig
 from ocr_hf.train.credit import Outcome
+from ocr_hf.train.dynamic_sampling import ReplacesFlatGroups, check_dynamic_sampling
 from ocr_hf.train.generation import sample_completions, suppress_media_tokens
+from ocr_hf.train.held_out_recovery import HeldOutRecovery
 from ocr_hf.train.measuring import Measuring
 from ocr_hf.train.metrics import RolloutMetrics
-from ocr_hf.train.rewards import ACCURACY, with_bonus
+from ocr_hf.train.rewards import ACCURACY, finite, with_bonus
 from ocr_hf.train.rollout_plan import ClipEncoder, Rollout, RolloutPlanner, plan_recorded
 from ocr_hf.train.rollouts import Strategy, make_strategy
 from ocr_hf.train.sampler_check import SampledByVLLM
@@ -42,7 +45,9 @@ from ocr_hf.train.video_store import MediaId, freeze_vision
 from ocr_hf.train.vllm_sampler import Request
 
 
-class OCRGRPOTrainer(Measuring, VideoScoring, SampledByVLLM, SharesVideos, WholeCheckpoints, GRPOTrainer):
+class OCRGRPOTrainer(
+    ReplacesFlatGroups, Measuring, VideoScoring, SampledByVLLM, SharesVideos, WholeCheckpoints, GRPOTrainer
+):
     """GRPO on video with Object-Centric 3D Rollout (OCR): TRL's GRPOTrainer whose rollouts all see their video.
 
     A row has `prompt` (a chat), a video in the column `video_column`, `id`, what the strategy reads (strategy ocr:
@@ -59,6 +64,7 @@ class OCRGRPOTrainer(Measuring, VideoScoring, SampledByVLLM, SharesVideos, Whole
     Raises:
         ValueError: the model or the data set can't work with these settings; found before training starts.
         BadRow: a row's video can't be used, and `on_bad_video` is "stop".
+        BadReward: a reward is NaN or infinite, and `on_bad_reward` is "stop"; while training.
         IncompatibleVLLM: `use_vllm` is set, and vLLM is missing or not of a version that TRL takes.
 
     Example:
@@ -108,8 +114,10 @@ class OCRGRPOTrainer(Measuring, VideoScoring, SampledByVLLM, SharesVideos, Whole
         self.strategy = make_strategy(args, strategy)
         self.has_video = checks.has_video(train_dataset, args, self.strategy)
         args, reward_funcs = with_bonus(args, reward_funcs, self.strategy.bonus_name)
+        reward_funcs = [finite(function, args.on_bad_reward) for function in reward_funcs]
         checks.check_groups(args, self.strategy)
         checks.check_rows(args, train_dataset)
+        check_dynamic_sampling(args, train_dataset)
         if args.use_vllm:
             check_vllm()
         # Set before TRL's __init__, which may already call methods that read them
@@ -133,6 +141,10 @@ class OCRGRPOTrainer(Measuring, VideoScoring, SampledByVLLM, SharesVideos, Whole
         self.rollout_metrics = RolloutMetrics(self.strategy.roles, self.strategy.loss_terms, self.strategy.excluded)
         # After TRL's __init__, which sets a collator of its own and takes no other
         self.data_collator = ClipLoader(args.video_column, args.frames, args.frame_cache_mb * 2**20, args.on_bad_video)
+        self._recovery = None
+        if args.recovery_clips:
+            checks.check_recovery(self.accelerator, args)
+            self._recovery = HeldOutRecovery(self.eval_dataset, args, self.processing_class)
         if self.has_video and self.use_vllm:
             self._sample_by_vllm()
         elif self.has_video:
@@ -151,7 +163,8 @@ class OCRGRPOTrainer(Measuring, VideoScoring, SampledByVLLM, SharesVideos, Whole
 
     def _plan(self, rows: list[dict[str, Any]]) -> list[Rollout]:
         """Decide every rollout's video and put the videos in the store of the current mode."""
-        self.videos[self.mode].clear()
+        if not self._in_further_round:
+            self.videos[self.mode].clear()
         if self.mode == "eval":
             return plan_recorded(rows, self._encoder())
         # Each process holds one consecutive slice of the global batch
@@ -207,6 +220,7 @@ class OCRGRPOTrainer(Measuring, VideoScoring, SampledByVLLM, SharesVideos, Whole
         output["role"] = [rollout.role for rollout in rollouts]
         if self.mode == "train":
             output["advantages"] = self._advantages(output["advantages"])
+        self._write_samples(output, inputs, rollouts)
         if self.mode == "train" and self.strategy.view_names:
             output["views"] = [rollout.views for rollout in rollouts]
             output["right"] = self._own(self._right)
@@ -216,16 +230,24 @@ class OCRGRPOTrainer(Measuring, VideoScoring, SampledByVLLM, SharesVideos, Whole
         if not self._sees_video:
             return super()._tokenize_prompts(prompts)
         store, processor = self.videos[self.mode], self.processing_class
+        # A group asks the same of videos of one shape, and a chat template takes longer to fill than a letter to sample
+        tokenized: dict[tuple[str, ...], list[int]] = {}
+
+        def tokens_of(chat: list[dict[str, Any]], videos: list[VideoInputs]) -> list[int]:
+            key = (repr(chat), *(video.placeholder for video in videos))
+            if key not in tokenized:
+                tokenized[key] = prompt_ids(processor, chat, videos, **self.chat_template_kwargs)
+            return list(tokenized[key])
+
         ids = []
         requests = []
         for prompt, rollout in zip(prompts, self._rollouts, strict=True):
             videos = [] if rollout.sampled_from is None else [store.videos[rollout.sampled_from]]
             # A skipped row keeps its place in the batch, and answers without its video
             chat = with_video(prompt) if videos else without_video(prompt)
-            ids.append(prompt_ids(processor, chat, videos, **self.chat_template_kwargs))
+            ids.append(tokens_of(chat, videos))
             if self.use_vllm:
-                as_one = [as_one_token(video, processor) for video in videos]
-                short = prompt_ids(processor, chat, as_one, **self.chat_template_kwargs)
+                short = tokens_of(chat, [as_one_token(video, processor) for video in videos])
                 requests.append(Request(short, rollout.sampled_from, *videos))
         self._requests = requests
         context = self._model_config.get_text_config().max_position_embeddings
@@ -348,6 +370,9 @@ class OCRGRPOTrainer(Measuring, VideoScoring, SampledByVLLM, SharesVideos, Whole
 
     # Batches
 
+    def _get_train_sampler(self, dataset: Any = None) -> Any:
+        return GroupSampler(super()._get_train_sampler(dataset), lambda: int(self.state.epoch or 0))
+
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
         if self.mode == "eval" or not any(CLIP in row or BAD_CLIP in row for row in generation_batch):
             return super()._prepare_inputs(generation_batch)
@@ -357,6 +382,8 @@ class OCRGRPOTrainer(Measuring, VideoScoring, SampledByVLLM, SharesVideos, Whole
         if self._step % (chunks * self.num_iterations) == 0 or self._buffered_inputs is None:
             output = self._generate_and_score_completions(generation_batch)
             kept = sum(role not in self.strategy.excluded for role in self.strategy.layout)
+            if self.args.dynamic_sampling:
+                output = self._with_mixed_groups(output, len(generation_batch), kept)
             seed = (self.args.seed, self.state.global_step, self.accelerator.process_index)
             self._buffered_inputs = split_by_group(output, chunks, kept, seed)
         return self._buffered_inputs[self._step % chunks]

@@ -58,7 +58,7 @@ def checked(rows: Dataset, args: VideoArguments, processor: ProcessorMixin, cont
     Raises BadRow for the first row that cannot be used, or with on_bad_video "skip" names each and leaves it out.
     """
     loader = ClipLoader(args.video_column, args.frames)
-    sizes: dict[str, tuple[int, int] | BadRow] = {}
+    sizes: dict[str, tuple[int, int, int] | BadRow] = {}
     read = ["id", "clip_id", "prompt", args.video_column]
     # Where the training shows further videos that rows bring, they are looked at as well
     strategy = _strategy_of(args)
@@ -80,6 +80,14 @@ def checked(rows: Dataset, args: VideoArguments, processor: ProcessorMixin, cont
         good.append(number)
     if len(good) < len(rows):
         logger.warning("left out %d of %d rows, which are named above", len(rows) - len(good), len(rows))
+    short = sum(not isinstance(found, BadRow) and found[0] < args.frames for found in sizes.values())
+    if short:
+        logger.warning(
+            "%d of %d clips have fewer frames than frames = %d; each of them is shown whole",
+            short,
+            len(sizes),
+            args.frames,
+        )
     if not good:
         raise ValueError("no row of the data set can be used; every clip's fault is named above")
     return rows if len(good) == len(rows) else rows.select(good)
@@ -98,7 +106,7 @@ def _video_tokens(row: Mapping[str, Any], args: VideoArguments, loader: ClipLoad
             sizes[name] = error
     if isinstance(sizes[name], BadRow):
         raise sizes[name]
-    return count_tokens(processor, args.frames, *sizes[name], args.max_pixels)
+    return count_tokens(processor, *sizes[name], args.max_pixels)
 
 
 def _strategy_of(args: Any) -> Any:

@@ -7,8 +7,13 @@ pinned: another version fails at import with advice instead of training with the
 from __future__ import annotations
 
 import inspect
+import platform
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 from importlib.util import find_spec
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.version import Version
@@ -16,6 +21,11 @@ from packaging.version import Version
 from ocr_hf.settings.extras import need
 
 TRL = "1.16"
+LIBRARIES = (
+    "ocr-hf", "torch", "torchvision", "transformers", "tokenizers", "trl", "peft", "accelerate", "safetensors", "numpy",
+    "pillow", "av", "datasets",
+)  # fmt: skip
+"""What all processes of a run must have alike."""
 
 SEAMS = {
     "_prepare_inputs": ("self", "generation_batch"),
@@ -51,9 +61,17 @@ SEAMS = {
         "mm_token_type_ids",
         "image_position_ids",
     ),
+    "_get_train_sampler": ("self", "dataset"),
     "_log_completion_extra": ("self", "column", "values"),
     "log": ("self", "logs", "start_time"),
     "_save_checkpoint": ("self", "model", "trial"),
+    # of transformers' Trainer
+    "evaluate": ("self", "eval_dataset", "ignore_keys", "metric_key_prefix"),
+    "save_model": ("self", "output_dir", "_internal_call"),
+    "_save": ("self", "output_dir", "state_dict"),
+    "_push_from_checkpoint": ("self", "checkpoint_folder"),
+    "_load_from_checkpoint": ("self", "resume_from_checkpoint", "model"),
+    "_load_best_model": ("self",),
 }
 """Methods of TRL 1.16's GRPOTrainer that OCRGRPOTrainer overrides or calls, with their parameters."""
 
@@ -128,3 +146,40 @@ def check_vllm() -> str:
 
     _check_seams(VLLMGeneration, VLLM_SEAMS, version("trl"))
     return installed
+
+
+def same_versions(accelerator: Any) -> None:
+    """Raise ValueError, on every process, where one has other library versions than the first; all call this.
+
+    Machines whose environments drifted apart would tokenize, resize or round otherwise, and train on without an error.
+    """
+    if accelerator.num_processes > 1:
+        from accelerate.utils import gather_object
+
+        check_versions(gather_object([(socket.gethostname(), library_versions())]))
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that touch frames, tokens, numbers or checkpoints."""
+    versions = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
+
+
+def check_versions(found: Sequence[tuple[str, Mapping[str, str]]]) -> None:
+    """Raise ValueError, naming the process, where one has other versions than the first.
+
+    found : of each process, the name of its machine and library -> version
+    """
+    host, first = found[0]
+    for rank, (other, versions) in enumerate(found):
+        for name in sorted(first.keys() | versions.keys()):
+            here, there = first.get(name, "not installed"), versions.get(name, "not installed")
+            if here != there:
+                raise ValueError(
+                    f"process {rank} on {other} has {name} {there}, and process 0 on {host} {here}, so that they could "
+                    "train on different numbers; install the same versions on both (pip freeze on the one, pip install "
+                    "-r on the other)"
+                )

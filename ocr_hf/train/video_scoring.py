@@ -56,7 +56,8 @@ class VideoScoring:
             with without_training(model), torch.no_grad():
                 separate = scored(store.with_pixels(), False, False)[0]
                 together = scored(store, share, False)[0]
-            check_sharing(together, separate, attention_mask[:, -logits_to_keep:], self._number_type)
+            found = check_sharing(together, separate, attention_mask[:, -logits_to_keep:], self._number_type)
+            self._record({"sharing/difference": found})
         logps, entropies, aux_loss = scored(store, share, compute_entropy)
         if compute_entropy and self._roles is not None:
             self.rollout_metrics.add_entropy(entropies, attention_mask[:, -logits_to_keep:], self._roles)

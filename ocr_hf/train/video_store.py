@@ -6,17 +6,15 @@ rollouts share (pixels, vision features) is looked up by media id here and nowhe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from ocr_hf.models.branches import Branches
 from ocr_hf.models.families import ModelFamily, family_of
-from ocr_hf.models.media import VideoInputs, token_types, video_arguments
-from ocr_hf.models.shared_prefix import prompt_positions
+from ocr_hf.models.media import VideoInputs, prompt_positions, token_types, video_arguments
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
@@ -62,6 +60,13 @@ class VideoStore:
         self.videos.clear()
         self._features.clear()
         self._recorded.clear()
+
+    def keep(self, media_ids: Collection[MediaId]) -> None:
+        """Forget all videos but these."""
+        for name in [name for name in self.videos if name not in media_ids]:
+            del self.videos[name]
+            self._recorded.pop(name, None)
+        self._features = {key: value for key, value in self._features.items() if key[1] in self.videos}
 
     def add(self, media_id: str, make: Callable[[], VideoInputs], recorded: str | None = None) -> VideoInputs:
         """Return the video of an id, made by `make` where it is new.
@@ -109,15 +114,21 @@ class VideoStore:
             arguments["pixel_values_videos"] = torch.cat([video.pixel_values_videos for video in videos]).to(device)
         return arguments
 
-    def positions(self, model: PreTrainedModel, media_ids: Sequence[MediaId], branches: Branches) -> torch.Tensor:
-        """Return the positions of the prompts of branches, (3, S, P), along time, height and width.
+    def positions(
+        self,
+        model: PreTrainedModel,
+        media_ids: Sequence[MediaId],
+        input_ids: torch.Tensor,
+        mask: torch.Tensor,
+        image_grid: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Return the positions of rows, (4, B, L): of the text, then along time, height and width.
 
-        model : the unwrapped model; media_ids : (S,) the videos of the sequences
+        model : the unwrapped model; media_ids : (B,) the videos of the rows
+        input_ids, mask : (B, L), prompts expanded; image_grid : (images, 3) of pictures in the rows
         """
-        videos = [None if media_id is None else self.videos[media_id] for media_id in media_ids]
-        ids, mask = branches.prompts.cpu(), branches.prompt_mask.cpu()
-        # The first axis counts text tokens, which the mask of branches makes needless
-        return prompt_positions(model, self.processor, ids, mask, videos)[1:].to(branches.prompts.device)
+        videos = [self.videos[media_id] for media_id in media_ids if media_id is not None]
+        return prompt_positions(model, self.processor, input_ids, mask, videos, image_grid).to(input_ids.device)
 
     def encode(self, model: PreTrainedModel, tower: Tower, device: torch.device) -> None:
         """Run the vision tower on all videos that have no features yet: once, on an empty one where there is none.

@@ -170,11 +170,10 @@ class _WithVideos:
 def use_positions_of(model: PreTrainedModel, processor: ProcessorMixin, engine_model: Any) -> None:
     """Let the engine place the tokens of a prompt with videos where the scorer places them.
 
-    transformers 5 goes on behind a video at the larger side of its grid, vLLM (and transformers 4) behind its last
-    position in time too, so for a long clip the two would see the question at different places.
+    vLLM has code of its own for them; the family's is asked instead, so that one rule holds for both.
 
     Args:
-        model: The scorer, without wrappers; `get_rope_index` reads no weights of it.
+        model: The scorer, without wrappers; no weights of it are read.
         processor: Of the model.
         engine_model: vLLM's model, whose `get_mrope_input_positions` is replaced.
 

@@ -62,7 +62,13 @@ def make_trainer(tiny_folder, rows, tmp_path):
     """Return a function that makes a trainer on the tiny model; keyword arguments change its configuration."""
 
     def make(
-        *, data: Any = None, rewards: Any = vowel_reward, peft_config: Any = None, model: Any = None, **changes: Any
+        *,
+        data: Any = None,
+        held: Any = None,
+        rewards: Any = vowel_reward,
+        peft_config: Any = None,
+        model: Any = None,
+        **changes: Any,
     ) -> OCRGRPOTrainer:
         torch.manual_seed(0)
         return OCRGRPOTrainer(
@@ -70,6 +76,7 @@ def make_trainer(tiny_folder, rows, tmp_path):
             rewards,
             make_config(tmp_path / "run", **changes),
             Dataset.from_list(rows) if data is None else data,
+            eval_dataset=held,
             processing_class=transformers.AutoProcessor.from_pretrained(tiny_folder, padding_side="left"),
             peft_config=peft_config,
         )

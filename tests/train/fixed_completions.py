@@ -11,17 +11,14 @@ rows whose video is taken out; generate, to sample greedily instead, where every
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
 import torch
 import transformers
-from accelerate import state
 from datasets import Dataset
 from peft import LoraConfig
 from safetensors.torch import save_file
@@ -30,6 +27,7 @@ from torch.distributed.tensor import DTensor
 from ocr_hf.train.sft_trainer import OCRSFTTrainer
 from ocr_hf.train.trainer import OCRGRPOTrainer
 from tests.train.conftest import make_config, vowel_reward
+from tests.train.fsdp_on_cpu import allow_fsdp_on_a_cpu
 from tests.train.test_sft import config as sft_config
 
 SAMPLED = OCRGRPOTrainer._generate_single_turn
@@ -45,8 +43,8 @@ def fixed(trainer, prompts, *_):
     return [random.integers(0, 256, random.integers(2, 7)).tolist() for random in randoms], None
 
 
-def make(model: str, folder: Path, rows: list, batch: int, settings: dict):
-    """Return the trainer of a case."""
+def make(model: str, folder: Path, rows: list, batch: int, settings: dict, base: str | None = None):
+    """Return the trainer of a case; `base`, where given, is what its model says it was loaded from."""
     torch.manual_seed(0)
     lora = LoraConfig(r=4, target_modules=r".*language_model.*\.(q|v)_proj$") if settings.pop("lora", False) else None
     sft, without = settings.pop("sft", False), settings.pop("text", [])
@@ -56,6 +54,7 @@ def make(model: str, folder: Path, rows: list, batch: int, settings: dict):
         settings["generation_kwargs"] = {"do_sample": False}
     rows = [{**row, "vanilla": None} if number in without else row for number, row in enumerate(rows)]
     loaded = transformers.AutoModelForImageTextToText.from_pretrained(model)
+    loaded.name_or_path = base or model
     processor = transformers.AutoProcessor.from_pretrained(model, padding_side="left")
     if sft:
         args = sft_config(folder / "run", per_device_train_batch_size=batch, **settings)
@@ -73,16 +72,6 @@ def make(model: str, folder: Path, rows: list, batch: int, settings: dict):
         ends = list(range(0, len(processor.tokenizer), 2))
         trainer.eos_token_ids = trainer.generation_config.eos_token_id = ends
     return trainer
-
-
-def allow_fsdp_on_a_cpu() -> None:
-    """Let accelerate shard over processes on a CPU: its list of devices leaves them out, and plain DDP would run."""
-    source = textwrap.dedent(inspect.getsource(state.AcceleratorState.__init__))
-    listed = "elif self.distributed_type in [\n"
-    assert source.count(listed) == 1, "accelerate has changed"
-    scope = vars(state)
-    exec(source.replace(listed, f"{listed}DistributedType.MULTI_CPU,\n"), scope)
-    state.AcceleratorState.__init__ = scope.pop("__init__")
 
 
 def main(model: str, rows_file: str, out: str, batch: str, cases: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import nullcontext
 
 import pytest
 import transformers
@@ -143,17 +144,26 @@ class TestRows:
         left = checked(data, make_config(tmp_path, on_bad_video="skip"), processor, 4096, 64)
         assert left["id"] == [0, 2] and "left out: row (id 1" in caplog.text
 
-    def test_clip_shorter_than_the_frame_count(self, tmp_path, processor):
-        with pytest.raises(BadRow, match="its clip has 8 frames, fewer than frames = 9; set frames to 8 or"):
-            checked(self.data(tmp_path), make_config(tmp_path, frames=9), processor, 4096, 64)
+    def test_clip_shorter_than_the_frame_count_is_shown_whole(self, tmp_path, processor, caplog):
+        data = self.data(tmp_path)
+        assert checked(data, make_config(tmp_path, frames=9), processor, 4096, 64) is data
+        assert "3 of 3 clips have fewer frames than frames = 9; each of them is shown whole" in caplog.text
 
     def test_nothing_left(self, tmp_path, processor):
+        data = self.data(tmp_path).map(lambda _: {"vanilla": "/nowhere.mp4"})
         with pytest.raises(ValueError, match="no row of the data set can be used"):
-            checked(self.data(tmp_path), make_config(tmp_path, frames=9, on_bad_video="skip"), processor, 4096, 64)
+            checked(data, make_config(tmp_path, on_bad_video="skip"), processor, 4096, 64)
 
     def test_columns_for_prompts(self, tmp_path):
         with pytest.raises(ValueError, match="lacks the columns question_type, from which prompts are made"):
             with_prompts(Dataset.from_list([{"question": "?"}]))
+
+
+def test_what_a_run_is_watched_by_is_looked_for_first(tmp_path, monkeypatch):
+    assert make_config(tmp_path, report_to="tensorboard").report_to == ["tensorboard"]
+    monkeypatch.setattr("ocr_hf.train.config.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="report_to is trackio, which isn't installed; pip install trackio, or set it"):
+        make_config(tmp_path, report_to="trackio")
 
 
 class TestVersions:
@@ -191,7 +201,27 @@ class TestVersions:
             for name, value in vars(kind).items()
             if inspect.isfunction(value) and hasattr(GRPOTrainer, name) and name != "__init__"
         }
-        assert own - {"_load_from_checkpoint"} <= set(versions.SEAMS)
-        for name in own - {"_load_from_checkpoint"}:
+        assert own <= set(versions.SEAMS)
+        for name in own:
             ours = [p for p in inspect.signature(getattr(OCRGRPOTrainer, name)).parameters if p != "kwargs"]
             assert ours == list(versions.SEAMS[name])[: len(ours)], name
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"torch": "2.13.0", "trl": "1.16.0"}, None),
+        (
+            {"torch": "2.12.1", "trl": "1.16.0"},
+            "process 2 on node-1 has torch 2.12.1, and process 0 on node-0 2.13.0,",
+        ),
+        (
+            {"torch": "2.13.0"},
+            "process 2 on node-1 has trl not installed, and process 0 on node-0 1.16.0,",
+        ),
+    ],
+)
+def test_machines_with_unequal_libraries_are_refused(other, message):
+    first = {"torch": "2.13.0", "trl": "1.16.0"}
+    with pytest.raises(ValueError, match=message) if message else nullcontext():
+        versions.check_versions([("node-0", first), ("node-0", dict(first)), ("node-1", other), ("node-1", other)])

@@ -107,10 +107,11 @@ def test_an_edited_video_that_cannot_be_used_is_named(tmp_path, rows, processor,
     assert kept["id"] == [0, 1, 3] and "left out: row (id 2" in caplog.text
 
 
-def test_a_shorter_video_is_refused_where_the_row_does_not_say_its_length(tmp_path, rows):
-    write_mp4(Path(rows[0]["edited"]), moving_rectangles(0, 5)[0], FPS)
+@pytest.mark.parametrize("frames", [5, 7])
+def test_a_shorter_video_is_refused_where_the_row_does_not_say_its_length(tmp_path, rows, frames):
+    write_mp4(Path(rows[0]["edited"]), moving_rectangles(0, frames)[0], FPS)
     row = ClipLoader("vanilla", 4)(rows)[0] | {"camera_to_world": None}
-    with pytest.raises(BadRow, match="its edited video has 5 frames, and frame 7 of its clip is shown"):
+    with pytest.raises(BadRow, match=f"its edited video has {frames} frames, and frame 7 of its clip is shown"):
         strategy(tmp_path, strategy="counterfactual").variants(row, 0, 9)
 
 

@@ -111,9 +111,14 @@ def test_noise_does_change_training(make_trainer):
     assert any(not torch.equal(value, weights(noisy)[name]) for name, value in weights(plain).items())
 
 
-def test_resumed_run_equals_the_whole_one(make_trainer, tmp_path):
-    """6 steps equal 3 and 3 more: weights, losses, and which objects were perturbed."""
+@pytest.mark.parametrize("rows_a_step", [1, 2])
+def test_resumed_run_equals_the_whole_one(make_trainer, tmp_path, rows_a_step):
+    """6 steps equal 3 and 3 more: weights, losses, and which objects were perturbed; in the first epoch and behind it.
+
+    There are 4 rows.
+    """
     settings = {"save_strategy": "steps", "save_steps": 3, "max_steps": 6, "noise_steps": 12, "max_objects": 2}
+    settings["per_device_train_batch_size"] = 4 * rows_a_step
     whole = make_trainer(**settings, output_dir=str(tmp_path / "whole"))
     chosen = record_choices(whole)
     whole.train()

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
+from ocr_hf.cli import main as command
+from ocr_hf.models import merge
 from ocr_hf.models.load_model import load_model
 from ocr_hf.models.merge import merged_folder
+from ocr_hf.models.model_files import ModelLoadError
+from ocr_hf.models.tiny import build_tiny
 from ocr_hf.settings.run_command import call
 from ocr_hf.train.grpo import main
+from tests.train.test_processes import launch
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +51,61 @@ def test_the_merged_folder_is_the_adapter_on_its_base_and_made_once(adapter, tin
     (out / "merged_from.json").write_text(json.dumps({"adapter": "another"}))
     merged_folder(adapter, None, out, "float32")
     assert (out / "model.safetensors").stat().st_mtime_ns != before
+
+
+def test_of_machines_that_share_a_disk_the_first_ones_folder_stays(adapter, tmp_path, monkeypatch):
+    """It is read from the moment that it is there: a second machine must not take it away for one of its own."""
+    out, ours = tmp_path / "merged", merge.write_merged
+
+    def after_another_machine(source, folder, *args):
+        ours(source, folder, *args)
+        monkeypatch.setattr(merge, "write_merged", ours)
+        merged_folder(source, None, out, "float32")
+        (out / "read").touch()
+
+    monkeypatch.setattr(merge, "write_merged", after_another_machine)
+    monkeypatch.setattr(merge.os, "getpid", iter(range(1, 100)).__next__)
+    assert merged_folder(adapter, None, out, "float32") == out and (out / "read").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["merged"]
+
+
+def test_every_machine_writes_its_own_merged_model(adapter, tmp_path):
+    """Machines that share no disk: transformers itself saves on the first process of all only."""
+    launch(2, [str(adapter), str(tmp_path)], "merge_on_each.py")
+    first, second = (weights(tmp_path / str(rank)) for rank in (0, 1))
+    assert first and all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_merge_by_hand(adapter, tmp_path, capsys):
+    """`ocr-hf merge` writes one model; what is at its place, no adapter, or one of another model is refused."""
+    out = tmp_path / "whole"
+    with pytest.raises(SystemExit) as ended:
+        command(["merge", str(adapter), str(out)])
+    assert not ended.value.code and "wrote one model of" in capsys.readouterr().out
+    merged, beside = weights(out), weights(adapter)
+    assert all(torch.equal(value, beside[name]) for name, value in merged.items())
+    assert not list(out.glob("adapter*"))
+    larger = build_tiny(tmp_path / "larger", "1M")
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    foreign = tmp_path / "foreign"
+    shutil.copytree(adapter, foreign)
+    (foreign / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": str(larger)}))
+    for source, place, words in (
+        (adapter, out, "exists; remove it, or give another name"),
+        (out, tmp_path / "other", "is no adapter and holds no weights in parts"),
+        (foreign, tmp_path / "other", "doesn't fit the base that it names"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            command(["merge", str(source), str(place)])
+        assert ended.value.code == 1 and words in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_base_that_is_gone_is_named_with_the_adapter(tmp_path):
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(tmp_path / "gone")}))
+    (tmp_path / "adapter_model.safetensors").touch()
+    with pytest.raises(ModelLoadError, match=f"adapter '{tmp_path}' names a base .* '{tmp_path}/gone' .* a copy of"):
+        load_model(tmp_path, device="cpu")
 
 
 @pytest.mark.slow

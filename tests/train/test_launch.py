@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -83,3 +84,27 @@ def _launch_arguments(words: list[str]) -> SimpleNamespace:
     from accelerate.commands.launch import launch_command_parser
 
     return launch_command_parser().parse_args(words)
+
+
+@pytest.mark.parametrize("name", ["ddp", "two_nodes"])
+def test_a_port_in_use(name: str) -> None:
+    """On one machine another port is taken, and said; two must agree on one, and the first stops with a sentence."""
+    from accelerate.commands.config.config_args import load_config_from_file
+    from accelerate.utils.launch import prepare_multi_gpu_env
+
+    config = load_config_from_file(str(RECIPES / "accelerate" / f"{name}.yaml"))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        flags = {"main_process_port": port, "main_process_ip": "127.0.0.1", "machine_rank": 0, "dynamo_backend": "no"}
+        flags |= {name: getattr(config, name) for name in ("num_machines", "num_processes", "mixed_precision")}
+        words = [str(word) for name, value in flags.items() for word in (f"--{name}", value)]
+        given = _launch_arguments([*words, "train.py"])
+        if config.num_machines == 1:
+            with pytest.warns(UserWarning, match=f"Port `{port}` is already in use.*finding an open port"):
+                prepare_multi_gpu_env(given)
+            assert given.standalone
+        else:
+            with pytest.raises(ConnectionError, match=f"port `{port}`, but another process .*--main_process_port"):
+                prepare_multi_gpu_env(given)

@@ -12,10 +12,9 @@ from datasets import Dataset
 from peft import LoraConfig
 from transformers.trainer_utils import IntervalStrategy
 
-from ocr_hf.data.video import write_mp4
 from ocr_hf.train.clip_loader import BadRow
 from ocr_hf.train.rewards import accuracy_reward
-from tests.train.clips import make_rows, moving_rectangles
+from tests.train.clips import make_rows
 from tests.train.conftest import history, vowel_reward
 
 
@@ -211,14 +210,14 @@ def test_data_loader_processes_give_the_same_rows(make_trainer):
 class TestBadRows:
     @pytest.fixture
     def damaged(self, tmp_path) -> Dataset:
-        """Four rows, of which clip 1 is no video and clip 2 is too short."""
+        """Four rows, of which clip 1 is no video and clip 2 is empty."""
         rows = make_rows(tmp_path)
         (tmp_path / "clip1.mp4").write_bytes(b"not a video")
-        write_mp4(tmp_path / "clip2.mp4", moving_rectangles(2, 3)[0], 4.0)
+        (tmp_path / "clip2.mp4").write_bytes(b"")
         return Dataset.from_list(rows)
 
     def test_fatal_by_default_and_named(self, make_trainer, damaged):
-        with pytest.raises(BadRow, match=r"row \(id \d, clip_id clip[12]\): its clip (cannot be read|has 3 frames)"):
+        with pytest.raises(BadRow, match=r"row \(id \d, clip_id clip[12]\): its clip cannot be read"):
             make_trainer(data=damaged, max_steps=4).train()
 
     def test_skipped_rows_are_named_and_give_no_gradient(self, make_trainer, damaged, caplog):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import resource
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.distributed.checkpoint.api import CheckpointException
 
 from ocr_hf.data.video import write_mp4
 from ocr_hf.models.padding import left_padded
@@ -21,8 +23,9 @@ from ocr_hf.train.clip_loader import BAD_CLIP, CLIP, ClipLoader
 from ocr_hf.train.generation import until_end
 from ocr_hf.train.log_probs import VideoConditionedModel
 from ocr_hf.train.metrics import RolloutMetrics
-from ocr_hf.train.rewards import accuracy_reward, format_reward, length_reward, make_rewards
+from ocr_hf.train.rewards import BadReward, accuracy_reward, finite, format_reward, length_reward, make_rewards
 from tests.train.clips import make_rows, moving_rectangles
+from tests.train.conftest import history
 
 
 def batch_of(rows: int) -> dict:
@@ -138,16 +141,25 @@ class TestClipLoader:
 
 def test_rows_of_a_chunk_see_their_own_videos():
     calls = []
-    store = SimpleNamespace(arguments=lambda model, ids, input_ids: {"ids": ids})
-    model = VideoConditionedModel(lambda **kw: calls.append(kw["ids"]), None, store, ["a", None, "b"], torch.no_grad)
-    model(input_ids=torch.zeros(2, 1))
+    store = SimpleNamespace(
+        arguments=lambda model, ids, input_ids: {"ids": ids},
+        positions=lambda model, ids, input_ids, mask, image_grid: [f"of {name}" for name in ids],
+    )
+    model = VideoConditionedModel(
+        lambda **kw: calls.append((kw["ids"], kw["position_ids"])), None, store, ["a", None, "b"], torch.no_grad
+    )
+
+    def run(rows):
+        model(input_ids=torch.zeros(rows, 1), attention_mask=torch.ones(rows, 1))
+
+    run(2)
     with pytest.raises(RuntimeError, match="1 rollouts were scored without their video"):
         model.check_all_used()
-    model(input_ids=torch.zeros(1, 1))
+    run(1)
     model.check_all_used()
-    assert calls == [["a", None], ["b"]]
+    assert calls == [(["a", None], ["of a", "of None"]), (["b"], ["of b"])]
     with pytest.raises(RuntimeError, match="called with 1 rows, but videos of only 0 are left"):
-        model(input_ids=torch.zeros(1, 1))
+        run(1)
 
 
 def test_encoder_outputs_survive_how_ddp_moves_arguments(tiny_folder):
@@ -235,6 +247,41 @@ class TestRewards:
         with pytest.raises(ValueError, match="no reward 'beauty'; choose from accuracy, format, length"):
             make_rewards(["accuracy", "beauty"])
 
+    @pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float32("-inf")])
+    def test_a_reward_that_is_no_number_is_named_or_counted(self, value):
+        def broken(completions, **_):
+            return [1.0, value, None, 0.5][: len(completions)]
+
+        columns = {"completions": list("abcd"), "id": ["r0", "r1", "r2", "r3"]}
+        with pytest.raises(
+            BadReward, match=r"reward 'broken' is (nan|-?inf) for row r1 \(1 of 4 here .* on_bad_reward"
+        ):
+            finite(broken, "stop")(**columns)
+        logged = {}
+        skipping = finite(broken, "skip")
+        assert skipping(**columns, log_metric=logged.__setitem__) == [1.0, None, None, 0.5]
+        assert logged == {"rewards/broken/bad": 0.25} and skipping.__name__ == "broken"
+        assert skipping(completions=["a"], id=["r0"], log_metric=logged.__setitem__) == [1.0]
+        assert logged == {"rewards/broken/bad": 0.0}
+
+    def test_what_is_no_plain_function_is_left_alone(self):
+        async def later(**_):
+            return [float("nan")]
+
+        for kept in (later, "org/reward-model", torch.nn.Linear(1, 1)):
+            assert finite(kept, "stop") is kept
+
+    def test_training_stops_at_one_or_goes_on_without(self, make_trainer):
+        def broken(completions, **_):
+            return [float("nan")] + [float(len(c[0]["content"])) for c in completions[1:]]
+
+        with pytest.raises(BadReward, match="the reward 'broken' is nan for row "):
+            make_trainer(rewards=broken).train()
+        trainer = make_trainer(rewards=broken, on_bad_reward="skip", max_steps=1)
+        trainer.train()
+        assert history(trainer, "rewards/broken/bad") == [0.25]
+        assert all(np.isfinite(history(trainer, name)[0]) for name in ("loss", "grad_norm", "reward"))
+
 
 class TestCheckpoints:
     def make(self, folder, step, keep=None, **topology):
@@ -271,9 +318,89 @@ class TestCheckpoints:
         checkpoints.check_topology(folder, {"seed": 1, "processes": 1})
         with pytest.raises(ValueError, match=r"other settings \(processes 1 -> 2\); resume with the same"):
             checkpoints.check_topology(folder, {"seed": 1, "processes": 2})
+        # What an older version did not write down is no difference
+        checkpoints.check_topology(folder, {"seed": 1, "sharding": "none"})
         (folder / checkpoints.MANIFEST).unlink()
         with pytest.raises(ValueError, match="is not a whole checkpoint; resume from another one"):
             checkpoints.check_topology(folder, {})
+
+    @pytest.mark.parametrize(
+        ("launched", "given", "expected"),
+        [
+            ({}, {}, "none"),
+            ({"ACCELERATE_USE_FSDP": "true", "FSDP_STATE_DICT_TYPE": "SHARDED_STATE_DICT"}, {}, "SHARDED_STATE_DICT"),
+            ({}, {"fsdp_plugin_args": {"state_dict_type": "FULL_STATE_DICT"}}, "FULL_STATE_DICT"),
+            ({"ACCELERATE_USE_DEEPSPEED": "true"}, {}, "DeepSpeed"),
+            ({}, {"deepspeed": "zero3.json"}, "DeepSpeed"),
+        ],
+    )
+    def test_sharding_is_part_of_the_topology(self, tmp_path, monkeypatch, launched, given, expected):
+        for name, value in launched.items():
+            monkeypatch.setenv(name, value)
+        found = checkpoints.topology(SimpleNamespace(world_size=2, **given))
+        assert found["sharding"] == expected
+        folder = self.make(tmp_path, 3, sharding="another")
+        with pytest.raises(
+            ValueError, match=f"sharding another -> {expected}.* start a new run .* `ocr-hf merge` first"
+        ):
+            checkpoints.check_topology(folder, {"sharding": expected})
+
+    def test_full_disk_leaves_the_model_that_was_there(self, make_trainer, tmp_path, monkeypatch):
+        trainer, out = make_trainer(), tmp_path / "out"
+        trainer.save_model(str(out))
+        before = {path.name: path.read_bytes() for path in out.iterdir()}
+        save = type(trainer.model).save_pretrained
+
+        def fail(model, folder, **options):
+            save(model, folder, **options)
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(type(trainer.model), "save_pretrained", fail)
+        torch.nn.init.zeros_(trainer.model.get_input_embeddings().weight)
+        with pytest.raises(OSError, match="No space left"):
+            trainer.save_model(str(out))
+        assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+        monkeypatch.undo()
+        trainer.save_model(str(out))
+        assert {path.name for path in out.iterdir()} == set(before)
+        assert (out / "model.safetensors").read_bytes() != before["model.safetensors"]
+
+    def test_a_part_that_no_disk_takes_is_named_with_its_process(self, make_trainer, monkeypatch, tmp_path):
+        def full(*_):
+            raise CheckpointException("write", {1: (OSError(28, "No space left on device"), None)})
+
+        trainer = make_trainer(save_strategy="steps", save_steps=1, max_steps=1)
+        monkeypatch.setattr("transformers.Trainer._save_rng_state", full)
+        with pytest.raises(OSError, match=r"checkpoint-1 isn't whole, .* process 1 \(.*No space left on device\) "):
+            trainer.train()
+        assert checkpoints.last_checkpoint(tmp_path / "run") is None
+
+    @pytest.mark.parametrize("kilobytes", [200, 1000])
+    def test_a_checkpoint_that_no_disk_takes_is_named(self, make_trainer, tmp_path, kilobytes):
+        """No file may be larger, by which the weights fail, or the optimizer's state: both by errors of their own."""
+        trainer = make_trainer(save_strategy="steps", save_steps=1, max_steps=1)
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, limits[1]))
+        try:
+            with pytest.raises(OSError, match=r"checkpoint-1 isn't whole, because process 0 \(.*free some space"):
+                trainer.train()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        written = {path.name for path in (tmp_path / "run" / "checkpoint-1").iterdir()}
+        assert ("model.safetensors" in written) == (kilobytes == 1000)
+        assert checkpoints.last_checkpoint(tmp_path / "run") is None
+
+    def test_best_model_is_restored(self, make_trainer, tmp_path):
+        """transformers finds none of its names in the file, and would go on with the last weights."""
+        trainer = make_trainer(save_strategy="steps", save_steps=1, max_steps=2, output_dir=str(tmp_path / "out"))
+        trainer.train()
+        best = tmp_path / "out" / "checkpoint-1"
+        last = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+        trainer.state.best_model_checkpoint = str(best)
+        trainer._load_best_model()
+        expected = type(trainer.model).from_pretrained(best).state_dict()
+        assert all(torch.equal(value, expected[name]) for name, value in trainer.model.state_dict().items())
+        assert any(not torch.equal(value, last[name]) for name, value in expected.items())
 
     def test_manifest_is_written_last_by_the_trainer(self, make_trainer, tmp_path, monkeypatch):
         """A kill anywhere while the second checkpoint is written leaves the first as the one to resume from."""

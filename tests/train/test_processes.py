@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,30 +14,37 @@ import torch
 from safetensors.torch import load_file
 
 HERE = Path(__file__).parent
+COMMON = {
+    "ACCELERATE_USE_CPU": "true",
+    "OMP_NUM_THREADS": "1",
+    "HF_HUB_OFFLINE": "1",
+    "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[1]}",
+}
+"""Environment of a started process."""
 
 
-def launch(processes: int, arguments: list[str], **environment: str) -> None:
-    """Start with torchrun: `accelerate launch --cpu --num_processes 2` silently runs one process."""
+def start(processes: int, arguments: list[str], script: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run a script of this folder with torchrun: `accelerate launch --cpu --num_processes 2` silently runs one."""
     command = [sys.executable]
     if processes > 1:
         command += ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
-    environment = (
-        os.environ
-        | environment
-        | {
-            "ACCELERATE_USE_CPU": "true",
-            "OMP_NUM_THREADS": "1",
-            "HF_HUB_OFFLINE": "1",
-            "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[1]}",
-        }
-    )
-    done = subprocess.run(
-        [*command, str(HERE / "fixed_completions.py"), *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    command += [str(HERE / script), *arguments]
+    return subprocess.run(command, env=os.environ | environment | COMMON, capture_output=True, text=True, timeout=900)
+
+
+def of_each_machine(script: str, arguments: list[list[str]], processes: int = 1) -> list[list[str]]:
+    """Return the command lines that machines with so many processes each would be started with, all on this one."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes)]
+    where = ["--nnodes", str(len(arguments)), "--master_addr", "127.0.0.1", "--master_port", port, "--node_rank"]
+    return [[*torchrun, *where, str(rank), str(HERE / script), *words] for rank, words in enumerate(arguments)]
+
+
+def launch(processes: int, arguments: list[str], script: str = "fixed_completions.py", **environment: str) -> None:
+    """Run such a script to its end."""
+    done = start(processes, arguments, script, **environment)
     assert done.returncode == 0, done.stderr[-3000:]
 
 

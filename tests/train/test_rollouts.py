@@ -189,6 +189,8 @@ class TestTGRPO:
         accuracy = ([0.5, 0.5, 0.5, 0.5], [0.6, 0.6])
         assert self.bonus(tmp_path, *accuracy)[0] == pytest.approx(0.3)
         assert self.bonus(tmp_path, *accuracy, temporal_margin=1.0)[0] == 0.0
+        # As much as the margin is enough
+        assert self.bonus(tmp_path, [0.5] * 4, [0.5, 0.5], temporal_margin=1.0)[0] == pytest.approx(0.3)
 
     def test_shuffled_frames_are_a_permutation(self, tmp_path, row, clip, processor):
         variant = strategy(tmp_path, strategy="t_grpo", num_noisy=2).variants(row, 0, 9)["shuffled"]

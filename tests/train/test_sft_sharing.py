@@ -168,7 +168,7 @@ class TestFirstStep:
         from ocr_hf.train import sft_trainer
 
         seen = []
-        monkeypatch.setattr(sft_trainer, "check_sharing", lambda *_: seen.append(1))
+        monkeypatch.setattr(sft_trainer, "check_sharing", lambda *_: seen.append(1) or 0.0)
         make_sft(double=False, questions_per_clip=4, max_steps=3).train()
         assert seen == [1]
         make_sft(double=False, share_prefix=False, share_vision=False, questions_per_clip=4, max_steps=1).train()

@@ -8,6 +8,7 @@ import transformers
 from peft import LoraConfig
 from torch import nn
 
+from ocr_hf.models import branch_attention
 from ocr_hf.models.branches import IGNORED, Branches
 from ocr_hf.models.tiny import build_tiny
 from ocr_hf.train import generation
@@ -113,6 +114,36 @@ def test_eager_attention(make_trainer, tiny_folder):
     tokens = output["completion_mask"].bool()
     separate, shared = (scored(trainer, output, share, tokens.double()) for share in (False, True))
     assert (shared[0] - separate[0])[tokens].abs().max() < 1e-5 and shared[3] < 0.6 * separate[3]
+
+
+def test_flex_attention_for_branches(make_trainer, tiny_folder, monkeypatch):
+    """Log-probs only: on a CPU flex attention has no gradient, and is run without being compiled."""
+    from torch.nn.attention.flex_attention import flex_attention
+    from transformers.integrations import flex_attention as integration
+
+    calls = []
+
+    def uncompiled(query, key, value, training, **arguments):
+        calls.append(arguments["block_mask"])
+        return flex_attention(query, key, value, **arguments)
+
+    monkeypatch.setattr(integration, "compile_friendly_flex_attention", uncompiled)
+    branch_attention.register()
+    trainer = make_double(make_trainer, tiny_folder, attention=branch_attention.NAME, score_under="own", max_objects=2)
+    assert why_not_branches(trainer.model) is None
+    trainer.model.train()
+    output = trainer._generate_and_score_completions(batch_of(trainer, 2))
+    mask = ragged(output["completion_mask"])
+    ids = torch.cat([output["prompt_ids"], output["completion_ids"]], 1)
+    calls.clear()
+    found = []
+    for share in (False, True):
+        trainer._share_prefix = share
+        with torch.no_grad(), trainer._scoring(output["scored_media"], output["role"]):
+            everything = torch.cat([output["prompt_mask"], mask], 1)
+            found.append(trainer._get_per_token_logps_and_entropies(trainer.model, ids, everything, mask.shape[1])[0])
+        assert bool(calls) == share, "flex attention runs where a prompt is shared, and nowhere else"
+    assert (found[0] - found[1])[mask.bool()].abs().max() < 1e-9
 
 
 def test_attention_that_takes_no_mask_is_not_shared(make_trainer, tiny_folder):
@@ -381,7 +412,7 @@ class TestFirstStep:
         from ocr_hf.train import video_scoring
 
         seen = []
-        monkeypatch.setattr(video_scoring, "check_sharing", lambda *_: seen.append(1))
+        monkeypatch.setattr(video_scoring, "check_sharing", lambda *_: seen.append(1) or 0.0)
         make_trainer(max_steps=2, gradient_accumulation_steps=2).train()
         assert seen == [1]
 

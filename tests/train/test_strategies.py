@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from datasets import Dataset
@@ -10,7 +12,10 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from ocr_hf.train.rollouts import STRATEGIES, Strategy, make_strategy
 from ocr_hf.train.trainer import OCRGRPOTrainer
 from ocr_hf.train.variants import Shuffled, Vanilla
+from ocr_hf.train.view_loss import ScoredTokens
 from tests.train.conftest import make_config, vowel_reward
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Backwards(Strategy):
@@ -95,11 +100,37 @@ def test_a_strategy_that_lacks_something_is_refused(registered):
         STRATEGIES.register(type("Other", (Backwards,), {"name": "ocr"}))
 
 
+@pytest.mark.parametrize("name", ["vanilla", "turned"])
+def test_a_view_that_is_called_as_a_role_is_refused(tmp_path, name):
+    """Both are looked up in one table, where one would be taken for the other."""
+    clashing = type("Clashing", (Backwards,), {"view_names": ("other", name)})()
+    with pytest.raises(ValueError, match="strategy 'backwards' has a view and a role of one name; rename the view"):
+        clashing.bound(make_config(tmp_path))
+
+
 def test_every_strategy_says_what_it_does():
     assert list(STRATEGIES)[:4] == ["grpo", "ocr", "noisy_rollout", "t_grpo"]
     for name, entry in STRATEGIES.items():
         assert entry.name == name and len(entry.help.split()) > 3
 
 
-def test_bonus_is_nothing_unless_written():
+def test_the_page_states_every_default_of_an_option():
+    rows = [line for line in (ROOT / "docs" / "strategies.md").read_text("utf-8").splitlines() if "options `" in line]
+    for name, entry in STRATEGIES.items():
+        for option, default in entry.default_options.items():
+            (row,) = (row for row in rows if f"`{name}`" in row.split("|")[1])
+            assert f"`{option}` ({default})" in row
+
+
+def test_papo_cuts_a_tokens_divergence_at_ten():
+    policy = torch.tensor([[-1.0, -1.0, -1.0]])
+    masked = policy + torch.tensor([[-1.0, -10.9, -60.0]])
+    scored = ScoredTokens(policy, {"masked": masked}, torch.zeros(1), torch.ones(1, dtype=torch.bool))
+    weight, divergence = STRATEGIES["papo"](gamma=0.5).loss_values(scored)["masked_kl"]
+    # k3 of -1 is 1/e; of -10.9 it is 9.9
+    assert weight == -0.5 and divergence[0].tolist() == pytest.approx([0.3679, 9.9, 10.0], abs=1e-3)
+
+
+def test_bonus_and_stored_videos_are_nothing_unless_written():
+    assert Backwards().stored_videos({"id": 1}) == ()
     assert Backwards().bonus(torch.ones(2, 4), torch.ones(2, 4, dtype=torch.bool)).sum() == 0

@@ -79,7 +79,7 @@ class FakeLLM:
             ids, video = self.expanded(prompt)
             tokens, log_probs = [], []
             for _ in range(sampling_params["max_tokens"]):
-                inputs = model_inputs(self.processor, [ids + tokens], [] if video is None else [video])
+                inputs = model_inputs(self.model, self.processor, [ids + tokens], [] if video is None else [video])
                 # Of the whole distribution, so that nothing but rounding is between sampler and scorer
                 whole = self.model(**inputs).logits[0, -1].log_softmax(-1)
                 allowed = whole.clone()
@@ -213,10 +213,8 @@ class TestPositions:
         feature = SimpleNamespace(modality="video", data=fields, mm_position=SimpleNamespace(offset=3))
         found, delta = engine_model.get_mrope_input_positions(ids, [feature])
         # As scored: the prompt with a completion behind it
-        inputs = model_inputs(processor, [ids + [5, 6]], [video])
-        names = ("mm_token_type_ids", "video_grid_thw", "second_per_grid_ts")
-        video_arguments = {name: inputs[name] for name in names if name in inputs}
-        expected = model.model.get_rope_index(inputs["input_ids"], **video_arguments)[0][:, 0]
+        inputs = model_inputs(model, processor, [ids + [5, 6]], [video])
+        expected = inputs["position_ids"][1:, 0]
         assert torch.equal(found, expected[:, :-2])
         sampled = torch.arange(len(ids), len(ids) + 2) + delta
         assert torch.equal(sampled.expand(3, -1), expected[:, -2:]), "sampled tokens go on where they are scored"
