@@ -19,6 +19,9 @@ def metadata(inputs: CardInputs, results: list[Sourced]) -> Any:
     from huggingface_hub import ModelCardData
 
     relation = "adapter" if inputs.adapter else "finetune"
+    # The Hub links an entry to the data set of its id. A folder's name would link to a stranger's, or to nothing; what
+    # was measured on a folder is in the card's text.
+    known = [result for result in results if is_commit(plain(result.settings.get("data_revision")))]
     return ModelCardData(
         language="en",
         license=inputs.licence,
@@ -29,8 +32,8 @@ def metadata(inputs: CardInputs, results: list[Sourced]) -> Any:
         datasets=list(inputs.datasets) or None,
         tags=list(TAGS),
         # huggingface_hub demands a name where there are results, and writes it as a stray key where there are none
-        model_name=inputs.repo.rpartition("/")[2] if results else None,
-        eval_results=[_index_entry(result) for result in results] or None,
+        model_name=inputs.repo.rpartition("/")[2] if known else None,
+        eval_results=[_index_entry(result) for result in known] or None,
     )
 
 

@@ -12,7 +12,7 @@ from ocr_hf.cards.metadata import eval_results, metadata
 from ocr_hf.cards.source_files import RECORD, CardInputs, digests, inputs_to_json
 from ocr_hf.cards.sourced import Literal, Renderer, Sourced, read_source
 from ocr_hf.cards.stages import stage
-from ocr_hf.cards.values import compared_rows, evaluation, identity, snippet, trained_on
+from ocr_hf.cards.values import compared_name, compared_rows, evaluation, identity, snippet, trained_on
 from ocr_hf.data.atomic import replacing, write_json
 
 TEMPLATE = Path(__file__).with_name("model_card.md")
@@ -97,6 +97,6 @@ def _compared(folder: Path, inputs: CardInputs, results: list[Sourced]) -> list[
         return []
     rows = compared_rows(Literal(f"**{inputs.repo.rpartition('/')[2]}**"), results[0])
     for file in inputs.comparisons:
-        # Named after the folder that its results were in
-        rows += compared_rows(Literal(file.split("/")[-2]), read_source(folder, file))
+        other = read_source(folder, file)
+        rows += compared_rows(compared_name(file.split("/")[-2], other), other)
     return rows

@@ -16,7 +16,14 @@ def stated_numbers(card: str) -> set[str]:
     Metadata, code, comments and addresses state no results, and a word that begins with a letter is a name
     ("Qwen2.5-VL-3B").
     """
+    return set(numbers_in_order(card))
+
+
+def numbers_in_order(card: str) -> tuple[str, ...]:
+    """Return the same numbers in the order in which they are stated, each as often."""
     # "2D" and "3D" are words here (see _NOT_PROSE), not results.
     prose = _NOT_PROSE.sub(" ", _FRONT_MATTER.sub("", card))
     words = _BETWEEN_WORDS.split(prose)
-    return {number.replace(",", "") for word in words if not word[:1].isalpha() for number in _NUMBER.findall(word)}
+    return tuple(
+        number.replace(",", "") for word in words if not word[:1].isalpha() for number in _NUMBER.findall(word)
+    )

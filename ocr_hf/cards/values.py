@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from ocr_hf.cards.measure_values import BLIND, measure_values
 from ocr_hf.cards.source_files import CardInputs, is_commit
 from ocr_hf.cards.sourced import Figure, Literal, Renderer, Shown, Sourced
 from ocr_hf.cards.stages import is_ocr, last_part
@@ -45,8 +47,6 @@ SETTINGS = (
 """Of results.json: without these a score means nothing. Average and extraction are named beside them."""
 MISSING_ANSWERS = ("n_unanswered", "n_errors")
 """Counts of results.json: questions without an answer, and questions whose video could not be read."""
-BLIND = {"random": "guessing", "most_frequent": "the most frequent answer", "always_a": "the best constant answers"}
-"""References that don't look, as a card names them."""
 
 
 def identity(
@@ -137,6 +137,7 @@ def evaluation(results: Sourced, renderer: Renderer) -> dict[str, Any]:
         ],
         "settings": [{"label": name, "value": renderer.listed(value)} for name, value in settings if value is not None],
         "audits": [{"title": AUDITS.get(name, name), "entry": results.audits[name]} for name in results.audits.keys()],  # noqa: SIM118
+        "measure": measure_values(results, renderer),
         "lock": lock if lock and lock.get("index") is not None else None,
         "blind": _better_blind(results),
         "missing": [
@@ -187,6 +188,19 @@ def compared_rows(name: Any, results: Sourced) -> list[dict[str, Any]]:
             interval = entry.get("interval", average)
             rows.append({"name": name, "shown": way, "overall": entry[average], "interval": interval, "lock": None})
     return rows
+
+
+def compared_name(place: str, results: Sourced) -> Literal:
+    """What a rival is called: as the folder of its results, where its model is called so, too, else as the model.
+
+    Results that lie in another model's folder are not shown under its name.
+    """
+    model = str(plain(results.settings.model))
+    if place in re.split(r"[/\\]", model):
+        return Literal(place)
+    on_hub = is_commit(plain(results.settings.get("model_revision")))
+    own = model if on_hub else str(plain(last_part(results.settings.model)))
+    return Literal(f"{own} ({place})")
 
 
 def trained_on(file: str, manifest: Sourced) -> dict[str, Any]:

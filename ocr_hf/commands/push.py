@@ -25,6 +25,20 @@ def main(
     message: Annotated[str | None, typer.Option(help="first line of the commit")] = None,
     mirror: Annotated[bool, typer.Option("--mirror", help="delete files there that the folder doesn't hold")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="check and show, send nothing")] = False,
+    bring: Annotated[
+        list[str] | None,
+        typer.Option(help="with a Space: NAME=FOLDER brings a folder along, as models/locked=outputs/my-model"),
+    ] = None,
+    recipes_only: Annotated[
+        bool,
+        typer.Option(
+            "--recipes-only",
+            help="of a data set of scans, send how its clips are made of them, and nothing of the scans",
+        ),
+    ] = False,
+    untrained: Annotated[
+        bool, typer.Option("--untrained", help="push a Space that brings no checkpoint and answers at random")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print what was pushed as one JSON object")] = False,
 ) -> None:
     """Publish a data set, model, metric or Space on the Hub (OCR = Object-Centric 3D Rollout).
@@ -40,13 +54,15 @@ def main(
 
     console = Console(stderr=as_json, soft_wrap=True, highlight=False)
     # The token in use is searched for as well: any other secret is known by its form only
-    plan = plan_push(kind, path, repo, own_token=get_token())
+    brought = _brought(bring or [])
+    plan = plan_push(kind, path, repo, get_token(), brought, untrained=untrained, recipes_only=recipes_only)
     _show(plan, console)
     if dry_run:
         console.print("Dry run: nothing was sent.")
         if as_json:
             files = [{"path": file.path, "size": file.size} for file in plan.files]
-            typer.echo(json.dumps({"repo": plan.repo, "files": files, "left_out": plan.left_out, "sent": False}))
+            told = {"repo": plan.repo, "files": files, "left_out": plan.left_out, "notes": plan.notes, "sent": False}
+            typer.echo(json.dumps(told))
         return
     done = push(
         plan,
@@ -87,9 +103,22 @@ def _show(plan: PushPlan, console) -> None:
     table.add_row(f"{len(plan.files)} files", _size(plan.bytes))
     console.print(table)
     if plan.added:
-        console.print(f"{len(plan.added)} of these files are code of ocr_hf that it imports.")
+        code = sum(file.path.endswith(".py") for file in plan.added)
+        console.print(f"{len(plan.added)} of these files come from elsewhere, {code} of them code of ocr_hf.")
+    for note in plan.notes:
+        console.print(note, markup=False)
     if plan.left_out:
         console.print(f"Left out, a trainer's own state: {', '.join(plan.left_out[:5])} ({len(plan.left_out)} files)")
+
+
+def _brought(given: list[str]) -> dict[str, Path]:
+    found = {}
+    for text in given:
+        name, separator, folder = text.partition("=")
+        if not (name and separator and folder):
+            raise ValueError(f"--bring {text!r} is no NAME=FOLDER; write it as models/locked=outputs/my-model")
+        found[name] = Path(folder)
+    return found
 
 
 def _size(size: int) -> str:

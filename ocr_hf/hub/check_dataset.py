@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ocr_hf.data.schema import CONFIGS, FormatError, read_manifest, stored_features
+from ocr_hf.data.load import scenes as scenes_of
+from ocr_hf.data.schema import CONFIGS, MANIFEST, RECIPES, FormatError, read_manifest, stored_features
+from ocr_hf.data.statistics import sources_of
+from ocr_hf.hub.check_recipes import check_recipes
 from ocr_hf.hub.hub_errors import first_of
 from ocr_hf.hub.licences import restriction
 from ocr_hf.hub.repo_files import LocalFile
@@ -23,12 +26,16 @@ def check_dataset(folder: Path, files: Iterable[LocalFile], metadata: dict[str, 
     """
     files = tuple(files)
     paths = {file.path for file in files}
+    if RECIPES in paths:
+        yield from check_recipes(folder, files)
+        return
     try:
-        read_manifest(folder)
+        manifest = read_manifest(folder)
     except FormatError as error:
         yield str(error)
         return
     yield from _check_configs(paths, metadata)
+    yield from _check_sources(folder, manifest)
     tables = [file for file in files if file.path.endswith(".parquet")]
     if not tables:
         yield f"{folder} holds no metadata (*.parquet); give a finished folder written by `ocr-hf build`"
@@ -47,6 +54,22 @@ def _check_configs(paths: set[str], metadata: dict[str, Any]) -> Iterator[str]:
     named = {config.get("config_name") for config in metadata.get("configs") or [] if isinstance(config, dict)}
     if metadata.get("configs") and not named & set(CONFIGS):
         yield f"README.md: configs names {', '.join(map(str, named))}; the data set's are {', '.join(CONFIGS)}"
+
+
+def _check_sources(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence unless the manifest, from which the card is, names the scenes' own licences and authors."""
+    try:
+        found = sources_of(list(scenes_of(folder).values()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        yield f"scenes.jsonl, which has each scene's licence, can't be read ({error!r}); build the data set again"
+        return
+    stated = manifest.get("statistics", {}).get("sources")
+    if found != stated:
+        differing = next((item for item in found if item not in (stated or [])), found[0] if found else {})
+        yield (
+            f"{MANIFEST}: the licences and authors aren't those of scenes.jsonl, as {differing.get('licence')} for "
+            f"{differing.get('dataset')}; build the data set again"
+        )
 
 
 def _check_table(file: LocalFile, paths: set[str], scenes: dict[str, set[str]]) -> Iterator[str]:
@@ -88,8 +111,8 @@ def _check_licences(file: LocalFile, sources: list[str], scenes: list[str]) -> I
     for source, scene in sorted(set(zip(sources, scenes, strict=True))):
         if reason := restriction(source, scene):
             yield (
-                f"{file.path} names frames of {source} ({scene}): {reason}; publish the producer script of "
-                "dataset_scripts/, which reads the user's own copy"
+                f"{file.path} names frames of {source} ({scene}): {reason}; push with --recipes-only, which sends how "
+                "clips are made of the user's own copy, or publish a producer script, as in dataset_scripts/"
             )
             return  # one is enough to refuse
 

@@ -15,7 +15,7 @@ from ocr_hf.hub.repo_files import LocalFile
 
 TRAINING_STATE = {"training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scaler.pt"}
 """Pickles that a Trainer leaves beside the weights. Nobody needs them to use the model, so they aren't pushed."""
-_STATE_FOLDERS = ("checkpoint-", "runs", "global_step", "_start")
+_STATE_FOLDERS = ("checkpoint-", "runs", "global_step", "_")
 _PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill", ".mar", ".t7")
 _OTHER_WEIGHTS = (".h5", ".msgpack", ".npy", ".npz", ".onnx", ".gguf", ".tflite", ".pb")
 MAX_HEADER_BYTES = 100 << 20
@@ -155,10 +155,20 @@ def _check_adapter(by_path: dict[str, LocalFile]) -> Iterator[str]:
     base = config.get("base_model_name_or_path") if isinstance(config, dict) else None
     if not base:
         yield "adapter_config.json names no base_model_name_or_path; the adapter can't be loaded without"
-    elif base.startswith((".", "/", "~")) or "\\" in base or base.count("/") != 1:
-        yield f"adapter_config.json names the base model '{base}', a path of this machine; put a Hub id there"
+    elif _is_local(base, by_path["adapter_config.json"].source.parent):
+        yield (
+            f"adapter_config.json names the base model '{base}', a path of this machine; put a Hub id there, or make "
+            "one model of both with `ocr-hf merge`"
+        )
     if "adapter_model.safetensors" not in by_path:
         yield "adapter_model.safetensors is missing; save the adapter with `save_pretrained`"
+
+
+def _is_local(base: str, folder: Path) -> bool:
+    """Whether a base is a path: by its form, or because such a folder is here, which is what would be loaded."""
+    if base.startswith((".", "/", "~")) or "\\" in base or base.count("/") != 1:
+        return True
+    return Path(base).is_dir() or (folder / base).is_dir()
 
 
 def _check_usage(by_path: dict[str, LocalFile]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -55,16 +56,37 @@ def explained(action: str) -> Iterator[None]:
             f"{action}: the connection failed ({str(error) or type(error).__name__}); run the same command again"
         ) from error
     except RuntimeError as error:  # the client wraps the failure of one file of an upload
+        if _is_of_xet(error):
+            raise _xet_failed(action, error) from error
         if error.__cause__ is None or not str(error).startswith("Error while uploading"):
             raise
         with explained(f"{action}: {str(error).rstrip('.')}"):
             raise error.__cause__ from None
     except OSError as error:
-        if isinstance(error, HubError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        if not is_full and _is_of_xet(error):
+            raise _xet_failed(action, error) from error
+        if isinstance(error, HubError) or not is_full:
             raise
         raise HubError(
             f"{action}: the disk is full ({error}); free some space and run the same command again"
         ) from error
+
+
+def _is_of_xet(error: BaseException) -> bool:
+    """Whether an exception comes from `hf_xet`, whose own are Python's plain ones, without a status or an address."""
+    places = {frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)}
+    return not places.isdisjoint(("_upload_xet_files", "xet_get"))
+
+
+def _xet_failed(action: str, error: BaseException) -> HubError:
+    if isinstance(error, PermissionError):
+        return HubError(f"{action}: Xet's storage refused the token ({error}); log in with `hf auth login`")
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return HubError(
+        f"{action}: the transfer by Xet failed ({said}); run the same command again, or with HF_HUB_DISABLE_XET=1, "
+        "which sends and fetches files without Xet"
+    )
 
 
 def status_of(error: BaseException) -> int | None:

@@ -1,4 +1,7 @@
-"""Which sources' frames may be published. Recipes, which read the user's own copy of a scan, always may."""
+"""Which sources' frames may be published. Recipes, which read the user's own copy of a scan, always may.
+
+Whether annotation may be passed on differs from source to source; recipes hold none, of any (data/scan_recipes.py).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,9 @@ RESTRICTED = {
     "scannetpp": "the ScanNet++ Terms of Use allow no redistribution",
     "arkitscenes": "ARKitScenes is CC BY-NC-SA 4.0, and VSI-Bench's test scenes are among its scans",
     "matterport3d": "the Matterport3D Terms of Use allow no redistribution",
+    "3rscan": "the 3RScan Terms of Use are for non-commercial research, and don't say that frames may be passed on",
+    "multiscan": "MultiScan's scans come under terms of their own, which don't say that frames may be passed on",
+    "structured3d": "Structured3D comes under terms of its own, which don't say that frames may be passed on",
     "hm3d": "the HM3D licence allows no redistribution",
 }
 """Source of a scan -> why its frames must not leave the machine of whoever agreed to its terms."""

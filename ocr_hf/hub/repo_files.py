@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr_hf.data.place import PLACE
+from ocr_hf.data.schema import MAX_PUSHED_FILES
 from ocr_hf.hub.backoff import with_retries
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ PULL_RECORD = ".pulled.json"
 """Written by `ocr-hf pull`: the commit that a folder was pulled from. Never pushed."""
 IGNORED_NAMES = {".DS_Store", "Thumbs.db", PULL_RECORD, PLACE}
 
-MAX_FILES = 25_000
-"""The Hub takes no more large files in a commit, and a push is one commit."""
 MAX_FILES_PER_FOLDER = 10_000
 """The Hub's limit."""
 
@@ -86,8 +85,8 @@ def path_problem(path: str) -> str | None:
 
 def _crowds(files: list[LocalFile]) -> list[str]:
     found = []
-    if len(files) > MAX_FILES:
-        found.append(f"the folder holds {len(files)} files, a commit takes {MAX_FILES}; build several data sets")
+    if len(files) > MAX_PUSHED_FILES:
+        found.append(f"the folder holds {len(files)} files, a commit takes {MAX_PUSHED_FILES}; build several data sets")
     counts: dict[str, int] = {}
     for file in files:
         parent = file.path.rpartition("/")[0] or "."

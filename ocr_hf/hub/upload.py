@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ocr_hf.data.schema import RECIPES
 from ocr_hf.hub.backoff import with_retries
 from ocr_hf.hub.check_model import is_training_state
+from ocr_hf.hub.check_named import check_named
 from ocr_hf.hub.hub_errors import ConflictError, HubError, explained, first_of, status_of
 from ocr_hf.hub.push_plan import PushPlan
 from ocr_hf.hub.repo_files import LocalFile, Tree, file_matches, repo_tree
@@ -59,9 +61,11 @@ def push(
     Large files are sent first and a broken push resumes: what the Hub has is not sent again. The commit comes last and
     names its parent, so it is made on exactly the state that was inspected; where somebody else has since committed
     other files, it is made on top of theirs.
-    Raises HubError where the Hub refuses or the connection fails, ConflictError if others changed the same files.
+    Raises HubError where the Hub refuses, the connection fails or what a model names isn't there, ConflictError if
+    others changed the same files.
     """
     with explained(f"push to {plan.repo}"):
+        check_named(plan, api)
         _open_repo(plan, api, private, revision)
         base = _head(plan, api, revision)
         before = _tree(plan, api, base)
@@ -90,6 +94,8 @@ def page_url(plan: PushPlan, api: HfApi) -> str:
 
 def load_line(plan: PushPlan, revision: str) -> str:
     """Python that loads what was pushed, pinned to a revision."""
+    if plan.kind == "dataset" and any(file.path == RECIPES for file in plan.files):
+        return f'ocr_hf.data.load.load("{plan.repo}", revision="{revision}", scans=FOLDER)'
     if plan.kind == "dataset":
         return f'load_dataset("{plan.repo}", revision="{revision}")'
     if plan.kind == "metric":

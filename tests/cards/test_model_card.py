@@ -93,7 +93,7 @@ def test_the_card_passes_the_push_and_rendering_again_changes_nothing(measured, 
     assert {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()} == before
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.data())
 def test_any_changed_number_is_refused(measured, tmp_path_factory, data):
     folder = Path(shutil.copytree(measured["model"], tmp_path_factory.mktemp("changed") / "model"))

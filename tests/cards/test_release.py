@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,87 @@ def test_a_comparison_says_what_was_shown(release, tmp_path):
     assert re.search(r"\| text-only \| 8 frames \| [\d.]+ \|", text)
     assert "| text-only | no video | 88.2 | 81.5 to 92.5 | - |" in text
     assert list(check_model_card(folder)) == []
+
+
+def test_a_rival_has_the_name_of_its_model_whatever_folder_its_results_are_in(release, tmp_path):
+    folder = without(release["model"][0], tmp_path / NAME)
+    local, hub = "blake2b:77", "a" * 40
+    named = [("runs/grpo", local, "grpo (sft)"), ("org/big", hub, "org/big (sft)"), ("runs/sft/model", local, "sft")]
+    for number, (model, revision, name) in enumerate(named):
+        place = tmp_path / str(number) / "sft" / "rooms"
+        rival = changed_results(release["compare"][0], place, settings={"model": model, "model_revision": revision})
+        text = write_model_card(folder, REPO, evaluations=release["results"], comparisons=[rival]).readme
+        assert f"| {name} | {FRAMES} frames |" in text and list(check_model_card(folder)) == []
+
+
+ROW = re.compile(r"^\| (\*\*)?(ocr-vsi-tiny|sft|text-only)(\*\*)? \|.*$", re.MULTILINE)
+
+
+def swap_names(text):
+    assert "| sft |" in text
+    return (
+        text.replace("| sft |", "| other |").replace("| text-only |", "| sft |").replace("| other |", "| text-only |")
+    )
+
+
+def swap_own(text):
+    """The rival's score for one's own."""
+    own, rival = (match[0].split("|") for match in list(ROW.finditer(text))[:2])
+    return text.replace("|".join(own), "|".join([*own[:3], *rival[3:]]))
+
+
+def leave_out_a_rival(text):
+    return re.sub(r"^\| sft \|.*\n", "", text, flags=re.MULTILINE)
+
+
+def move_to_another_section(text):
+    score = re.search(r"^\*\*[\d.]+\*\* \[.*$", text, re.MULTILINE)[0]
+    return text.replace(f"{score}\n", "").replace("## Training\n", f"## Training\n\n{score}\n")
+
+
+def swap_bounds(text):
+    return re.sub(r"^(\*\*[\d.]+\*\*) \[([\d.]+), ([\d.]+)\]", r"\1 [\3, \2]", text, count=1, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (swap_names, "not for '| text-only |"),
+        (swap_own, r"not for '| \*\*ocr-vsi-tiny"),
+        (leave_out_a_rival, r"leaves out the row \| sft \|"),
+        (move_to_another_section, r"not for '\*\*"),
+        (swap_bounds, r"not for '\*\*"),
+    ],
+)
+def test_numbers_stay_with_what_they_were_measured_of(release, tmp_path, change, words):
+    """Every number of these cards is one that the sources give: only where it stands is wrong."""
+    folder = without(release["model"][0], tmp_path / NAME)
+    text = readme(folder)
+    (folder / "README.md").write_text(change(text))
+    assert stated_numbers(change(text)) <= stated_numbers(text) and change(text) != text
+    findings = list(check_model_card(folder))
+    assert re.search(words, "\n".join(findings)) and not any("no source file" in finding for finding in findings)
+
+
+def test_words_may_be_bettered_paragraphs_wrapped_and_tables_left_away(release, tmp_path):
+    folder = without(release["model"][0], tmp_path / NAME)
+    text = textwrap_paragraphs(readme(folder).replace("answers could not be read", "replies were unreadable"))
+    text = re.sub(r"### Training data\n.*?(?=\n## )", "", text, flags=re.DOTALL)
+    (folder / "README.md").write_text(text + "\nThanks to all of `12` people.\n")
+    assert text != readme(release["model"][0]) and list(check_model_card(folder)) == []
+
+
+def textwrap_paragraphs(text):
+    head, body = text.split("# ocr-vsi-tiny", 1)
+    lines = [line if line[:1] in "|`#>- " else textwrap.fill(line, 60) for line in body.split("\n")]
+    return head + "# ocr-vsi-tiny" + "\n".join(lines)
+
+
+def test_a_licence_is_that_of_the_sources(release, tmp_path):
+    folder = without(release["model"][0], tmp_path / NAME)
+    (folder / "README.md").write_text(readme(folder).replace("license: apache-2.0", "license: mit"))
+    (finding,) = check_model_card(folder)
+    assert "the license is mit, but apache-2.0 by the sources" in finding
 
 
 def test_a_section_that_is_worse_than_blind_says_so(release, tmp_path):

@@ -1,5 +1,6 @@
 """What must not be published is refused with all its reasons, each naming file and way out."""
 
+import gzip
 import json
 import pickle
 import re
@@ -11,7 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
 
+from ocr_hf.data.dataset_card import render_card
+from ocr_hf.hub import secrets
 from ocr_hf.hub.check_model import is_pickle, safetensors_header
 from ocr_hf.hub.hub_errors import RefusedError
 from ocr_hf.hub.licences import restriction
@@ -53,6 +57,13 @@ def edit(path, old, new):
 
 
 # Data sets
+
+
+def test_a_dataset_without_tables_is_refused(folder_of) -> None:
+    folder = folder_of("dataset")
+    for table in list(folder.rglob("*.parquet")):
+        table.unlink()
+    assert f"{folder} holds no metadata (*.parquet); give a finished folder" in refusal("dataset", folder)
 
 
 def rewrite_rows(path, **columns):
@@ -136,9 +147,33 @@ def break_metadata(folder):
     edit(folder / "README.md", "pretty_name:", "petty_name:")
 
 
+def change_the_cards_licence(folder):
+    edit(folder / "README.md", "license: cc0-1.0\n", "license: mit\n")
+
+
+def change_a_licence_in_the_cards_table(folder):
+    edit(folder / "README.md", "| cc0-1.0 |", "| mit |")
+
+
+def change_the_manifests_licence(folder):
+    """And the card is rendered from it."""
+    manifest = json.loads((folder / "ocr_vsi.json").read_text())
+    manifest["statistics"]["sources"][0]["licence"] = "mit"
+    (folder / "ocr_vsi.json").write_text(json.dumps(manifest))
+    (folder / "README.md").write_text(render_card(manifest))
+
+
+def lose_the_scenes(folder):
+    (folder / "scenes.jsonl").unlink()
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
+        (change_the_cards_licence, r"README.md: the license is mit, but cc0-1.0 by the sources; put cc0-1.0 back"),
+        (change_a_licence_in_the_cards_table, r"write what was rendered, that is, \| procedural \| \d+ \| cc0-1.0 \|"),
+        (change_the_manifests_licence, "aren't those of scenes.jsonl, as cc0-1.0 for procedural"),
+        (lose_the_scenes, "scenes.jsonl, which has each scene's licence, can't be read"),
         (break_missing_video, "not in the folder"),
         (break_empty_video, "empty"),
         (break_escaping_name, "elsewhere.mp4"),
@@ -233,6 +268,16 @@ def make_adapter_with_local_base(folder):
     (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "/home/me/models/base"}')
 
 
+def make_adapter_with_relative_base(folder):
+    """A name like one of the Hub's, but there is such a folder beside the adapter."""
+    (folder / "runs" / "sft").mkdir(parents=True)
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "runs/sft"}')
+
+
+def make_adapter_without_base(folder):
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": null}')
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -246,6 +291,8 @@ def make_adapter_with_local_base(folder):
         (add_other_weights, "not safetensors"),
         (misstate_usage, "frames is -8"),
         (make_adapter_with_local_base, "a path of this machine"),
+        (make_adapter_with_relative_base, "'runs/sft', a path of this machine; put a Hub id there, or make one model"),
+        (make_adapter_without_base, "names no base_model_name_or_path"),
     ],
 )
 def test_broken_models_are_refused(spoil, words, folder_of):
@@ -328,6 +375,29 @@ def test_secrets_are_found_also_across_blocks_and_not_repeated(what, position, f
     assert f"notes.txt, byte {position}" in said and what in said and SECRETS[what] not in said
 
 
+@pytest.mark.parametrize("what", SECRETS)
+def test_secrets_are_found_in_packed_files_and_in_what_weights_say_of_themselves(what, folder_of):
+    folder = folder_of("model")
+    (folder / "log.jsonl.gz").write_bytes(gzip.compress(b" " * 3000 + SECRETS[what].encode() + b"\n"))
+    weights = folder / "model-00001-of-00002.safetensors"
+    save_file(load_file(weights), weights, metadata={"command": f"train --token '{SECRETS[what]}'"})
+    said = refusal("model", folder)
+    assert f"log.jsonl.gz, unpacked, byte 3000: this looks like a{'n' * (what == 'AWS')} {what}" in said
+    assert re.search(rf"{weights.name}, byte \d+: this looks like an? {what}", said) and SECRETS[what] not in said
+
+
+def test_packed_files_that_cant_be_searched_are_refused(folder_of, monkeypatch):
+    folder = folder_of("model")
+    (folder / "cut.gz").write_bytes(gzip.compress(b"a" * 5000)[:-9])
+    (folder / "wrong.gz").write_text("not packed")
+    (folder / "bomb.gz").write_bytes(gzip.compress(b"\0" * 100_000))
+    monkeypatch.setattr(secrets, "MAX_UNPACKED", 99_999)
+    said = refusal("model", folder)
+    assert said.count("can't be unpacked") == 2 and "bomb.gz unpacks to more than 99999 bytes" in said
+    monkeypatch.setattr(secrets, "MAX_UNPACKED", 100_000)
+    assert "bomb.gz" not in refusal("model", folder)
+
+
 def test_the_token_in_use_is_found_whatever_it_looks_like(folder_of):
     folder = folder_of("model")
     (folder / "notes.txt").write_text("token: local-write-token")
@@ -396,9 +466,9 @@ def test_a_space_that_imports_the_package_is_pushed_with_it(root, tmp_path):
     own = [path.relative_to(root).as_posix() for path in (root / "ocr_hf").rglob("*.py")]
     assert set(own) <= set(paths) and {"ocr_hf/data/card.md", "ocr_hf/vsi_bench/published.json"} <= set(paths)
     assert paths == sorted(paths) and not [path for path in paths if "__pycache__" in path]
-    assert {file.path for file in plan.added} == {path for path in paths if path.startswith("ocr_hf/")}
+    assert {file.path for file in plan.added} == {path for path in paths if path.startswith(("ocr_hf/", "models/"))}
     (tmp_path / "ocr_hf").mkdir()
     (tmp_path / "ocr_hf" / "__init__.py").touch()
     for path in folder.glob("*.*"):
         shutil.copy(path, tmp_path)
-    assert not plan_push("space", tmp_path, "org/ocr_demo").added  # it has its own
+    assert not plan_push("space", tmp_path, "org/ocr_demo", untrained=True).added  # it has its own

@@ -1,5 +1,8 @@
 """The hub server under the real `huggingface_hub` client: what is pushed comes back, refusals raise its errors."""
 
+import time
+from types import SimpleNamespace
+
 import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 from huggingface_hub.errors import (
@@ -10,6 +13,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from tests.hub_server import wire
 from tests.hub_server.accounts import READER, STRANGER, Account
 
 REPO = "org/things"
@@ -168,11 +172,22 @@ def test_a_cut_download_is_taken_up_where_it_broke(api, local_hub, tmp_path, mon
     assert local_hub.traffic.requests("GET /storage") == 2
 
 
-def test_throttling_announces_itself_and_the_client_waits(api, local_hub):
-    local_hub.throttle(2, window_s=2.0)
+def test_throttling_announces_itself_and_the_client_waits(api, local_hub, monkeypatch):
+    clock = [1000.0]  # one's own: on a busy machine a window may be over before its requests are made
+    waited = []
+
+    def wait(seconds):
+        waited.append(seconds)
+        clock[0] += seconds
+
+    monkeypatch.setattr(wire, "time", SimpleNamespace(time=lambda: clock[0]))
+    told = SimpleNamespace(sleep=wait, time=time.time, monotonic=time.monotonic)
+    monkeypatch.setattr("huggingface_hub.utils._http.time", told)
+    local_hub.throttle(2, window_s=50.0)
     tree = [list(api.list_repo_tree(REPO, repo_type="dataset")) for _ in range(3)]
     assert tree[0] == tree[2]
-    assert 429 in [exchange.status for exchange in local_hub.traffic.exchanges]
+    assert [exchange.status for exchange in local_hub.traffic.exchanges][-4:] == [200, 200, 429, 200]
+    assert 50.0 <= sum(waited) <= 52.0
 
 
 def test_the_store_survives_a_restart(tmp_path, hub_api, api, local_hub):

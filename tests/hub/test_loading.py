@@ -35,7 +35,7 @@ def logits(source, **options):
     video = encode_video(loaded.processor, frames, fps=1.0)
     chat = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": "How many chairs?"}]}]
     ids = torch.tensor([prompt_ids(loaded.processor, chat, [video])])
-    inputs = model_inputs(loaded.processor, ids, [video])
+    inputs = model_inputs(loaded.model, loaded.processor, ids, [video])
     with torch.no_grad():
         return loaded.model(**inputs).logits, loaded
 """

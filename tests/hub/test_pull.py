@@ -6,16 +6,18 @@ import resource
 import shutil
 import subprocess
 import sys
+import time
 from collections import namedtuple
 
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 
-from ocr_hf.hub.download import pull
+from ocr_hf.hub.download import _select, ignored_patterns, pull
 from ocr_hf.hub.hub_errors import HubError, RefusedError
 from ocr_hf.hub.push_plan import plan_push
 from ocr_hf.hub.upload import push
 from tests.hub.folders import make_dataset, make_model
-from tests.hub.test_push import contents
+from tests.hub.test_push import contents, sent
 from tests.hub_server.accounts import OWNER, STRANGER, Account
 from tests.hub_server.fixture import ROOT
 from tests.hub_server.store import RepoId
@@ -123,7 +125,7 @@ def test_a_trainers_state_is_not_fetched(model, hub_api, local_hub, tmp_path):
 
 def test_a_broken_pull_resumes(hub_api, local_hub, tmp_path, waits):
     folder, api = make_dataset(tmp_path / "thing", clips=6, side=64), hub_api()
-    push(plan_push("dataset", folder, REPO), api)
+    push(plan := plan_push("dataset", folder, REPO), api)
     local_hub.fail("GET /storage", "cut_download", after_bytes=2000, skip=5, times=-1)
     with pytest.raises(HubError, match="run the same command again"):
         pull("dataset", REPO, tmp_path / "out", api)
@@ -132,9 +134,33 @@ def test_a_broken_pull_resumes(hub_api, local_hub, tmp_path, waits):
     local_hub.wire.faults.clear()
     local_hub.traffic.clear()
     done = pull("dataset", REPO, tmp_path / "out", api)
-    assert contents(done.folder) == contents(folder)
+    assert contents(done.folder) == sent(plan)
     assert not finished & {exchange.path for exchange in local_hub.traffic.matching("GET /storage")}
     assert finished and not (tmp_path / "out.incomplete").exists()
+
+
+@pytest.mark.parametrize("without", [(), ("*/noisy/*",), ("train/vanilla/", "*_00001.mp4")])
+def test_naming_what_is_left_out_fetches_what_is_wanted_of_25000_files(without):
+    """By the client's own filter, in seconds: a pattern for each wanted file takes it hours (its time is quadratic)."""
+    names = [f"train/{kind}/scene [{i % 7}]_{i:05d}.mp4" for i in range(12_500) for kind in ("noisy", "vanilla")]
+    tree = {name: ("0" * 64, 1) for name in [*names, ".gitattributes", "odd[1]*.txt"]}
+    given = [f"{pattern}*" if pattern.endswith("/") else pattern for pattern in without]
+    start = time.process_time()
+    wanted, _ = _select("dataset", "org/thing", tree, given)
+    fetched = set(filter_repo_objects(tree, ignore_patterns=ignored_patterns(tree, wanted, given)))
+    assert time.process_time() - start < 5
+    assert fetched == set(wanted) and len(wanted) > 10_000 and ".gitattributes" not in wanted
+
+
+def test_only_what_is_wanted_is_fetched(hub_api, local_hub, tmp_path):
+    """Of names that are patterns themselves, and a folder by its name."""
+    local_hub.store.create(repo := RepoId("dataset", "org", "odd"))
+    files = {"a[1].txt": b"1", "a1.txt": b"2", "b*.txt": b"3", "bc.txt": b"4", "skip/deep/x.txt": b"5"}
+    add_to_hub(local_hub, repo, files)
+    local_hub.traffic.clear()
+    pulled = pull("dataset", "org/odd", tmp_path / "out", hub_api(), without=["skip/", "b[*].txt"])
+    assert pulled.files == ("a1.txt", "a[1].txt", "bc.txt")
+    assert contents(tmp_path / "out").keys() - {".pulled.json"} == set(pulled.files)
 
 
 def test_too_little_space_is_said_before_anything_is_fetched(model, hub_api, local_hub, tmp_path, monkeypatch):
@@ -209,5 +235,6 @@ def test_the_commands_print_what_to_do_next(local_hub, hub_api, tmp_path, monkey
     pushed = run("push", "dataset", "thing", "--repo", "org/clips", "--tag", "v1")
     assert f"{local_hub.url}/datasets/org/clips" in pushed and 'load_dataset("org/clips", revision="v1")' in pushed
     pulled = run("pull", "dataset", "org/clips", "--revision", "v1")
-    assert "all checksums match" in pulled and contents(tmp_path / "clips") == contents(tmp_path / "thing")
+    assert "all checksums match" in pulled
+    assert contents(tmp_path / "clips") == sent(plan_push("dataset", tmp_path / "thing", "org/clips"))
     assert "Nothing had changed" in run("push", "dataset", "clips", "--repo", "org/clips")

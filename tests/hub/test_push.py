@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ocr_hf.hub import repo_files
 from ocr_hf.hub.download import pull
 from ocr_hf.hub.hub_errors import ConflictError, HubError
 from ocr_hf.hub.push_plan import plan_push
@@ -12,6 +13,7 @@ from ocr_hf.hub.upload import push
 from tests.hub.broken_pushes import cut_push, race
 from tests.hub.folders import make_dataset, make_metric, make_model
 from tests.hub_server.accounts import READER, STRANGER, Account
+from tests.hub_server.store import RepoId
 
 MAKERS = {"dataset": make_dataset, "model": make_model, "metric": make_metric}
 
@@ -20,6 +22,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     local = (".pulled.json", ".huggingface.yaml")
     files = (path for path in folder.rglob("*") if path.is_file() and path.name not in local)
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def sent(plan) -> dict[str, bytes]:
+    """What a plan sends: the folder's files, with the repository's id in the card."""
+    return {file.path: file.source.read_bytes() for file in plan.files}
 
 
 def head(api, plan) -> str:
@@ -39,7 +46,8 @@ def test_what_is_pushed_comes_back_byte_for_byte(kind, hub_api, local_hub, tmp_p
     assert done.url == f"{local_hub.url}/{'' if kind == 'model' else plan.repo_type + 's/'}org/thing"
     assert api.repo_info(plan.repo, repo_type=plan.repo_type).private
     back = pull(kind, plan.repo, tmp_path / "back", api, revision="v1")
-    assert back.commit == done.commit and contents(tmp_path / "back") == contents(folder)
+    assert back.commit == done.commit and contents(tmp_path / "back") == sent(plan)
+    assert {**contents(folder), "README.md": sent(plan)["README.md"]} == sent(plan)
     assert local_hub.unserved() == []
 
 
@@ -105,6 +113,28 @@ def test_a_hub_that_stays_broken_is_left_as_it_was(status, words, hub_api, local
     assert list(api.list_repo_files(plan.repo)) == [".gitattributes"]
 
 
+@pytest.mark.parametrize("path", ["config.json", "model-00001-of-00002.safetensors"])
+@pytest.mark.parametrize("lost", [True, False])
+def test_what_arrived_is_compared_with_what_was_sent(path, lost, hub_api, local_hub, tmp_path, monkeypatch):
+    """A Hub that keeps something else, or not all of it, gets no tag; the same command mends it."""
+    folder, api, store = make_model(tmp_path / "thing"), hub_api(), local_hub.store
+    plan = plan_of(folder, "model")
+
+    def keep_wrong(repo, branch, changes, message):
+        wrong = None if lost else store.regular_entry(b"not what was sent")
+        return type(store).commit(store, repo, branch, {**changes, path: wrong}, message)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "commit", keep_wrong)
+        with pytest.raises(HubError, match=rf"org/thing holds {path} with other content.*run the same command again"):
+            push(plan, api, tag="v1")
+    assert not api.list_repo_refs(plan.repo).tags
+    done = push(plan, api, tag="v1")
+    assert done.changed == (path,)
+    pull("model", plan.repo, tmp_path / "back", api, revision="v1")
+    assert contents(tmp_path / "back") == contents(folder)
+
+
 def test_two_concurrent_pushes_keep_both_commits(hub_api, local_hub, tmp_path):
     plans = []
     for name in ("one", "two"):
@@ -119,6 +149,38 @@ def test_two_concurrent_pushes_keep_both_commits(hub_api, local_hub, tmp_path):
     assert {"one.txt", "two.txt"} <= set(api.list_repo_files("org/toy", repo_type="space"))
     refused = [exchange.status for exchange in local_hub.traffic.matching("POST .*/commit/")]
     assert sorted(refused) == [200, 200, 412]  # the race took place
+
+
+def test_a_branch_that_never_rests_is_given_up_after_five_attempts(hub_api, local_hub, tmp_path):
+    """Each commit is refused because somebody else's was made since; theirs are all kept, ours not half."""
+    plan, api, store = plan_of(make_model(tmp_path / "thing"), "model"), hub_api(), local_hub.store
+    commit, others = api.create_commit, []
+
+    def commit_after_another(*arguments, **options):
+        name = f"other_{len(others)}.txt"
+        others.append(name)
+        store.commit(RepoId("model", "org", "thing"), "main", {name: store.regular_entry(b"theirs")}, "theirs")
+        return commit(*arguments, **options)
+
+    api.create_commit = commit_after_another
+    with pytest.raises(HubError, match="was changed by others 5 times during the commit; run the same command again"):
+        push(plan, api)
+    assert len(others) == 5 and set(api.list_repo_files("org/thing")) == {".gitattributes", *others}
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [((3, 2), None), ((4, 0), "holds 4 files, the Hub takes 3 a folder"), ((3, 3), "holds 6 files, a commit takes 5")],
+)
+def test_more_files_than_the_hub_takes_are_refused_before_anything_is_sent(counts, words, tmp_path, monkeypatch):
+    monkeypatch.setattr(repo_files, "MAX_FILES_PER_FOLDER", 3)
+    monkeypatch.setattr(repo_files, "MAX_PUSHED_FILES", 5)
+    for folder, count in zip(("a", "b/c"), counts, strict=True):
+        (tmp_path / folder).mkdir(parents=True)
+        for number in range(count):
+            (tmp_path / folder / str(number)).touch()
+    _, findings = repo_files.list_files(tmp_path)
+    assert (not findings) if words is None else (len(findings) == 1 and words in findings[0])
 
 
 def test_a_concurrent_push_of_other_content_is_not_overwritten(hub_api, local_hub, tmp_path):

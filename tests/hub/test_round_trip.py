@@ -23,7 +23,7 @@ from ocr_hf.hub.upload import push
 from ocr_hf.models.load_model import load_model
 from ocr_hf.models.media import encode_video, model_inputs, prompt_ids
 from ocr_hf.models.tiny import build_tiny
-from tests.hub.test_push import contents
+from tests.hub.test_push import contents, sent
 from tests.hub_server.fixture import ROOT
 from tests.without_our_package import PREAMBLE
 
@@ -73,7 +73,7 @@ def logits(folder: Path) -> torch.Tensor:
     chat = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": "How many chairs?"}]}]
     ids = torch.tensor([prompt_ids(loaded.processor, chat, [video])])
     with torch.no_grad():
-        return loaded.model(**model_inputs(loaded.processor, ids, [video])).logits
+        return loaded.model(**model_inputs(loaded.model, loaded.processor, ids, [video])).logits
 
 
 @pytest.mark.slow
@@ -149,5 +149,5 @@ def test_build_push_load_train_evaluate_card_and_pull(local_hub, hub_api, hub_cl
     assert f'from_pretrained("{MODEL}", revision="v1")' in snippet
     hub_client(PREAMBLE + snippet + "assert answer.shape[0] == 1\n")
     data = pull("dataset", DATA, tmp_path / "data", api, revision="v1")
-    assert contents(data.folder) == contents(built)
+    assert contents(data.folder) == sent(plan_push("dataset", built, DATA))
     assert local_hub.unserved() == []

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from . import files, git, repos
+from . import files, git, repos, xet
 from .context import Hub, bind
 from .errors import Refusal, answer_refusal
 from .store import KINDS
@@ -42,6 +42,11 @@ def build_app(hub: Hub) -> Wire:
         Route("/storage/{sha256}", bind(hub, files.download), methods=["GET", "HEAD"]),
         Route("/storage/{sha256}", bind(hub, files.upload), methods=["PUT"]),
         Route("/storage/{sha256}", bind(hub, files.complete), methods=["POST"]),
+        Route("/v1/xorbs/{prefix}/{hash}", bind(hub, xet.put_xorb), methods=["POST"]),
+        Route("/v1/shards", bind(hub, xet.put_shard), methods=["POST"]),
+        Route("/v1/chunks/{prefix}/{hash}", bind(hub, xet.known_chunk)),
+        Route("/v1/reconstructions/{hash}", bind(hub, xet.reconstruction)),
+        Route("/xet/{hash}", bind(hub, xet.get_xorb)),
     ]
     for kind in KINDS:
         routes += _repo_routes(hub, kind)
@@ -77,6 +82,7 @@ def _repo_routes(hub: Hub, kind: str) -> list[Route]:
         route(f"{api}/refs", git.refs),
         route(f"{api}/branch/{{reference}}", git.branch, "POST", "DELETE"),
         route(f"{api}/tag/{{reference}}", git.tag, "POST", "DELETE"),
+        route(f"{api}/xet-{{right}}-token/{{revision}}", xet.token),
         route(f"{page}.git/info/lfs/objects/batch", files.lfs_batch, "POST"),
         route(f"{page}.git/info/lfs/verify", files.verify, "POST"),
         route(f"{page}/resolve/{{revision}}/{{path:path}}", files.resolve, "GET", "HEAD"),

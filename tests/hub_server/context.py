@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import unquote
 
 from starlette.requests import Request
@@ -35,22 +36,28 @@ class Hub:
     uploads: dict[str, dict[int, str]] = field(default_factory=dict)
     _secret: bytes = field(default_factory=lambda: secrets.token_bytes(16))
 
+    @property
+    def xet(self) -> Path:
+        """Where Xet's blocks are."""
+        return self.store.root / "xet"
+
     def signed(self, action: str, sha256: str, **query: str) -> str:
         """Address on the storage origin that allows one action on one blob for an hour, without a token."""
         expires = str(int(time.time()) + SIGNATURE_LIFETIME_S)
         extra = "".join(f"&{key}={value}" for key, value in query.items())
-        signature = self._sign(action, sha256, expires)
+        signature = self.sign(action, sha256, expires)
         return f"{self.storage_url}/storage/{sha256}?expires={expires}&signature={signature}{extra}"
 
     def check_signature(self, action: str, request: Request) -> str:
         """SHA-256 of the blob that a signed request may touch."""
         sha256, query = request.path_params["sha256"], request.query_params
-        wanted = self._sign(action, sha256, query.get("expires", ""))
+        wanted = self.sign(action, sha256, query.get("expires", ""))
         if not hmac.compare_digest(wanted, query.get("signature", "")) or int(query["expires"]) < time.time():
             raise Refusal(403, "The address is not signed for this, or has expired")
         return sha256
 
-    def _sign(self, *parts: str) -> str:
+    def sign(self, *parts: str) -> str:
+        """Signature that only this hub makes."""
         return hmac.new(self._secret, "\n".join(parts).encode(), hashlib.sha256).hexdigest()
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
+from . import xet
 from .context import Hub, parameter, repo_of
 from .errors import Refusal, entry_not_found
 
@@ -26,6 +27,7 @@ async def resolve(hub: Hub, request: Request) -> Response:
     headers |= {"X-Linked-Size": str(entry.size), "Accept-Ranges": "bytes"}
     if entry.lfs:
         headers["X-Linked-Etag"] = f'"{entry.sha256}"'
+        headers |= xet.headers_of(hub, request, entry.sha256, commit)
         return RedirectResponse(hub.signed("get", entry.sha256), 302, headers=headers)
     headers |= {"ETag": f'"{entry.oid}"', "Content-Disposition": f"inline; filename*=UTF-8''{_file_name(path)}"}
     return FileResponse(hub.store.blob_path(entry.sha256), headers=headers, media_type="application/octet-stream")

@@ -32,10 +32,12 @@ def local_hub(tmp_path: Path) -> Iterator[RunningHub]:
 
 @pytest.fixture
 def hub_client(local_hub: RunningHub, tmp_path: Path) -> Callable[..., str]:
-    """Call with Python source (and `account=`, `cwd=`, `timeout=`) to run it against the hub; returns its stdout."""
+    """Call with Python source (and `account=`, `cwd=`, `timeout=`, `xet=`) to run it against the hub; gives stdout."""
 
-    def run(source: str, account: Account | None = OWNER, cwd: Path = tmp_path, timeout: float = 300) -> str:
-        environment = {**local_hub.environment(account), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    def run(
+        source: str, account: Account | None = OWNER, cwd: Path = tmp_path, timeout: float = 300, xet: bool = False
+    ) -> str:
+        environment = {**local_hub.environment(account, xet), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-c", source]
         done = subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, timeout=timeout)
         assert done.returncode == 0, f"client failed:\n{done.stdout}\n{done.stderr}"

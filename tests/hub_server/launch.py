@@ -53,25 +53,28 @@ class RunningHub:
         """Requests so far for addresses that this hub does not have."""
         return [exchange.line for exchange in self.traffic.exchanges if exchange.unserved]
 
-    def variables(self, account: Account | None = OWNER) -> dict[str, str]:
+    def variables(self, account: Account | None = OWNER, xet: bool = False) -> dict[str, str]:
         """Environment for a client process: only what differs from the caller's."""
-        variables = client_variables(self.url, account.token if account else None)
+        variables = client_variables(self.url, account.token if account else None, xet)
         return {**variables, "HF_HOME": str(self.home)}
 
-    def environment(self, account: Account | None = OWNER) -> dict[str, str]:
+    def environment(self, account: Account | None = OWNER, xet: bool = False) -> dict[str, str]:
         """Whole environment for a client process (`subprocess.run(..., env=...)`).
 
         The Hub's address and token are read when `huggingface_hub` is imported, hence a process of its own.
         """
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING", "TRANSFORMERS_"))}
-        return {**inherited, **self.variables(account)}
+        return {**inherited, **self.variables(account, xet)}
 
 
-def client_variables(url: str, token: str | None) -> dict[str, str]:
-    """What a client needs to know before it imports `huggingface_hub`; Xet's own protocol is not served here."""
+def client_variables(url: str, token: str | None, xet: bool = False) -> dict[str, str]:
+    """What a client needs to know before it imports `huggingface_hub`.
+
+    xet : large files go by Xet, as they do by default where `hf_xet` is installed; else by LFS
+    """
     variables = {
         "HF_ENDPOINT": url,
-        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_XET": "0" if xet else "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_UPDATE_CHECK": "1",
         "HF_HUB_OFFLINE": "0",
