@@ -13,7 +13,7 @@ def main(
         list[Path],
         typer.Argument(help="folders of `ocr-hf eval`, at least two; the first is the baseline", metavar="RUN..."),
     ],
-    out: Annotated[Path, typer.Option(help="folder for comparison.md, comparison.json and the plot")] = (
+    out: Annotated[Path, typer.Option(help="folder for comparison.md, comparison.json and the plots")] = (
         Path("comparison")
     ),
     common: Annotated[
@@ -27,9 +27,11 @@ def main(
 ) -> None:
     """Compare runs question by question: differences with intervals and tests, overall and by task.
 
+    Runs that were asked twins are compared by pairs of videos, too.
+
     OCR means Object-Centric 3D Rollout, not text recognition.
     """
-    from ocr_hf.vsi_bench.compare_report import write_comparison
+    from ocr_hf.vsi_bench.compare_report import PAIR_TITLES, TITLES, pair_rows, write_comparison
 
     if draws < 100:
         raise ValueError(f"draws is {draws}; give at least 100")
@@ -43,30 +45,33 @@ def main(
     if found["differing"]:
         console.print(f"not asked in the same way; settings that differ: {', '.join(found['differing'])}", style="bold")
     for name, entry in found["differences"].items():
-        console.print(_table(name, found["baseline"], entry["tasks"]))
+        title = f"{name} minus {found['baseline']}, points"
+        if found["pairs"]:
+            rows = pair_rows(found["pairs"]["differences"][name])
+            console.print(_table(f"{title}; pairs of videos", rows, PAIR_TITLES))
+        console.print(_table(title, entry["tasks"], TITLES))
     console.print(f"Everything is in {out}: comparison.md, comparison.json")
 
 
-def _table(name: str, baseline: str, tasks: dict):
+def _table(title: str, tasks: dict, titles: dict[str, str]):
     from rich.table import Table
 
     from ocr_hf.vsi_bench.tasks import TASKS
 
-    table = Table(
-        "", "difference", "95 % interval", "p, Holm", "McNemar", "p", "n", title=f"{name} minus {baseline}, points"
-    )
-    for key, title in {"overall": "overall", **{task.name: task.title for task in TASKS}}.items():
+    table = Table("", "difference", "95 % interval", "p, Holm", "McNemar", "p", "n", title=title)
+    totals = [key for key in titles if key in tasks and key not in {task.name for task in TASKS}]
+    for key, name in titles.items():
         if key in tasks:
             entry, letters = tasks[key], tasks[key]["letters"]
             p = entry["corrected"] if entry["corrected"] is not None else entry["p"]
             table.add_row(
-                title,
+                name,
                 f"{entry['score']:+.1f}",
                 f"{entry['interval'][0]:+.1f} – {entry['interval'][1]:+.1f}" if entry["interval"] else "–",
                 "–" if p is None else f"{p:.4f}",
                 f"+{letters['gained']:,} -{letters['lost']:,}" if letters else "–",
                 f"{letters['p']:.4f}" if letters else "–",
                 f"{entry['n']:,}",
-                end_section=key == "overall",
+                end_section=key == totals[-1],
             )
     return table

@@ -66,7 +66,11 @@ def main(
         console.print(line, highlight=False, soft_wrap=True)
     lock = results["query_lock"]
     if lock and lock["index"] is not None:
-        console.print(f"former query-lock index {lock['index']:+.1f} (n = {lock['n']:,})")
+        console.print(
+            f"former query-lock index {lock['index']:+.1f} (n = {lock['n']:,}); it can't tell a locked model from one "
+            "that must see the named objects, the measure (docs/measure.md) can",
+            soft_wrap=True,
+        )
     console.print(f"Everything is in {out}: report.md, results.json", soft_wrap=True, highlight=False)
 
 

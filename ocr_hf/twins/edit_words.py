@@ -27,8 +27,21 @@ def edit_words(edits: Iterable[SceneEdit], labels: Mapping[int, str]) -> str:
     Returns:
         A phrase such as "chair removed (3 times), sofa and bed changed places".
     """
+    edits = list(edits)
+    if (both := _exchanged(edits, labels)) is not None:
+        return f"{both[0]} and {both[1]} exchanged"
     counts = Counter(_words(edit, labels) for edit in edits)
     return ", ".join(words if count == 1 else f"{words} ({count} times)" for words, count in counts.items())
+
+
+def _exchanged(edits: list[SceneEdit], labels: Mapping[int, str]) -> tuple[str, str] | None:
+    """Return the two categories where each of two things was replaced by one of the other's kind."""
+    if len(edits) != 2 or any(edit.kind != "replace" for edit in edits):
+        return None
+    before = [labels.get(edit.objects[0]) for edit in edits]
+    after = [edit.parameters.get("label") for edit in edits]
+    exchanged = before == after[::-1] and before[0] != before[1] and None not in before
+    return (before[0], before[1]) if exchanged else None
 
 
 def _words(edit: SceneEdit, labels: Mapping[int, str]) -> str:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 FRAME_CACHE_BYTES = 512 * 1024**2
-FOOTPRINTS_KEPT = 8
-"""Clips whose footprints are kept: a few are being asked about, or prepared."""
+FOOTPRINTS_KEPT = 64
+"""Clips whose footprints are kept, some ten kB each; with larger batches, as many as two batches can be about."""
 
 
 class BenchmarkFrames:
@@ -30,6 +30,7 @@ class BenchmarkFrames:
         self.config = config
         self._frames = FrameCache(FRAME_CACHE_BYTES)
         self._footprints: OrderedDict[str, Footprints] = OrderedDict()
+        self._queried: dict[Any, tuple[int, ...]] = {}
 
     def sample(self, row: Row) -> SampledClip:
         """Return the frames of a question's video; decoded once for questions that follow each other."""
@@ -48,8 +49,17 @@ class BenchmarkFrames:
     def change(self, row: Row, audit: str, sampled: SampledClip) -> Changed:
         """Return the sampled frames as an audit that needs objects shows them."""
         seed, strength = self.config.seed, self.config.strength
-        queried, footprints = self.benchmark.objects(row)["queried_objects"], self.footprints(row)
+        queried, footprints = self.queried(row), self.footprints(row)
         return apply_audit(audit, sampled.array, row["id"], seed, strength, footprints, queried, list(sampled.indices))
+
+    def queried(self, row: Row) -> tuple[int, ...]:
+        """Return the ids of the objects that a question names.
+
+        Read once: every audit asks for them, and a benchmark keeps only a few rows with all that is known of them.
+        """
+        if row["id"] not in self._queried:
+            self._queried[row["id"]] = tuple(self.benchmark.objects(row)["queried_objects"] or ())
+        return self._queried[row["id"]]
 
     def footprints(self, row: Row) -> Footprints:
         """Return the footprints in the sampled frames; made once for questions about a video that follow each other."""
@@ -62,7 +72,8 @@ class BenchmarkFrames:
             else:
                 indices = self._indices(probe(self.benchmark.video(row)))
             self._footprints[name] = found.select(indices.tolist())
-            while len(self._footprints) > FOOTPRINTS_KEPT:
+            # A batch may be about as many clips as it has questions, and each audit comes back to all of them
+            while len(self._footprints) > max(FOOTPRINTS_KEPT, 2 * self.config.batch_size):
                 self._footprints.popitem(last=False)
         self._footprints.move_to_end(name)
         return self._footprints[name]

@@ -5,6 +5,7 @@ check_same_questions(list(runs.values()))
 comparison = compare_runs(runs)
 comparison.table()["a"]["overall"]             # score in per cent, interval, number of questions
 comparison.difference("a", "b")["overall"]     # b - a, paired by question, with p-values
+comparison.by_pair()["pairs"]                  # of twins: the same for pairs of videos
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from ocr_hf.vsi_bench.significance import McNemar, bootstrap_p, holm, mcnemar
 from ocr_hf.vsi_bench.stored_runs import StoredRun, bootstrap_clusters, scored_without_text
 from ocr_hf.vsi_bench.summary import averages, cluster_sums, summarize, types_of
 from ocr_hf.vsi_bench.tasks import TASKS, Task, is_numeric
+from ocr_hf.vsi_bench.twin_scores import RELATIONS, pair_scores, scored_pairs
 
 OVERALL = "overall"
+PAIRS = "pairs"
 REFERENCES = ("most_frequent", "always_a", "random")
 """Systems of every comparison that answer without a model; see `reference_scores`."""
 
@@ -99,6 +102,33 @@ class Comparison:
             label: Estimate(float(10.0 * (after[chosen] - before[chosen]).mean()), None, len(chosen))
             for label, chosen in sorted(places.items())
         }
+
+    def by_pair(self) -> dict[str, Comparison]:
+        """Return comparisons whose questions are pairs of videos, scored as `twin_table` scores them.
+
+        Returns:
+            PAIRS, and each of RELATIONS that was asked -> its pairs. Nothing where no twins were asked.
+        """
+        if not self.rows or "video" not in self.rows[0]:
+            return {}
+        # The expectation of guessing is none of a pair: the lower of two expectations is not the expected lower one
+        systems = {name: scored for name, scored in self.systems.items() if name != "random"}
+        found = {name: pair_scores(self.rows, scored.scores) for name, scored in systems.items()}
+        pairs = next(iter(found.values()))[0]
+        if not pairs:
+            return {}
+        scored = {name: scored_pairs(pairs, scores, systems[name].extraction) for name, (_, scores) in found.items()}
+        every = Comparison(pairs, scored, bootstrap_clusters(pairs))
+        parts = {
+            relation: every._take([place for place, pair in enumerate(pairs) if pair["relation"] == relation])
+            for relation in RELATIONS
+        }
+        return {PAIRS: every, **{relation: part for relation, part in parts.items() if part.rows}}
+
+    def _take(self, places: Sequence[int]) -> Comparison:
+        """Return the comparison of the questions at these places."""
+        systems = {name: scored.take(places) for name, scored in self.systems.items()}
+        return Comparison([self.rows[place] for place in places], systems, [self.clusters[place] for place in places])
 
 
 def _letters(first: Scored, second: Scored) -> McNemar | None:

@@ -1,7 +1,8 @@
 """`ocr-hf compare`: stored runs side by side, as comparison.json, comparison.md and a plot.
 
 Every run is compared with the first, paired by question; intervals and p-values come from a bootstrap over scenes, for
-letters McNemar's exact test stands beside them, and both are corrected over the tasks by Holm's method.
+letters McNemar's exact test stands beside them, and both are corrected over the tasks by Holm's method. Runs that were
+asked twins are compared by pairs of videos as well.
 """
 
 from __future__ import annotations
@@ -13,25 +14,30 @@ from typing import Any
 
 from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.vsi_bench.bootstrap import DRAWS
-from ocr_hf.vsi_bench.compare import OVERALL, Comparison, compare_runs
+from ocr_hf.vsi_bench.compare import OVERALL, PAIRS, Comparison, compare_runs
 from ocr_hf.vsi_bench.markdown_table import interval_text, table
 from ocr_hf.vsi_bench.measure_text import measure_table
 from ocr_hf.vsi_bench.plots import picture, plot_differences
 from ocr_hf.vsi_bench.stored_runs import StoredRun, on_common_questions, read_run
 from ocr_hf.vsi_bench.tasks import TASKS
+from ocr_hf.vsi_bench.twin_scores import RELATIONS
 
 PLOT = "comparison"
+PAIRS_PLOT = "comparison-pairs"
 OWN = ("model", "model_revision", "revision", "predictions", "read_as", "parameters", "hardware", "libraries")
 """Settings that tell the runs apart; others should not differ."""
 BESIDES = ("audit", "strength", "recovery_strengths", "recovery_draws")
 """Settings of audits, which change nothing about the plain run."""
-_TITLES = {OVERALL: "**Overall**", **{task.name: task.title for task in TASKS}}
+_TASKS = {task.name: task.title for task in TASKS}
+TITLES = {OVERALL: "Overall", **_TASKS}
+PAIR_TITLES = {OVERALL: "All pairs", **{relation: relation.capitalize() for relation in RELATIONS}, **_TASKS}
+"""What `pair_rows` gives, in the order of tables and plots."""
 
 
 def write_comparison(
     folders: Sequence[Path], out: Path, common: bool = False, debiased: bool = False, draws: int = DRAWS
 ) -> dict[str, Any]:
-    """Compare runs with the first of them; write comparison.json, comparison.md and the plot into `out`.
+    """Compare runs with the first of them; write comparison.json, comparison.md and the plots into `out`.
 
     Args:
         folders: written by `ocr-hf eval`, at least two.
@@ -57,7 +63,11 @@ def write_comparison(
     asked = len({row["id"] for run in read for row in run.rows})
     found = _results(runs, comparison, draws) | {"n_left_out": asked - len(comparison.rows), "debiased": debiased}
     out.mkdir(parents=True, exist_ok=True)
-    plot_differences(found, out / PLOT)
+    named = {name: entry["tasks"] for name, entry in found["differences"].items()}
+    plot_differences(named, TITLES, found["baseline"], out / PLOT)
+    if found["pairs"]:
+        named = {name: pair_rows(parts) for name, parts in found["pairs"]["differences"].items()}
+        plot_differences(named, PAIR_TITLES, found["baseline"], out / PAIRS_PLOT)
     with replacing(out / "comparison.md") as temporary:
         temporary.write_text(render_comparison(found), encoding="utf-8")
     write_json(out / "comparison.json", found)
@@ -76,18 +86,38 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 def _results(runs: Mapping[str, StoredRun], comparison: Comparison, draws: int) -> dict[str, Any]:
     names = list(runs)
-    scores = comparison.table(draws)
     return {
         "baseline": names[0],
         "n": len(comparison.rows),
         "n_clusters": len(set(comparison.clusters)),
         "draws": draws,
-        "scores": {name: {key: asdict(entry) for key, entry in found.items()} for name, found in scores.items()},
+        "scores": _table(comparison, draws),
         "differences": {name: _difference(comparison, names[0], name, draws) for name in names[1:]},
+        "pairs": _pairs(comparison, names, draws),
         "measure": {name: run.results.get("measure") for name, run in runs.items()},
         "settings": {name: dict(run.results["settings"]) for name, run in runs.items()},
         "differing": differing_settings(runs),
     }
+
+
+def _pairs(comparison: Comparison, names: Sequence[str], draws: int) -> dict[str, Any] | None:
+    """Return the pairs of videos that were asked, each kind as whole comparisons are stored; None without twins."""
+    parts = comparison.by_pair()
+    if not parts:
+        return None
+    return {
+        "n": {kind: len(part.rows) for kind, part in parts.items()},
+        "n_clusters": len(set(parts[PAIRS].clusters)),
+        "scores": {kind: _table(part, draws) for kind, part in parts.items()},
+        "differences": {
+            name: {kind: _difference(part, names[0], name, draws) for kind, part in parts.items()} for name in names[1:]
+        },
+    }
+
+
+def _table(comparison: Comparison, draws: int) -> dict[str, dict[str, Any]]:
+    scores = comparison.table(draws)
+    return {name: {key: asdict(entry) for key, entry in found.items()} for name, found in scores.items()}
 
 
 def _difference(comparison: Comparison, first: str, second: str, draws: int) -> dict[str, Any]:
@@ -105,6 +135,12 @@ def _difference(comparison: Comparison, first: str, second: str, draws: int) -> 
     }
 
 
+def pair_rows(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's differences of pairs under the keys of PAIR_TITLES: all pairs, each kind, the tasks of all."""
+    kinds = {kind: parts[kind]["tasks"][OVERALL] for kind in RELATIONS if kind in parts}
+    return {**parts[PAIRS]["tasks"], **kinds}
+
+
 def differing_settings(runs: Mapping[str, StoredRun]) -> dict[str, dict[str, Any]]:
     """Return setting -> run -> value, of the settings that should be one and aren't."""
     settings = {
@@ -119,9 +155,10 @@ def render_comparison(found: Mapping[str, Any]) -> str:
     """Return a comparison as Markdown."""
     baseline, names = found["baseline"], list(found["differences"])
     parts = [f"# {' and '.join(names)} compared with {baseline}", _what(found)]
-    parts += [_differing(found), picture(PLOT, "Differences to the baseline by task, with 95 % intervals")]
+    parts += [_differing(found), *_pair_sections(found)]
+    parts.append(picture(PLOT, "Differences to the baseline by task, with 95 % intervals"))
     parts += [_difference_section(name, found) for name in names]
-    parts += [_scores(found), measure_table(found["measure"])]
+    parts += [f"## Scores\n\n{_scores(found['scores'], TITLES)}", measure_table(found["measure"])]
     parts.append("Made by ocr-hf, the toolkit for Object-Centric 3D Rollout (OCR; not text recognition).")
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -147,34 +184,91 @@ def _differing(found: Mapping[str, Any]) -> str:
 
 
 def _difference_section(name: str, found: Mapping[str, Any]) -> str:
-    tasks, scenes = found["differences"][name]["tasks"], found["differences"][name]["scenes"]
+    entry = found["differences"][name]
+    text = f"{_difference_table(entry['tasks'], TITLES)}\n\n{_by_scene(entry['scenes'])}"
+    return f"## {name} minus {found['baseline']}\n\n{text}"
+
+
+def _pair_sections(found: Mapping[str, Any]) -> list[str]:
+    """Return what is said about pairs of videos, first of all: single questions pay who doesn't look."""
+    pairs = found["pairs"]
+    if not pairs:
+        return []
+    counts = ", ".join(f"{pairs['n'][kind]:,} {kind}" for kind in RELATIONS if kind in pairs["n"])
+    text = (
+        f"{pairs['n'][PAIRS]:,} pairs ({counts}) in {pairs['n_clusters']:,} scenes or clips: a question before and "
+        "after an edit of the scene. A pair scores what its worse answer scores; one whose edit keeps the answer "
+        "counts only where the edit that changes it was followed too. All is as below, with pairs for questions: "
+        "*McNemar* counts pairs with letters that one run alone got right, and *Holm* corrects over the tasks, in each "
+        "kind of pair by itself."
+    )
+    sections = [f"## Pairs of videos\n\n{text}", picture(PAIRS_PLOT, "Differences of pairs, with 95 % intervals")]
+    for name, parts in pairs["differences"].items():
+        body = f"{_difference_table(pair_rows(parts), PAIR_TITLES)}\n\n{_by_scene(parts[PAIRS]['scenes'])}"
+        sections.append(f"### {name} minus {found['baseline']}, pairs\n\n{body}")
+        kinds = {kind: parts[kind]["tasks"] for kind in RELATIONS if kind in parts}
+        if len(kinds) > 1:
+            sections.append(f"By task and kind of pair:\n\n{_kinds_table(kinds)}")
+    scores = {name: pair_rows({kind: {"tasks": part[name]} for kind, part in pairs["scores"].items()})
+              for name in pairs["scores"][PAIRS]}  # fmt: skip
+    return [*sections, f"### Scores of pairs\n\n{_scores(scores, PAIR_TITLES)}"]
+
+
+def _kinds_table(kinds: Mapping[str, Mapping[str, Any]]) -> str:
+    header = ["task"]
+    for kind in kinds:
+        header += [kind, "95 % interval", "p, Holm", "McNemar", "p, Holm", "n"]
     rows = []
-    for key, title in _TITLES.items():
+    for key, title in _TASKS.items():
+        cells: list[str] = []
+        for tasks in kinds.values():
+            entry = tasks.get(key)
+            if entry is None:
+                cells += ["–"] * 6
+            else:
+                turned, _, corrected = _letters(entry)
+                cells += [f"{entry['score']:+.1f}", interval_text(entry["interval"]), _p(entry["corrected"])]
+                cells += [turned, corrected, f"{entry['n']:,}"]
+        if any(cell != "–" for cell in cells):
+            rows.append([title, *cells])
+    return table(header, rows)
+
+
+def _difference_table(tasks: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    rows = []
+    for key, title in titles.items():
         if key in tasks:
-            entry, letters = tasks[key], tasks[key]["letters"]
+            entry = tasks[key]
             rows.append(
                 [
-                    title,
+                    f"**{title}**" if key == OVERALL else title,
                     f"{entry['score']:+.1f}",
                     interval_text(entry["interval"]),
                     _p(entry["p"]),
                     _p(entry["corrected"]),
                 ]
-                + ([f"+{letters['gained']:,} -{letters['lost']:,}", _p(letters["p"])] if letters else ["–", "–"])
-                + [_p(letters["corrected"]) if letters else "–", f"{entry['n']:,}"]
+                + [*_letters(entry), f"{entry['n']:,}"]
             )
-    header = ["task", "difference", "95 % interval", "p", "p, Holm", "McNemar", "p", "p, Holm", "n"]
+    return table(["task", "difference", "95 % interval", "p", "p, Holm", "McNemar", "p", "p, Holm", "n"], rows)
+
+
+def _letters(entry: Mapping[str, Any]) -> list[str]:
+    """Return what McNemar's test counted, its p and that after Holm."""
+    found = entry["letters"]
+    return [f"+{found['gained']:,} -{found['lost']:,}", _p(found["p"]), _p(found["corrected"])] if found else ["–"] * 3
+
+
+def _by_scene(scenes: Mapping[str, Mapping[str, Any]]) -> str:
     better, worse = (sum(sign * entry["difference"] > 0 for entry in scenes.values()) for sign in (1, -1))
-    text = f"By scene: better in {better:,}, worse in {worse:,}, equal in {len(scenes) - better - worse:,}."
-    return f"## {name} minus {found['baseline']}\n\n{table(header, rows)}\n\n{text}"
+    return f"By scene: better in {better:,}, worse in {worse:,}, equal in {len(scenes) - better - worse:,}."
 
 
-def _scores(found: Mapping[str, Any]) -> str:
+def _scores(scores: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> str:
     rows = []
-    for name, entries in found["scores"].items():
-        cells = [entries.get(key) for key in _TITLES]
+    for name, entries in scores.items():
+        cells = [entries.get(key) for key in titles]
         rows.append([name, *(f"{cell['score']:.1f} {_interval(cell)}".strip() if cell else "–" for cell in cells)])
-    return f"## Scores\n\n{table(['', *_TITLES.values()], rows)}"
+    return table(["", *(f"**{title}**" if key == OVERALL else title for key, title in titles.items())], rows)
 
 
 def _interval(entry: Mapping[str, Any]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ocr_hf.archives import ArchiveError
 from ocr_hf.data.video import VideoError
-from ocr_hf.vsi_bench.archives import ArchiveError
 from ocr_hf.vsi_bench.benchmark import Row
 from ocr_hf.vsi_bench.harness import Harness
 

@@ -68,7 +68,7 @@ class Harness(BenchmarkFrames):
         if not needs_objects(audit):
             return True
         if row["id"] not in self._shows:
-            queried = self.benchmark.objects(row)["queried_objects"]
+            queried = self.queried(row)
             footprints = self.footprints(row) if queried else None
             shown = footprints is not None and any(footprints.areas(item).any() for item in queried)
             self._shows[row["id"]] = (

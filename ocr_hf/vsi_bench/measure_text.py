@@ -174,10 +174,11 @@ def _hallucination(part: Mapping[str, Any]) -> str:
 
 
 def _floor(part: Mapping[str, Any]) -> str:
-    text = (
-        f"Asked again with the same frames in other batches, {100.0 - part['unchanged']:.2f} % of the answers differ "
-        f"(n = {part['n']:,}). Differences of this size mean nothing."
-    )
+    differ = max(0.0, 100.0 - part["unchanged"])
+    is_any = differ > 1e-9  # an average over tasks may be off by its rounding
+    what = f"{differ:.2f} % of the answers differ" if is_any else "no answer differs"
+    meaning = " Differences of this size mean nothing." if is_any else ""
+    text = f"Asked again with the same frames in other batches, {what} (n = {part['n']:,}).{meaning}"
     return f"### Numerical floor\n\n{text}\n\n{_by_task(part)}"
 
 

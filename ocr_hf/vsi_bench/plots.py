@@ -6,31 +6,16 @@ GitHub and the Hub show a `<picture>` in the theme that the reader has; what kno
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ocr_hf.data.atomic import replacing
+from ocr_hf.data.themes import THEMES, Theme
 from ocr_hf.vsi_bench.tasks import TASKS
 
 FOLDER = "plots"
 
 
-@dataclass(frozen=True)
-class Theme:
-    """Colours of a plot. paper : background; ink : text; lines : of axes and grid; series : of what is compared."""
-
-    name: str
-    paper: str
-    ink: str
-    lines: str
-    series: tuple[str, ...]
-
-
-THEMES = (
-    Theme("light", "#ffffff", "#1f2328", "#d1d9e0", ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#656d76")),
-    Theme("dark", "#0d1117", "#f0f6fc", "#3d444d", ("#58a6ff", "#f0883e", "#3fb950", "#bc8cff", "#9198a1")),
-)
 Draw = Callable[[Any, Theme], None]
 """Draws into matplotlib axes."""
 Bar = tuple[str, float, Sequence[float] | None]
@@ -59,7 +44,7 @@ def plot_results(results: Mapping[str, Any], folder: Path) -> dict[str, str]:
     bars = [(task.title, *_entry(results["tasks"][task.name])) for task in TASKS if task.name in results["tasks"]]
     chance = results["references"].get("random", {}).get("tasks", {})
     ticks = [chance.get(task.name) for task in TASKS if task.name in results["tasks"]]
-    _save(folder / FOLDER / "tasks", len(bars), lambda axes, theme: _bars(axes, theme, bars, ticks))
+    save_plot(folder / FOLDER / "tasks", len(bars), lambda axes, theme: _bars(axes, theme, bars, ticks))
     shown["tasks"] = picture(f"{FOLDER}/tasks", "Scores by task with 95 % intervals; the ticks are chance")
     if results["audits"]:
         pairs = [
@@ -71,7 +56,7 @@ def plot_results(results: Mapping[str, Any], folder: Path) -> dict[str, str]:
             )
             for name, entry in results["audits"].items()
         ]
-        _save(folder / FOLDER / "audits", len(pairs), lambda axes, theme: _dumbbells(axes, theme, pairs))
+        save_plot(folder / FOLDER / "audits", len(pairs), lambda axes, theme: _dumbbells(axes, theme, pairs))
         shown["audits"] = picture(f"{FOLDER}/audits", "Score on the plain video and under each audit")
     if results.get("twins"):
         twins = results["twins"]
@@ -85,32 +70,37 @@ def plot_results(results: Mapping[str, Any], folder: Path) -> dict[str, str]:
             for task in TASKS
             if task.name in twins["pairs"]["tasks"]
         ]
-        _save(folder / FOLDER / "pairs", len(own), lambda axes, theme: _bars(axes, theme, own, [None] * len(own)))
+        save_plot(folder / FOLDER / "pairs", len(own), lambda axes, theme: _bars(axes, theme, own, [None] * len(own)))
         shown["pairs"] = picture(f"{FOLDER}/pairs", "Pairs of videos right, with 95 % intervals")
     return shown
 
 
-def plot_differences(found: Mapping[str, Any], path: Path) -> None:
-    """Draw the differences of a comparison (`compare_report.write_comparison`) into PATH-light.png and "
-    "PATH-dark.png."""
-    names = ["overall", *(task.name for task in TASKS)]
-    titles = {"overall": "Overall", **{task.name: task.title for task in TASKS}}
-    kept = [name for name in names if any(name in entry["tasks"] for entry in found["differences"].values())]
+def plot_differences(
+    differences: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str], baseline: str, path: Path
+) -> None:
+    """Draw the differences of a comparison into PATH-light.png and PATH-dark.png.
+
+    Args:
+        differences: run -> (key -> its `score` and `interval`, in points).
+        titles: key -> what the plot calls it, in the order in which it shows them.
+        baseline: the run that they are differences to.
+        path: without an ending.
+    """
+    kept = [name for name in titles if any(name in entries for entries in differences.values())]
 
     def draw(axes: Any, theme: Theme) -> None:
-        count = len(found["differences"])
-        for number, (run, entry) in enumerate(found["differences"].items()):
+        count = len(differences)
+        for number, (run, entries) in enumerate(differences.items()):
             for row, name in enumerate(kept):
-                if name in entry["tasks"]:
+                if name in entries:
                     place = row + 0.5 * ((number + 0.5) / count - 0.5)
-                    label = run if row == 0 else None
-                    _point(axes, theme, number, place, *_entry(entry["tasks"][name]), label)
+                    _point(axes, theme, number, place, *_entry(entries[name]), run if row == 0 else None)
         axes.axvline(0.0, color=theme.ink, linewidth=0.8)
         _rows(axes, [titles[name] for name in kept])
-        axes.set_xlabel(f"points above {found['baseline']}")
+        axes.set_xlabel(f"points above {baseline}")
         _legend(axes, theme)
 
-    _save(path, len(kept) * (1 + 0.4 * (len(found["differences"]) - 1)), draw)
+    save_plot(path, len(kept) * (1 + 0.4 * (len(differences) - 1)), draw)
 
 
 def _entry(entry: Mapping[str, Any]) -> tuple[float, Sequence[float] | None]:
@@ -160,7 +150,11 @@ def _legend(axes: Any, theme: Theme) -> None:
     axes.figure.legend(loc="outside upper left", ncols=2, fontsize=9, **colours)
 
 
-def _save(path: Path, rows: float, draw: Draw) -> None:
+def save_plot(path: Path, rows: float, draw: Draw) -> None:
+    """Draw a plot into PATH-light.png and PATH-dark.png.
+
+    path : without an ending; rows : of which the plot has room for so many, one above the other
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

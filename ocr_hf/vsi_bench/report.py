@@ -266,7 +266,7 @@ def _query_lock(results: Mapping[str, Any]) -> str:
     if lock["index"] is None:
         return "## Query-lock index (former measure)\n\nNo question has enough context pixels to compare with."
     text = (
-        f"**Query-lock index {lock['index']:+.1f}** {interval_text(lock['interval'])}: answers change by "
+        f"**Former query-lock index {lock['index']:+.1f}** {interval_text(lock['interval'])}: answers change by "
         f"{lock['change_queried']:.1f} % when the queried objects are noised and by {lock['change_context']:.1f} % "
         f"when as many context pixels are (n = {lock['n']:,}; {lock['n_unmatched']:,} questions without enough context "
         "are left out).\n\nThis is the former measure, kept so that old reports can be compared. **It can't tell a "

@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from ocr_hf.vsi_bench.archives import VideoArchive
+from ocr_hf.archives import ZipArchive
 from ocr_hf.vsi_bench.benchmark import Benchmark, Row
 from ocr_hf.vsi_bench.benchmark_files import digest_files, fetch_file
 from ocr_hf.vsi_bench.prompts import build_prompt
@@ -64,7 +64,7 @@ class ReVsi(Benchmark):
         files = sorted((folder / split).glob("test-*.parquet"))
         self.revision = revision or digest_files(files)
         self.rows = [_as_row(row, name) for file in files for row in pq.read_table(file).to_pylist()]
-        self._archive: VideoArchive | None = None
+        self._archive: ZipArchive | None = None
 
     def select(self, split: str) -> list[Row]:
         if split != self.subset:
@@ -108,12 +108,12 @@ class ReVsi(Benchmark):
             raise ValueError(f"question {row['id']}: '{scene}' is no plain name of a scene; fix the row")
         return f"{self.subset}/{scene}.mp4"
 
-    def _opened(self) -> VideoArchive | None:
+    def _opened(self) -> ZipArchive | None:
         if self._archive is None:
             path = self.folder / ARCHIVE
             if self._commit is not None and not path.is_file():
                 path = fetch_file(self.name, ARCHIVE, self._commit) or path
-            self._archive = VideoArchive(path) if path.is_file() else None
+            self._archive = ZipArchive(path) if path.is_file() else None
         return self._archive
 
 

@@ -20,11 +20,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ocr_hf.archives import ArchiveError
 from ocr_hf.data.atomic import write_json
 from ocr_hf.data.video import VideoError
 from ocr_hf.models.endpoint import EndpointModel
 from ocr_hf.vsi_bench.answers import AnswerLog, read_answers
-from ocr_hf.vsi_bench.archives import ArchiveError
 from ocr_hf.vsi_bench.audits import VANILLA, asked_audits, check_audits
 from ocr_hf.vsi_bench.benchmark import Benchmark, Row
 from ocr_hf.vsi_bench.cost import Cost, expected_cost

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from ocr_hf.data.schema import MAX_QUESTIONS
 from ocr_hf.vsi_bench.audits import VANILLA
 from ocr_hf.vsi_bench.scoring import Scored, score_answers
+from ocr_hf.vsi_bench.twins_layout import read_id
 
 COLUMNS = [
     "audit", "id", "dataset", "scene_name", "question_type", "question", "options", "ground_truth", "pruned",
@@ -29,7 +30,7 @@ SAME = ("dataset", "scene_name", "question_type", "question", "options", "ground
 class StoredRun:
     """The evaluation of one model.
 
-    rows : questions in the order of their ids
+    rows : questions in the order of their ids; those of twins also say which question's and of which video they are
     answers : audit -> the model's text for each row, None where the audit leaves the question out
     results : results.json
     """
@@ -69,6 +70,8 @@ def read_run(folder: Path) -> StoredRun:
         audit: [given.get((audit, row["id"])) for row in rows] for audit in dict.fromkeys(row["audit"] for row in table)
     }
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    if "twins" in results:
+        rows = [{**row, **read_id(row["id"])} for row in rows]
     return StoredRun(folder, rows, answers, results)
 
 

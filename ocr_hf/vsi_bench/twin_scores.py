@@ -47,6 +47,17 @@ def pair_scores(rows: Sequence[Row], scores: np.ndarray) -> tuple[list[Row], np.
     return pairs, np.array(found)
 
 
+def scored_pairs(pairs: Sequence[Row], scores: np.ndarray, extraction: str = "official") -> Scored:
+    """Return (pairs,) scores, 0 to 1, of pairs, as `score_answers` returns those of texts."""
+    return Scored(
+        np.rint(10.0 * scores).astype(np.int64),
+        np.ones(len(pairs), dtype=bool),
+        ("",) * len(pairs),
+        tuple(pair["question_type"] for pair in pairs),
+        extraction,
+    )
+
+
 def _by_question(rows: Sequence[Row], scores: np.ndarray) -> list[dict[str, tuple[Row, float]]]:
     """Return video -> (row, score) of each question that was asked of the vanilla and of the changed video."""
     questions: dict[Any, dict[str, tuple[Row, float]]] = {}
@@ -128,13 +139,6 @@ def blind_tables(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
 
 
 def _summary(pairs: Sequence[Row], scores: np.ndarray, draws: int, seed: int) -> Mapping[str, Any]:
-    scored = Scored(
-        np.rint(10.0 * scores).astype(np.int64),
-        np.ones(len(pairs), dtype=bool),
-        ("",) * len(pairs),
-        tuple(pair["question_type"] for pair in pairs),
-        "official",
-    )
     scenes = [f"{pair['dataset']}/{pair['scene_name']}" for pair in pairs]
-    summary = summarize(scored, None, scenes, "macro", draws, seed=seed)
+    summary = summarize(scored_pairs(pairs, scores), None, scenes, "macro", draws, seed=seed)
     return {name: summary[name] for name in ("macro", "micro", "interval", "n", "tasks")}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -81,3 +82,9 @@ def asked_rows(twins: Sequence[Row]) -> Iterator[Row]:
                 "file_name": file_name,
                 "ground_truth": truth,
             }
+
+
+def read_id(name: str) -> dict[str, Any]:
+    """Return `question_id` and `video` of an id that `asked_rows` gave; a stored answer has nothing else of them."""
+    question, _, video = name.rpartition("/")
+    return {"question_id": int(question) if question.isdecimal() else question, "video": video}

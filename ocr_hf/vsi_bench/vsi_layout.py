@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ocr_hf.vsi_bench.archives import VideoArchive
+from ocr_hf.archives import ZipArchive
 from ocr_hf.vsi_bench.benchmark import Benchmark, Row
 from ocr_hf.vsi_bench.benchmark_files import digest_files, fetch_file
 from ocr_hf.vsi_bench.prediction_files import read_rows
@@ -38,7 +38,7 @@ class VsiBench(Benchmark):
             )
         self.rows = [row for file in files for row in read_rows(file)]
         self.revision = revision or digest_files(files)
-        self._archives: dict[str, VideoArchive | None] = {}
+        self._archives: dict[str, ZipArchive | None] = {}
 
     def select(self, split: str) -> list[Row]:
         """Return the rows of "full" or "debiased" (not pruned)."""
@@ -72,7 +72,7 @@ class VsiBench(Benchmark):
                 known[key] = self._locate(row) is not None
         return [row for row in rows if not known[self.video_key(row)]]
 
-    def _locate(self, row: Row) -> tuple[VideoArchive | None, str] | None:
+    def _locate(self, row: Row) -> tuple[ZipArchive | None, str] | None:
         """Return (None, path of the file) or (archive, name of the member), or None where there is neither."""
         name = f"{row['scene_name']}.mp4"
         # The question file may come from anywhere, and these names become paths below
@@ -91,13 +91,13 @@ class VsiBench(Benchmark):
                 return archive, member
         return None
 
-    def _archive(self, dataset: str) -> VideoArchive | None:
+    def _archive(self, dataset: str) -> ZipArchive | None:
         if dataset not in self._archives:
             # Archives are large: each is downloaded when the first question needs it
             path = self.folder / f"{dataset}.zip"
             if self._commit is not None and not path.is_file():
                 path = fetch_file(self.name, f"{dataset}.zip", self._commit) or path
-            self._archives[dataset] = VideoArchive(path) if path.is_file() else None
+            self._archives[dataset] = ZipArchive(path) if path.is_file() else None
         return self._archives[dataset]
 
 

@@ -43,3 +43,15 @@ def test_what_goes_the_other_way() -> None:
     same = SceneEdit("replace", (2,), {"seed": 1})
     told = edit_words([smaller, shorter, same], LABELS)
     assert told == "chair made smaller, home made 1.5 m shorter, bed replaced by another bed"
+
+
+def test_two_kinds_that_change_places_are_told_as_one() -> None:
+    def replaced(object_id: int, label: str) -> SceneEdit:
+        return SceneEdit("replace", (object_id,), {"seed": 1, "label": label})
+
+    kinds = {1: "chair", 2: "bed", 3: "chair"}
+    assert edit_words([replaced(1, "bed"), replaced(2, "chair")], kinds) == "chair and bed exchanged"
+    assert edit_words(iter([replaced(1, "bed"), replaced(3, "bed")]), kinds) == "chair replaced by bed (2 times)"
+    assert edit_words([replaced(1, "bed"), replaced(2, "lamp")], kinds) == (
+        "chair replaced by bed, bed replaced by lamp"
+    )

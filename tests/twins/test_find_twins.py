@@ -19,6 +19,7 @@ from tests.twins.twin_clips import CONFIG, TASKS, answer_afresh, small_clip, tas
 SEEDS = (1, 2, 4, 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_stored_answers_are_those_of_a_fresh_derivation(seed: int) -> None:
     clip, found = small_clip(seed), twins_of(seed)
@@ -132,7 +133,7 @@ def test_edits_are_written_in_order() -> None:
 @pytest.mark.slow
 def test_the_tasks_come_up_and_letters_never_stay() -> None:
     tasks: Counter[str] = Counter()
-    for seed in range(16):
+    for seed in (*SEEDS, 14):  # 14 asks for a route first, for which few rooms leave two answers
         for twin in twins_of(seed).twins:
             tasks[task_of(twin.question)] += twin.relation == "changes"
             if twin.question.options is not None:

@@ -32,7 +32,8 @@ def test_all_audits_on_a_generated_ocr_vsi_folder(lively_model, ocr_vsi, tmp_pat
     flags = ["--frames", "4", "--batch-size", "8", "--max-new-tokens", "2", "--limit", "24", "--draws", "20"]
     main(["eval", "--model", str(lively_model), "--data", str(ocr_vsi), "--audit", "all", "--out", str(out), *flags])
     printed = capsys.readouterr().out
-    assert "query-lock index" in printed and "audit context_noised" in printed
+    assert "former query-lock index" in printed and "can't tell a locked model" in " ".join(printed.split())
+    assert "audit context_noised" in printed
     results = json.loads((out / "results.json").read_text())
     assert set(results["audits"]) == set(AUDITS) - {"recovery"} and results["n"] == 24 and results["n_scenes"] == 2
     table = pd.read_parquet(out / "predictions.parquet").set_index(["audit", "id"])
@@ -61,7 +62,7 @@ def test_all_audits_on_a_generated_ocr_vsi_folder(lively_model, ocr_vsi, tmp_pat
     floor, rate = results["measure"]["floor"], results["measure"]["hallucination"]
     assert floor["n"] == 24 and rate["n"] == named and results["measure"]["twins"] is None
     report = (out / "report.md").read_text()
-    assert "## Audits" in report and "**Query-lock index" in report and "### Context recovery" in report
+    assert "## Audits" in report and "**Former query-lock index" in report and "### Context recovery" in report
     assert "Not asked in this run: twins" in report and "numerical floor" in printed
     assert "## Published" not in report, "other data than VSI-Bench can't be compared"
 

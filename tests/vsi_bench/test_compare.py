@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ocr_hf.cli import main as cli
+from ocr_hf.data.themes import THEMES
 from ocr_hf.vsi_bench.compare import OVERALL, Estimate, beats, compare_runs
-from ocr_hf.vsi_bench.plots import THEMES
 from ocr_hf.vsi_bench.significance import holm
 from ocr_hf.vsi_bench.stored_runs import StoredRun, bootstrap_clusters, check_same_questions, read_run
 from tests.vsi_bench.made_up_runs import make_run

@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ocr_hf import archives
+from ocr_hf.archives import ArchiveError, ZipArchive
 from ocr_hf.data.video import probe, read_frames
-from ocr_hf.vsi_bench import archives
-from ocr_hf.vsi_bench.archives import ArchiveError, VideoArchive
 from ocr_hf.vsi_bench.benchmark import check_questions
 from ocr_hf.vsi_bench.eval_config import EvalConfig
 from ocr_hf.vsi_bench.open_benchmark import open_benchmark
@@ -218,7 +218,7 @@ class TestArchives:
         with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
             archive.writestr(link, "/etc/passwd")
         with pytest.raises(ArchiveError, match="points outside"):
-            VideoArchive(tmp_path / "a.zip")
+            ZipArchive(tmp_path / "a.zip")
 
     def test_a_bomb_is_refused_by_its_claim(self, tmp_path, monkeypatch) -> None:
         monkeypatch.setattr(archives, "MAX_MEMBER_BYTES", 1 << 20)
@@ -226,7 +226,7 @@ class TestArchives:
             archive.writestr("bomb.mp4", bytes(2 << 20))
         assert (tmp_path / "a.zip").stat().st_size < 5000
         with pytest.raises(ArchiveError, match="'bomb.mp4' claims 2,097,152 bytes, more than 1,048,576; a zip bomb"):
-            VideoArchive(tmp_path / "a.zip").read("bomb.mp4")
+            ZipArchive(tmp_path / "a.zip").read("bomb.mp4")
 
     def test_a_bomb_that_lies_about_its_size_is_refused(self, tmp_path) -> None:
         path = tmp_path / "a.zip"
@@ -234,7 +234,7 @@ class TestArchives:
             archive.writestr("bomb.mp4", bytes(3 << 20))
         content = path.read_bytes()
         path.write_bytes(content.replace((3 << 20).to_bytes(4, "little"), (1000).to_bytes(4, "little")))
-        archive = VideoArchive(path)
+        archive = ZipArchive(path)
         with pytest.raises(ArchiveError, match="unpacks to more than it claims|can't be unpacked"):
             archive.read("bomb.mp4")
 
@@ -244,7 +244,7 @@ class TestArchives:
             for number in range(4):
                 archive.writestr(f"{number}.mp4", b"")
         with pytest.raises(ArchiveError, match="has 4 members, more than 3"):
-            VideoArchive(tmp_path / "a.zip")
+            ZipArchive(tmp_path / "a.zip")
 
     @pytest.mark.filterwarnings("ignore:Duplicate name")
     def test_double_members_are_refused(self, tmp_path) -> None:
@@ -252,7 +252,7 @@ class TestArchives:
             archive.writestr("a.mp4", b"1")
             archive.writestr("a.mp4", b"2")
         with pytest.raises(ArchiveError, match="holds 'a.mp4' twice"):
-            VideoArchive(tmp_path / "a.zip")
+            ZipArchive(tmp_path / "a.zip")
 
     def test_damage_is_named(self, make_vsi_bench) -> None:
         folder = make_vsi_bench()

@@ -137,6 +137,7 @@ class TestAgents:
     def test_the_report_leaves_no_part_out(self, found: dict) -> None:
         parts = {name: found["must see"][name] for name in ("recovery", "twins", "hallucination", "floor")}
         text = measure_section({"measure": parts})
+        assert "in other batches, no answer differs (n = 1,600)." in text
         for title in ("### Context recovery", "### Twins", "### Hallucination", "### Numerical floor"):
             assert title in text
         assert "Not asked" not in text and "| 0.25 |" in text and "| Rel. Dist | 400 (0) |" in text

@@ -199,6 +199,7 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_killed_and_continued_equals_unbroken(lively_model, make_vsi_bench, tmp_path, asked) -> None:
     settings = config(lively_model, make_vsi_bench())
     arguments = {**settings.identity(), "draws": 20}
