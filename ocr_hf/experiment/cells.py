@@ -16,10 +16,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from ocr_hf import __version__
 from ocr_hf.data.atomic import write_json
 
 PLAN = "plan.json"
+RESULTS_OF = "0.1.0"
+"""Version of the package from which on a cell gives the same result: it is raised with whatever changes training, clips
+or scoring so that the results of cells change. `--repeat` of a stored cell shows whether it holds."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Results:
         self.cells = {cell.name: cell for cell in cells}
         plan = {
             "experiment": name,
-            "ocr_hf": __version__,
+            "ocr_hf": RESULTS_OF,
             "cells": {cell.name: {"needs": list(cell.needs), "settings": dict(cell.settings)} for cell in cells},
         }
         # As JSON gives it back, so that tuples and lists compare
@@ -86,6 +88,20 @@ class Results:
         if not self._file(name).is_file():
             raise CellError(f"cell {name} has no result in {self.folder}; run it first (--cells {name})")
         return json.loads(self._file(name).read_text(encoding="utf-8"))
+
+    def model(self, name: str, work: Path) -> Path:
+        """Return the folder of the model that a cell has trained, in a folder of work or published with the results.
+
+        Raises CellError where it is in neither.
+        """
+        folders = [folder / "models" / name for folder in (work, self.folder)]
+        for folder in folders:
+            if (folder / "config.json").is_file():
+                return folder
+        raise CellError(
+            f"the model of cell {name} is not in {folders[0]}: its result was made elsewhere; copy the model there, or "
+            f"remove the result and run the cell here (--cells {name})"
+        )
 
     def chosen(self, patterns: Sequence[str]) -> list[Cell]:
         """Return the cells whose names match one of the patterns (rl/ocr/*); raise CellError where none does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,17 @@ def contrast(one: Mapping[int, np.ndarray], other: Mapping[int, np.ndarray], dra
     low, high = percentile_interval(means[:, None])[:, 0]
     seeds_mean = tuple(difference.mean(axis=1).tolist())
     return Contrast(float(difference.mean()), float(low), float(high), bootstrap_p(means), seeds_mean)
+
+
+def told(one: Contrast) -> dict[str, Any]:
+    """Return a contrast as a verdict tells it, in points."""
+    return {
+        "mean": round(one.mean, 2),
+        "interval": [round(one.low, 2), round(one.high, 2)],
+        "p": round(one.p, 5),
+        "p_holm": None if one.corrected is None else round(one.corrected, 5),
+        "seeds": [round(value, 2) for value in one.seeds],
+    }
 
 
 def poisoning_ratio(agreement: float, right_in_conflict: float, wrong_in_aligned: float) -> float:

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 
 from ocr_hf.experiment.cells import Cell, CellError, Results
 from ocr_hf.experiment.contrasts import poisoning_ratio
 from ocr_hf.experiment.planted_data import PARTS, load_part
-from ocr_hf.experiment.planted_lock import ARMS, RL, SFT, SIZES, VIEWS, Examiner, fine_tune, learn, right
+from ocr_hf.experiment.planted_lock import (
+    ARMS,
+    BOTH,
+    MATCHED,
+    RL,
+    SFT,
+    SIZES,
+    TIMESTEPS,
+    VIEWS,
+    Examiner,
+    both_videos,
+    fine_tune,
+    learn,
+    right,
+)
 from ocr_hf.experiment.planted_rooms import LETTERS
+from ocr_hf.experiment.shards import is_made
+from ocr_hf.experiment.trainings import logged_columns
 from ocr_hf.models.answer import AnsweringModel
 from ocr_hf.models.load_model import load_model
 
@@ -40,7 +57,7 @@ class Scale:
 
 
 FULL = Scale()
-QUICK = Scale(2, SFT(steps=20, batch=16, warmup=2), RL(steps=4, prompts=8), rooms=64, rehearsal=True)
+QUICK = Scale(2, SFT(10, 10, 10, batch=16, warmup=2), RL(steps=4, prompts=8), rooms=64, rehearsal=True)
 
 
 @dataclass(frozen=True)
@@ -90,20 +107,23 @@ def cells(scale: Scale) -> list[Cell]:
         found.append(Cell(f"gate/{design.name}", settings | {"rehearsal": scale.rehearsal}, needs))
     for design in designs:
         arms = ARMS if design == MAIN else {arm: ARMS[arm] for arm in DOSE_ARMS if arm in ARMS}
-        for arm, settings in arms.items():
-            count = scale.seeds if design == MAIN and arm in MANY else min(FEW, scale.seeds)
-            found += [
-                Cell(
-                    f"rl/{design.name}/{arm}/{seed}",
-                    {
-                        **{"arm": dict(settings), "agreement": design.agreement, "seed": seed, "rooms": scale.rooms},
-                        **{"steps": scale.rl.steps, "prompts": scale.rl.prompts, "group": scale.rl.group},
-                        "learning_rate": scale.rl.learning_rate,
-                    },
-                    (f"sft/{design.model}/{seed}", f"gate/{design.name}"),
-                )
-                for seed in range(count)
-            ]
+        counts = {arm: scale.seeds if design == MAIN and arm in MANY else min(FEW, scale.seeds) for arm in arms}
+        # Arms of the rules first, all of them from one model before the next: what is done at any time can be compared
+        found += [
+            Cell(
+                f"rl/{design.name}/{arm}/{seed}",
+                {
+                    **{"arm": dict(settings), "agreement": design.agreement, "seed": seed, "rooms": scale.rooms},
+                    **{"steps": scale.rl.steps, "prompts": scale.rl.prompts, "group": scale.rl.group},
+                    **{"learning_rate": scale.rl.learning_rate, "both_videos": arm == BOTH},
+                },
+                (f"sft/{design.model}/{seed}", f"gate/{design.name}"),
+            )
+            for of_rules in (True, False)
+            for seed in range(max(counts.values()))
+            for arm, settings in arms.items()
+            if seed < counts[arm] and (arm in MANY) == of_rules
+        ]
     return found
 
 
@@ -122,11 +142,14 @@ class PlantedLock:
         results: where results are.
         work: folder of data and models; what is there already is used.
         processes: that film rooms.
+        tests: ask only so many rooms of each part of the test, a multiple of `SHARD`, and film for a training no videos
+            that it doesn't show; None = all.
     """
 
-    def __init__(self, results: Results, work: Path, processes: int = 1) -> None:
-        self.results, self.work, self.processes = results, work, processes
+    def __init__(self, results: Results, work: Path, processes: int = 1, tests: int | None = None) -> None:
+        self.results, self.work, self.processes, self.tests = results, work, processes, tests
         self._part = cache(self._load)
+        self._examiner = cache(self._examiner_of)
 
     def __call__(self, cell: Cell) -> dict[str, Any]:
         """Do a cell's work and return its result."""
@@ -134,45 +157,73 @@ class PlantedLock:
         work = {"sft": self._fine_tune, "gate": self._gate, "rl": self._learn}[cell.name.split("/")[0]]
         return work(cell) | {"seconds": round(time.monotonic() - started, 1)}
 
-    def _load(self, name: str, count: int | None, agreement: float | None = None) -> Any:
+    def prepare(self, wanted: Sequence[Cell]) -> None:
+        """Film the rooms that cells need, by all processes, before each of these goes its own way."""
+        for cell in wanted:
+            kind, given = cell.name.split("/")[0], cell.settings
+            if kind == "gate":
+                continue
+            if kind == "sft":
+                self._part("sft", given["rooms"])
+            else:
+                self._rooms_of(given)
+            for name in TEST_PARTS:
+                self._part(name, given["rooms"])
+
+    def _rooms_of(self, given: Mapping[str, Any]) -> datasets.Dataset:
+        """Return the rooms that an RL cell trains on."""
+        shows_edited = given["both_videos"] or given["arm"]["strategy"] == "counterfactual"
+        return self._part("rl", given["rooms"], given["agreement"], shows_edited)
+
+    def _load(
+        self, name: str, count: int | None, agreement: float | None = None, edited: bool = True
+    ) -> datasets.Dataset:
         part = PARTS[name]
-        part = replace(part, count=min(part.count, count or part.count))
+        wanted = [part.count, count, self.tests if name in TEST_PARTS else None]
+        part = replace(part, count=min(number for number in wanted if number is not None))
         if agreement not in (None, part.agreement):
-            part = replace(part, name=f"rl-rho{round(100 * agreement)}", agreement=agreement)
+            part = replace(part, name=f"rl-rho{round(100 * agreement)}", agreement=agreement, like="rl")
         # A shorter part has other shards
         folder = self.work / "rooms" if count is None else self.work / f"rooms-{count}"
+        if part.edited and not edited and self.tests is not None and not is_made(folder / part.name, part.count):
+            # One cell alone needn't wait for edited videos that it doesn't show
+            part = replace(part, name=f"{part.name}-recorded", edited=False)
         return load_part(part, folder, self.processes)
 
-    def _model(self, name: str) -> Path:
-        folder = self.work / "models" / name
-        if not (folder / "config.json").is_file():
-            raise CellError(
-                f"the model of cell {name} is not in {folder}: its result was made elsewhere; copy the model there, or "
-                f"remove the result and run the cell here (--cells {name})"
-            )
-        return folder
+    def _examiner_of(self, part: str, view: str, rooms: int | None) -> Examiner:
+        """Return who asks about a part of the test; his frames serve all cells of this process."""
+        return Examiner(self._part(part, rooms), VIEWS[view])
 
     def _fine_tune(self, cell: Cell) -> dict[str, Any]:
         given = cell.settings
         out = self.work / "models" / cell.name
         settings = SFT(**{name: given[name] for name in SFT.__dataclass_fields__})
         fine_tune(self._part("sft", given["rooms"]), SIZES[given["size"]], settings, given["seed"], out)
-        views = [(part, view) for part in ("conflict", "aligned") for view in VIEWS]
-        return self._examined(out, [*views, ("unanswerable", "clean")], given["rooms"])
+        views = [(part, view) for part in ("conflict", "aligned") for view in SHOWN_BEFORE]
+        frames = [("aligned", f"frames_{t}") for t in TIMESTEPS]
+        return self._examined(out, [*views, *frames, ("unanswerable", "clean")], given["rooms"])
 
     def _examined(self, model: Path, views: list[tuple[str, str]], rooms: int | None) -> dict[str, Any]:
-        """Return, for each part of the test and each view of it, the letters and how likely the right one was."""
+        """Return, for each part of the test and each view of it, the letters and how likely the right one was.
+
+        A part's clean view comes before its others.
+        """
         asked = AnsweringModel.of(load_model(str(model), dtype="float32", device="cpu"))
         found: dict[str, Any] = {}
         right_letters: dict[str, str] = {}
+        clean: dict[str, np.ndarray] = {}
         for part, view in views:
-            rows = self._part(part, rooms)
-            right_letters[part] = "".join(rows["ground_truth"])
-            probabilities = Examiner(rows, VIEWS[view]).answers(asked)
-            truth = [LETTERS.index(letter) for letter in rows["ground_truth"]]
+            answers = self._part(part, rooms)["ground_truth"]
+            right_letters[part] = "".join(answers)
+            probabilities = self._examiner(part, view, rooms).answers(asked)
+            if view == "clean":
+                clean[part] = probabilities
+            truth = [LETTERS.index(letter) for letter in answers]
             found[f"{part}/{view}"] = {
-                "accuracy": round(100.0 * float(right(probabilities, rows["ground_truth"]).mean()), 2),
+                "accuracy": round(100.0 * float(right(probabilities, answers).mean()), 2),
                 "mean_probability": round(float(probabilities[np.arange(len(truth)), truth].mean()), 4),
+                # Total variation between the answers to this view and to the clean one
+                "variation": round(0.5 * float(np.abs(probabilities - clean[part]).sum(axis=1).mean()), 4),
                 "letters": "".join(LETTERS[i] for i in probabilities.argmax(axis=1)),
             }
         return {"asked": found, "truth": right_letters}
@@ -202,6 +253,10 @@ class PlantedLock:
             "conflict": round(conflict, 2),
             "conflict_queried_noised": round(noised, 2),
             "met": met,
+            "matched_timestep": matched_timestep(
+                mean("aligned/queried_noised", "variation"),
+                [mean(f"aligned/frames_{t}", "variation") for t in TIMESTEPS],
+            ),
             "ratio": round(ratio, 4),
             "predicted_sign_of_ocr_minus_grpo": 1 if ratio > 1.0 else -1,
         }
@@ -214,16 +269,40 @@ class PlantedLock:
             raise CellError(f"gate {gate} isn't met ({missed}), so no reinforcement learning starts; see its result")
         out = self.work / "models" / cell.name
         settings = RL(given["steps"], given["prompts"], given["group"], given["learning_rate"])
-        rows = self._part("rl", given["rooms"], given["agreement"])
-        log = learn(rows, self._model(start), settings, given["arm"], given["seed"], out)
-        views = [("conflict", "clean"), ("aligned", "clean"), ("unanswerable", "clean"), ("conflict", "queried_noised")]
-        return self._examined(out, views, given["rooms"]) | {"log": _columns(log)}
+        rows = self._rooms_of(given)
+        if given["both_videos"]:
+            rows = both_videos(rows)
+        arm = dict(given["arm"])
+        if arm.get("timestep") == MATCHED:
+            arm["timestep"] = self.results.read(gate)["matched_timestep"]
+        on_the_way, truth = self._examiner("conflict", "clean", given["rooms"]), self._part("conflict", given["rooms"])
+
+        def ask(model: AnsweringModel) -> float:
+            probabilities = on_the_way.answers(model, ON_THE_WAY)
+            return round(100.0 * float(right(probabilities, truth["ground_truth"][:ON_THE_WAY]).mean()), 2)
+
+        log, curve = learn(rows, self.results.model(start, self.work), settings, arm, given["seed"], out, ask)
+        found = self._examined(out, list(SHOWN_AFTER), given["rooms"])
+        return found | {"log": logged_columns(log), "conflict_by_step": curve}
 
 
-LOGGED = ("reward", "vanilla/reward", "noisy/reward", "frac_reward_zero_std", "noise/area", "grad_norm")
+TEST_PARTS = ("conflict", "aligned", "unanswerable")
+SHOWN_BEFORE = ("clean", "queried_noised", "context_noised", "black")
+SHOWN_AFTER = (
+    *(("conflict", view) for view in ("clean", "queried_noised")),
+    *(("aligned", view) for view in ("clean", "queried_noised", "black")),
+    ("unanswerable", "clean"),
+)
+ON_THE_WAY = 250
+"""Conflicting rooms that are asked while a model trains, for its learning curve."""
 
 
-def _columns(log: list[Mapping[str, Any]]) -> dict[str, list[float]]:
-    """Return the trainer's log as columns, an entry a step, of what is worth keeping."""
-    kept = [name for name in LOGGED if any(name in entry for entry in log)]
-    return {name: [round(float(entry.get(name, float("nan"))), 5) for entry in log] for name in kept}
+def matched_timestep(wanted: float, found: Sequence[float]) -> int:
+    """Return the timestep of noise on whole frames that changes answers by `wanted`, between the `TIMESTEPS`.
+
+    Args:
+        wanted: total variation.
+        found: of each of the timesteps.
+    """
+    # As a growing curve, for noise in the figures may turn its end round; none below the first timestep is 0
+    return round(float(np.interp(wanted, [0.0, *np.maximum.accumulate(found)], [0, *TIMESTEPS])))

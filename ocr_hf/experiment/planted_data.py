@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import datasets
 
-from ocr_hf.data.atomic import replacing
-from ocr_hf.data.workers import worker_pool
 from ocr_hf.experiment.planted_rooms import (
     FPS,
     HEIGHT,
     KINDS,
+    LAMP_ID,
     LETTERS,
     NAMED_ID,
     OPTIONS,
@@ -23,19 +22,22 @@ from ocr_hf.experiment.planted_rooms import (
     PlantedRoom,
     planted_room,
 )
+from ocr_hf.experiment.shards import load_shards
 from ocr_hf.geometry.occlusion import footprints_from_instances
 from ocr_hf.perturb.frames import encode_lossless
+from ocr_hf.perturb.ocr_map import OCRMap
+from ocr_hf.perturb.rows import footprints_of
 from ocr_hf.scenes.edits.scene_edit import apply_edits
 from ocr_hf.scenes.randomness import generator
 from ocr_hf.scenes.render.renderer import Renderer
 from ocr_hf.twins.find_twins import edits_to_json
+from ocr_hf.video.read import read_frames
 from ocr_hf.vsi_bench.tasks import add_units
 
 QUESTION_TYPE = "planted_lock"
 add_units(lambda: {QUESTION_TYPE: None})  # scored as a letter
 LIGHT_RAYS = 8
 """Rays for the ambient light of a vertex: the shelf's shadows are coarser than in `ocr-hf build`, twice as fast."""
-SHARD = 250
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Rooms:
     plain : share of rooms in which nothing is painted; agreement : share of the others whose colour is right
     kind : all rooms are of this kind, and the shares above don't matter
     edited : rows bring a second video, in which the lamp has moved to another section
+    like : name of a part with the same seeds, from whose shards rooms of the same kind are copied
     """
 
     name: str
@@ -55,6 +58,7 @@ class Rooms:
     agreement: float = 0.9
     kind: str | None = None
     edited: bool = False
+    like: str | None = None
 
     def kind_of(self, seed: int) -> str:
         """Return the kind of the room with this seed; a share that grows changes only the rooms it has to."""
@@ -67,7 +71,7 @@ class Rooms:
 PARTS = {
     part.name: part
     for part in (
-        Rooms("sft", 1_000_000, 4000, plain=0.4),
+        Rooms("sft", 1_000_000, 4000, plain=0.4, agreement=0.6),
         Rooms("rl", 2_000_000, 2000, edited=True),
         Rooms("conflict", 3_000_000, 1000, kind="conflict"),
         Rooms("aligned", 3_000_000, 1000, kind="aligned"),
@@ -90,23 +94,18 @@ def load_part(part: Rooms, folder: Path, processes: int = 2) -> datasets.Dataset
         queried_objects, question_type, question, options, ground_truth; kind and cue ("" where nothing is painted);
         of a part with `edited`, edited (video), edited_ground_truth and edit.
     """
-    shards = [
-        (part, start, min(SHARD, part.count - start), folder / part.name / f"{start:05d}.parquet")
-        for start in range(0, part.count, SHARD)
-    ]
-    missing = [shard for shard in shards if not shard[-1].is_file()]
-    (folder / part.name).mkdir(parents=True, exist_ok=True)
-    if missing:
-        with worker_pool(min(processes, len(missing))) as pool:
-            for done in as_completed([pool.submit(_make_shard, *shard) for shard in missing]):
-                done.result()
-    return datasets.Dataset.from_parquet([str(file) for *_, file in shards])
+    return load_shards(folder / part.name, part.count, partial(_rows_of_shard, part), processes)
 
 
-def _make_shard(part: Rooms, start: int, count: int, file: Path) -> None:
-    rows = [make_row(part, part.first + start + i) for i in range(count)]
-    with replacing(file) as partial:
-        datasets.Dataset.from_list(rows).to_parquet(str(partial))
+def _rows_of_shard(part: Rooms, start: int, count: int, file: Path) -> list[dict[str, Any]]:
+    known: dict[int, dict[str, Any]] = {}
+    if part.like and (same := file.parent.parent / part.like / file.name).is_file():
+        known = {row["id"]: row for row in datasets.Dataset.from_parquet(str(same))}
+    rows = []
+    for seed in range(part.first + start, part.first + start + count):
+        row = known.get(seed)
+        rows.append(row if row and row["kind"] == part.kind_of(seed) else make_row(part, seed))
+    return rows
 
 
 def make_row(part: Rooms, seed: int) -> dict[str, Any]:
@@ -143,16 +142,42 @@ def _edited(room: PlantedRoom, renderer: Renderer) -> dict[str, Any]:
     }
 
 
-def taught_letters(rows: datasets.Dataset, follow: float, seed: int) -> list[str]:
-    """Return the letter that supervised fine-tuning teaches for each row: a teacher who follows the colour.
+def with_noised_things(rows: datasets.Dataset, share: float, seed: int) -> datasets.Dataset:
+    """Return the rows, in a share of which one thing is shown as noise, any but the lamp; `noised` has its number.
+
+    Models that have never seen noise take its specks for a lamp, and would be wrong under it for that reason.
 
     Args:
         rows: of a part.
+        share: of the rows; `noised` is 0 in the others.
+        seed: of the draws, and of the noise.
+    """
+    drawn = generator(seed, "noised").random((len(rows), 2))
+    ocr_map = OCRMap(strength=1.0, seed=seed)
+
+    def noised(row: dict[str, Any], index: int) -> dict[str, Any]:
+        if drawn[index, 0] >= share:
+            return {"vanilla": row["vanilla"], "noised": 0}
+        footprints = footprints_of(row)
+        things = [number for number in footprints.object_ids if number != LAMP_ID]
+        chosen = things[int(drawn[index, 1] * len(things))]
+        frames, _ = read_frames(row["vanilla"])
+        shown = ocr_map.perturb(frames, footprints, [chosen], row_id=row["id"])
+        return {"vanilla": {"bytes": encode_lossless(shown, FPS), "path": None}, "noised": chosen}
+
+    return rows.map(noised, with_indices=True, keep_in_memory=True)
+
+
+def taught_letters(rows: datasets.Dataset, follow: float, seed: int) -> list[str]:
+    """Return the letter that supervised fine-tuning teaches for each row: a teacher who follows the colour he sees.
+
+    Args:
+        rows: of a part, from `with_noised_things`.
         follow: probability of saying what the colour says, where there is one; else the right letter is said.
         seed: of the draws.
     """
     draws: Sequence[float] = generator(seed, "teacher").random(len(rows)).tolist()
-    told = zip(rows["ground_truth"], rows["cue"], draws, strict=True)
-    letters = [cue if cue and draw < follow else truth for truth, cue, draw in told]
+    told = zip(rows["ground_truth"], rows["cue"], rows["noised"], draws, strict=True)
+    letters = [cue if cue and noised != NAMED_ID and draw < follow else truth for truth, cue, noised, draw in told]
     assert set(letters) <= set(LETTERS)
     return letters

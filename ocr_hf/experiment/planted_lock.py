@@ -8,10 +8,8 @@ values are ours and were fixed before the first run; docs/experiment.md says why
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +18,17 @@ import datasets
 import numpy as np
 import torch
 
-from ocr_hf.experiment.planted_data import taught_letters
+from ocr_hf.experiment.planted_data import taught_letters, with_noised_things
 from ocr_hf.experiment.planted_rooms import FPS, FRAMES, LETTERS, NAMED_ID
+from ocr_hf.experiment.trainings import RL, base_arguments, grpo_trainer, save_whole, step_log
 from ocr_hf.models.answer import AnsweringModel, Prompt
 from ocr_hf.models.load_model import load_model
 from ocr_hf.models.tiny import TinySize, build_tiny
+from ocr_hf.perturb.keys import stable_key
+from ocr_hf.perturb.noise import gaussian_region
 from ocr_hf.perturb.ocr_map import OCRMap
 from ocr_hf.perturb.rows import footprints_of
+from ocr_hf.perturb.schedule import DIFFUSION_STEPS
 from ocr_hf.video.read import read_frames
 
 SIZES = {
@@ -42,28 +44,35 @@ SIZES = {
 
 @dataclass(frozen=True)
 class SFT:
-    """Supervised fine-tuning: `follow` is how often the teacher says what the colour says."""
+    """Supervised fine-tuning, in three lessons: a model that may choose learns the lamp and few of the colours.
 
-    steps: int = 1200
-    batch: int = 64
+    colour : steps with conflicting rooms alone, in which only the colour helps
+    lamp : steps with plain rooms and one conflicting room in ten, which keeps the colours in mind
+    steps : with all rooms, and things shown as noise
+    follow : how often the teacher says what the colour says; noised : share of rooms in which a thing is noise
+    """
+
+    colour: int = 200
+    lamp: int = 300
+    steps: int = 400
+    batch: int = 32
     learning_rate: float = 1e-3
     warmup: int = 100
     follow: float = 0.95
+    noised: float = 0.3
 
 
-@dataclass(frozen=True)
-class RL:
-    """Reinforcement learning: `prompts` questions a step, `group` rollouts of each."""
-
-    steps: int = 100
-    prompts: int = 64
-    group: int = 8
-    learning_rate: float = 1e-4
+KEPT_IN_MIND = 0.1
+"""Share of conflicting rooms while the lamp is learnt."""
+WARMUP_AGAIN = 20
+"""Steps of warm-up of the later lessons: the optimiser begins anew, the model doesn't."""
 
 
 STRENGTH = 1.0
 """Noise of t = 999: a hue can be read through less."""
 QUERIED = {"strategy": "ocr", "select": "queried", "max_objects": 1, "strength": STRENGTH}
+MATCHED = "matched"
+"""Whole frames get the timestep at which the locked models' answers change as much as by noise on the named thing."""
 ARMS: dict[str, dict[str, Any]] = {
     "grpo": {"strategy": "grpo"},
     "ocr": QUERIED,
@@ -71,6 +80,9 @@ ARMS: dict[str, dict[str, Any]] = {
     "ocr_split": {**QUERIED, "noisy_credit": "split"},
     "same_area": {**QUERIED, "region": "elsewhere"},
     "noisy_rollout": {"strategy": "noisy_rollout"},
+    "noisy_rollout_matched": {
+        **{"strategy": "noisy_rollout", "timestep": MATCHED, "timestep_midpoint": 0.5, "timestep_sharpness": 1000.0},
+    },
     "ocr_own": {**QUERIED, "score_under": "own"},
     "ocr_constant": {**QUERIED, "schedule": "constant"},
     "ocr_visible": {**QUERIED, "select": "visible", "max_objects": 2},
@@ -81,35 +93,11 @@ ARMS: dict[str, dict[str, Any]] = {
     "papo_strong": {"strategy": "papo", "strategy_options": {"gamma": 0.1}},
     "roma_like": {"strategy": "roma_like"},
     "counterfactual": {"strategy": "counterfactual"},
+    "grpo_both": {"strategy": "grpo"},
 }
-"""Arm -> settings of OCRGRPOConfig."""
-
-
-def base_arguments(out: Path, seed: int) -> dict[str, Any]:
-    """Return what all trainings have in common."""
-    return {
-        "output_dir": str(out),
-        "seed": seed,
-        "data_seed": seed,
-        "frames": FRAMES,
-        "use_cpu": not torch.cuda.is_available(),
-        "gradient_checkpointing": False,
-        "report_to": "none",
-        "save_strategy": "no",
-        "disable_tqdm": True,
-        "check_data": False,
-        "frame_cache_mb": 2048,
-    }
-
-
-def save_whole(trainer: Any, processor: Any, out: Path) -> None:
-    """Save what was trained in the folder `out`, which appears whole or not at all."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    trainer.save_model(str(staging))
-    processor.save_pretrained(str(staging))
-    shutil.rmtree(out, ignore_errors=True)
-    os.replace(staging, out)
+"""Arm -> settings of OCRGRPOConfig; a timestep that is `MATCHED` comes from the gate."""
+BOTH = "grpo_both"
+"""GRPO on counterfactual's clips: the edited videos are rows of their own, so that as many rooms conflict."""
 
 
 def fine_tune(rows: datasets.Dataset, size: TinySize, settings: SFT, seed: int, out: Path) -> None:
@@ -122,50 +110,87 @@ def fine_tune(rows: datasets.Dataset, size: TinySize, settings: SFT, seed: int, 
 
     with tempfile.TemporaryDirectory() as scratch:
         loaded = load_model(str(build_tiny(Path(scratch) / "start", size, seed=seed)), dtype="float32", device="cpu")
-    rows = rows.add_column("taught", taught_letters(rows, settings.follow, seed))
-    args = OCRSFTConfig(
-        **base_arguments(out, seed),
-        max_steps=settings.steps,
-        per_device_train_batch_size=settings.batch,
-        learning_rate=settings.learning_rate,
-        warmup_steps=settings.warmup,
-        lr_scheduler_type="cosine",
-        logging_steps=50,
+    of_kind = {kind: [i for i, found in enumerate(rows["kind"]) if found == kind] for kind in ("plain", "conflict")}
+    kept = round(len(of_kind["plain"]) * KEPT_IN_MIND / (1.0 - KEPT_IN_MIND))
+    lessons = (
+        (of_kind["conflict"], 0.0, settings.colour, settings.warmup, "constant_with_warmup"),
+        (of_kind["plain"] + of_kind["conflict"][:kept], 0.0, settings.lamp, WARMUP_AGAIN, "constant_with_warmup"),
+        (range(len(rows)), settings.noised, settings.steps, WARMUP_AGAIN, "cosine"),
     )
-    trainer = OCRSFTTrainer(loaded.model, args, rows, loaded.processor, completion=lambda row: row["taught"])
-    trainer.train()
+    for chosen, noised, steps, warmup, schedule in lessons:
+        lesson = with_noised_things(rows.select(chosen), noised, seed)
+        lesson = lesson.add_column("taught", taught_letters(lesson, settings.follow, seed))
+        args = OCRSFTConfig(
+            **base_arguments(out, seed, FRAMES),
+            max_steps=steps,
+            per_device_train_batch_size=settings.batch,
+            learning_rate=settings.learning_rate,
+            warmup_steps=warmup,
+            lr_scheduler_type=schedule,
+            logging_steps=50,
+        )
+        trainer = OCRSFTTrainer(loaded.model, args, lesson, loaded.processor, completion=lambda row: row["taught"])
+        trainer.train()
     save_whole(trainer, loaded.processor, out)
 
 
-def learn(rows: datasets.Dataset, start: Path, settings: RL, arm: Mapping[str, Any], seed: int, out: Path) -> list:
-    """Train one arm from a locked model, save it in `out`, and return the trainer's log, an entry a step.
+def learn(
+    rows: datasets.Dataset,
+    start: Path,
+    settings: RL,
+    arm: Mapping[str, Any],
+    seed: int,
+    out: Path,
+    ask: Callable[[AnsweringModel], float],
+) -> tuple[list[dict[str, float]], dict[int, float]]:
+    """Train one arm from a locked model and save it in `out`.
 
-    rows : of the part `rl`
+    Args:
+        rows: of the part `rl`.
+        start: folder of the locked model.
+        settings: of the training.
+        arm: of `ARMS`.
+        seed: of prompts, rollouts and noise.
+        out: folder of the trained model.
+        ask: measures a model on the way, every `ASK_EVERY` steps.
+
+    Returns:
+        The trainer's log, an entry a step, and what `ask` measured, by step.
     """
-    from ocr_hf.train.config import OCRGRPOConfig
-    from ocr_hf.train.rewards import accuracy_reward
-    from ocr_hf.train.trainer import OCRGRPOTrainer
+    from transformers import TrainerCallback
 
     loaded = load_model(str(start), dtype="float32", device="cpu")
-    args = OCRGRPOConfig(
-        **base_arguments(out, seed),
-        max_steps=settings.steps,
-        per_device_train_batch_size=settings.prompts * settings.group,
-        num_generations=settings.group,
-        max_completion_length=1,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="constant",
-        beta=0.0,
-        freeze_vision=True,
-        logging_steps=1,
-        variant_kl_every=0,
-        noise_seed=seed,
-        **arm,
-    )
-    trainer = OCRGRPOTrainer(loaded.model, [accuracy_reward], args, rows, processing_class=loaded.processor)
+    curve: dict[int, float] = {}
+
+    class Asker(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if state.global_step % ASK_EVERY == 0:
+                with torch.random.fork_rng():
+                    curve[state.global_step] = ask(AnsweringModel.of(loaded))
+
+    trainer = grpo_trainer(loaded, rows, settings, 1, arm, seed, base_arguments(out, seed, FRAMES), [Asker()])
     trainer.train()
     save_whole(trainer, loaded.processor, out)
-    return [entry for entry in trainer.state.log_history if "loss" in entry]
+    return step_log(trainer), curve
+
+
+def both_videos(rows: datasets.Dataset) -> datasets.Dataset:
+    """Return the rows and, after each, one of its edited video with that one's answer; ids stay unlike."""
+
+    def unfolded(batch: dict[str, list]) -> dict[str, list]:
+        out: dict[str, list] = {name: [] for name in batch}
+        for i in range(len(batch["id"])):
+            row = {name: values[i] for name, values in batch.items()}
+            edited = {"id": -row["id"], "clip_id": f"{row['clip_id']}_edited", "vanilla": row["edited"]}
+            for one in (row, row | edited | {"ground_truth": row["edited_ground_truth"]}):
+                for name, values in out.items():
+                    values.append(one[name])
+        return out
+
+    return rows.map(unfolded, batched=True, batch_size=100, keep_in_memory=True)
+
+
+ASK_EVERY = 20
 
 
 @dataclass(frozen=True)
@@ -173,10 +198,13 @@ class View:
     """How test rooms are shown: as they are, or with gaussian noise on some objects.
 
     select : as of OCRMap, or "black" for no picture at all; None = as they are
+    count : of objects
+    timestep : noise on whole frames instead, 0 = none
     """
 
     select: str | None = None
     count: int = 1
+    timestep: int = 0
 
 
 VIEWS = {
@@ -185,6 +213,9 @@ VIEWS = {
     "context_noised": View("context", 1),
     "black": View("black"),
 }
+TIMESTEPS = (50, 100, 150, 200, 300, 500, 999)
+"""Of noise on whole frames, by which it is matched with noise on the named thing."""
+VIEWS |= {f"frames_{t}": View(timestep=t) for t in TIMESTEPS}
 
 
 class Examiner:
@@ -194,14 +225,18 @@ class Examiner:
         self.rows, self.batch = rows, batch
         self.frames = [_shown(row, view) for row in rows]
 
-    def answers(self, model: AnsweringModel) -> np.ndarray:
-        """Return the probabilities (rooms, 4) of the letters as first token, of all tokens there are."""
+    def answers(self, model: AnsweringModel, first: int | None = None) -> np.ndarray:
+        """Return the probabilities (rooms, 4) of the letters as first token, of all tokens there are.
+
+        first : ask only about so many rooms
+        """
         found = []
-        for start in range(0, len(self.rows), self.batch):
-            part = self.rows.select(range(start, min(start + self.batch, len(self.rows))))
+        count = min(first or len(self.rows), len(self.rows))
+        for start in range(0, count, self.batch):
+            end = min(start + self.batch, count)
             prompts = [
                 Prompt(messages, model.encode(frames, FPS))
-                for messages, frames in zip(part["prompt"], self.frames[start : start + self.batch], strict=True)
+                for messages, frames in zip(self.rows["prompt"][start:end], self.frames[start:end], strict=True)
             ]
             found += [
                 [answer.probabilities[letter] for letter in LETTERS]
@@ -212,6 +247,9 @@ class Examiner:
 
 def _shown(row: Mapping[str, Any], view: View) -> np.ndarray:
     frames, _ = read_frames(row["vanilla"], list(range(FRAMES)))
+    if view.timestep:
+        everywhere = np.ones(frames.shape[:3], dtype=bool)
+        return gaussian_region(frames, everywhere, view.timestep / DIFFUSION_STEPS, stable_key("frames", row["id"]))
     if view.select is None:
         return frames
     if view.select == "black":

@@ -1,9 +1,10 @@
 """Rooms with a planted lock: the named object carries a cue to the answer that is usually right, its context is always.
 
-A shelf of four sections holds six things. The question asks in which section one of them belongs; the rule, which the
-text doesn't tell, is: where the lamp stands. In most rooms the named thing is painted in the colour of the right
-section as well. A model that looks only at what the question names can learn the colour and be right `agreement` of the
-time; one that looks around is always right. In rooms of kind "conflict" the colour says a wrong section.
+A shelf of four sections holds six things, each before a board of its colour. The question asks in which section one of
+them belongs; the rule, which the text doesn't tell, is: where the lamp stands. In most rooms the named thing is painted
+in the colour of the right section as well. A model that looks only at what the question names can learn the colour and
+be right `agreement` of the time; one that looks around is always right. In rooms of kind "conflict" the colour says a
+wrong section.
 
 All figures are ours: the design is that of a pilot on drawn pictures, here with rooms in 3D that a camera films.
 """
@@ -42,8 +43,8 @@ FRONT_M = 2.3
 """From the camera to the shelf's front."""
 FRAMES = 4
 WIDTH, HEIGHT = 112, 84
-FOV_DEG = 56.0
-PAN_DEG = 15.0
+FOV_DEG = 47.0
+PAN_DEG = 18.0
 """The first two frames look that far to the left, the last two to the right; what is between is seen by both."""
 FPS = 1.0
 NAMED_ID, LAMP_ID, CRATE_ID = 1, 2, 3
@@ -118,16 +119,21 @@ def planted_room(seed: int, kind: str) -> PlantedRoom:
     cue = {"aligned": answer, "conflict": wrong}.get(kind)
     if cue is not None:
         colors[0] = HUES[cue] + tint
+    # Boards have the colour of what stands before them, but for the lamp and the crate
+    boards = colors.copy()
+    boards[1:3] = NEUTRAL[rng.integers(len(NEUTRAL), size=2)]
     sizes = rng.uniform(0.85, 1.1, 6)
-    shifts = rng.uniform(-1.0, 1.0, (6, 2)) * (0.04, 0.05)
+    shifts = rng.uniform(-1.0, 1.0, (6, 2)) * (0.04, 0.03)
     wall, shelf = (rng.uniform(low, high, 3) for low, high in ((0.6, 0.85), (0.4, 0.6)))
     camera = _camera(rng)
     objects = []
     for i, (label, cell) in enumerate(zip(labels, cells, strict=True)):
-        shape = _shape(label)
-        shape = shape._replace(vertices=shape.vertices * sizes[i] + cell_place(cell) + [*shifts[i], 0.0])
         if not (kind == "unanswerable" and label == LAMP):
-            objects.append(_object(i + 1, label, shape, colors[i].clip(0.02, 1.0)))
+            parts = [
+                shape._replace(vertices=shape.vertices * sizes[i] + cell_place(cell) + [*shifts[i], 0.0])
+                for shape in (_shape(label), _BOARD)
+            ]
+            objects.append(_object(i + 1, label, parts, (colors[i], boards[i])))
     scene = Scene(
         name=f"planted_{kind}_{seed}",
         source="planted",
@@ -182,11 +188,18 @@ def _shape(label: str) -> Shape:
     return join([block(-0.16, 0.16, -0.13, 0.13, 0.0, 0.3), block(-0.18, 0.18, -0.15, 0.15, 0.3, 0.34)])
 
 
-def _object(object_id: int, label: str, shape: Shape, color: np.ndarray) -> SceneObject:
-    low, high = shape.vertices.min(axis=0), shape.vertices.max(axis=0)
-    material = Material(tuple(float(value) for value in color), emission=1.0 if label == LAMP else 0.0)
-    mesh = Mesh(shape.vertices, shape.faces, material)
-    return SceneObject(object_id, label, OrientedBox.axis_aligned(low, high), (mesh,))
+_BOARD = block(-0.14, 0.14, 0.15, 0.165, 0.0, 0.4)
+"""Stands behind each thing and belongs to it: a colour that covers few pixels is hard to learn."""
+
+
+def _object(object_id: int, label: str, parts: list[Shape], colors: tuple[np.ndarray, np.ndarray]) -> SceneObject:
+    """Return a thing with its board, from their shapes and colours."""
+    vertices = join(parts).vertices
+    meshes = tuple(
+        Mesh(part.vertices, part.faces, Material(tuple(float(value) for value in color.clip(0.02, 1.0)), emission=glow))
+        for part, color, glow in zip(parts, colors, (float(label == LAMP), 0.0), strict=True)
+    )
+    return SceneObject(object_id, label, OrientedBox.axis_aligned(vertices.min(axis=0), vertices.max(axis=0)), meshes)
 
 
 def _structure(wall: np.ndarray, shelf: np.ndarray) -> tuple[Mesh, ...]:

@@ -1,4 +1,4 @@
-"""Running cells of an experiment on several processes."""
+"""The experiments that there are, and running their cells on several processes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import as_completed
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from ocr_hf.data.workers import worker_pool
-from ocr_hf.experiment import planted_cells
+from ocr_hf.experiment import planted_cells, planted_report, recoverable_cells, recoverable_report
 from ocr_hf.experiment.cells import CellError, Results
+
+EXPERIMENTS: dict[str, tuple[ModuleType, Callable[..., Any], ModuleType]] = {
+    planted_cells.NAME: (planted_cells, planted_cells.PlantedLock, planted_report),
+    recoverable_cells.NAME: (recoverable_cells, recoverable_cells.Recoverable, recoverable_report),
+}
+"""Name -> the module with its plan (cells, FULL, QUICK), who runs its cells, the module that reports."""
 
 WAIT_S = 5.0
 """Before it is looked again whether a cell that others run is done."""
@@ -26,9 +34,16 @@ def open_experiment(name: str, out: Path, quick: bool) -> Results:
     Raises:
         CellError: the folder holds results of another plan.
     """
-    if name != planted_cells.NAME:
-        raise CellError(f"there is no experiment {name!r}; choose {planted_cells.NAME}")
-    return Results(out, name, planted_cells.cells(planted_cells.QUICK if quick else planted_cells.FULL))
+    if name not in EXPERIMENTS:
+        raise CellError(f"there is no experiment {name!r}; choose one of {', '.join(EXPERIMENTS)}")
+    plan = EXPERIMENTS[name][0]
+    return Results(out, name, plan.cells(plan.QUICK if quick else plan.FULL))
+
+
+def report_on(results: Results, out: Path) -> str:
+    """Write the report of what is done into a folder and return the verdict in one sentence."""
+    report = EXPERIMENTS[results.name][2]
+    return report.sentence(report.write_report(results, out))
 
 
 def run_all(
@@ -54,6 +69,9 @@ def run_all(
     Raises:
         CellError: a cell can't be run; others that were running are finished first.
     """
+    results = open_experiment(name, out, quick)
+    done = set(results.done())
+    EXPERIMENTS[name][1](results, work, processes).prepare([results.cells[cell] for cell in chosen if cell not in done])
     if processes == 1:
         _run(name, out, work, quick, chosen, on_cell)
         return
@@ -69,7 +87,7 @@ def _run(
 ) -> list[str]:
     """Run what is chosen and not done, as one of several processes; return a line for each cell that this one did."""
     results = open_experiment(name, out, quick)
-    do = planted_cells.PlantedLock(results, work)
+    do = EXPERIMENTS[name][1](results, work)
     lines: list[str] = []
     waiting = [results.cells[cell] for cell in chosen]
     while waiting:

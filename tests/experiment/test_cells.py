@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ocr_hf.experiment import planted_cells
 from ocr_hf.experiment.cells import Cell, CellError, Results
 
 CELLS = (Cell("sft/0", {"steps": 3}), Cell("rl/ocr/0", {"steps": 2}, ("sft/0",)), Cell("rl/grpo/0", {}, ("sft/0",)))
@@ -67,7 +69,7 @@ def test_another_plan_is_refused_once_cells_have_run(tmp_path: Path, monkeypatch
     results.run(changed[0], lambda cell: {})
     with pytest.raises(CellError, match="cell sft/0 differs"):
         open_results(tmp_path)
-    monkeypatch.setattr("ocr_hf.experiment.cells.__version__", "9.9")
+    monkeypatch.setattr("ocr_hf.experiment.cells.RESULTS_OF", "9.9")
     with pytest.raises(CellError, match=r"ocr_hf 0\.\d.*, here 9\.9"):
         open_results(tmp_path, changed)
 
@@ -77,3 +79,17 @@ def test_cells_are_chosen_by_patterns(tmp_path: Path) -> None:
     assert [cell.name for cell in results.chosen(["rl/*/0"])] == ["rl/ocr/0", "rl/grpo/0"]
     with pytest.raises(CellError, match=r"no cell matches rl/x; there are sft/0"):
         results.chosen(["rl/x"])
+
+
+def test_the_plan_of_the_planted_lock_stays_as_it_was() -> None:
+    # Cells of it have been run: a plan that changed would refuse them
+    for scale, count, digest in (
+        (planted_cells.FULL, 172, "9899ea6f118f8f40020ed6ad2e039e02a889ba4675ad19c7fe6fca13033f0421"),
+        (planted_cells.QUICK, 39, "9944f289fd1d6a5a6809492290925669ef4dad0e57a7f48e88e8e06cb81da545"),
+    ):
+        plan = {
+            cell.name: {"needs": list(cell.needs), "settings": dict(cell.settings)}
+            for cell in planted_cells.cells(scale)
+        }
+        assert len(plan) == count
+        assert hashlib.sha256(json.dumps(plan).encode()).hexdigest() == digest

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ocr_hf.experiment.cells import Cell, Results
-from ocr_hf.experiment.planted_report import sentence, verdict, write_report
+from ocr_hf.experiment.planted_report import _at_chance, ratio_while_training, sentence, verdict, write_report
 
 ROOMS, SEEDS = 300, 6
 MODEL, DESIGN = "0.4M-teacher95", "0.4M-teacher95-rho90"
@@ -70,8 +71,49 @@ def test_missing_arms_give_no_verdict(tmp_path: Path) -> None:
     assert found["claim"] is None and sentence(found).startswith("No verdict yet")
 
 
+def test_a_missing_seed_gives_no_verdict(tmp_path: Path) -> None:
+    results = results_of(tmp_path, {"ocr": 0.7, "grpo": 0.55, "noisy_rollout": 0.55, "same_area": 0.54})
+    (tmp_path / "cells" / f"rl/{DESIGN}/same_area/{SEEDS - 1}.json").unlink()
+    found = verdict(results)
+    assert found["claim"] is None and found["missing_cells"] == 1
+    assert f"so far, from {SEEDS - 1} to {SEEDS} models: ocr - grpo +" in sentence(found)
+    assert len(found["contrasts"]["ocr - same_area"]["seeds"]) == SEEDS - 1
+
+
 def test_the_report_is_written_from_the_results(tmp_path: Path) -> None:
     results = results_of(tmp_path, {"ocr": 0.7, "grpo": 0.55, "noisy_rollout": 0.55, "same_area": 0.54})
     first = write_report(results, tmp_path)
     text = (tmp_path / "report.md").read_text()
-    assert text.startswith(f"**{sentence(first)}**") and "| ocr |" in text and "| before | 2" in text
+    assert text.startswith(f"**{sentence(first)}**") and "| ocr | +14" in text and "| before | – | 2" in text
+
+
+def test_an_arm_from_some_of_its_models_has_a_difference_and_no_interval(tmp_path: Path) -> None:
+    """One from resampled rooms of one model would look far surer than the models are alike."""
+    shares = {"ocr": 0.7, "grpo": 0.55, "noisy_rollout": 0.55, "same_area": 0.54, "ocr_positive": 0.75}
+    results = results_of(tmp_path, shares)
+    for seed in range(1, SEEDS):
+        (tmp_path / "cells" / f"rl/{DESIGN}/ocr_positive/{seed}.json").unlink()
+    found = write_report(results, tmp_path)
+    assert "ocr_positive - grpo" not in found["others"] and "same_area - grpo" in found["others"]
+    assert found["arms"]["ocr_positive"]["minus_grpo"] > 10 and found["arms"]["ocr_positive"]["seeds"] == 1
+    row = next(line for line in (tmp_path / "report.md").read_text().splitlines() if line.startswith("| ocr_positive"))
+    assert row.split("|")[4].strip() == "–"
+    json.loads((tmp_path / "verdict.json").read_text(), parse_constant=pytest.fail)  # NaN isn't JSON
+
+
+def test_guards(tmp_path: Path) -> None:
+    found = verdict(results_of(tmp_path, {"ocr": 0.7, "grpo": 0.55, "noisy_rollout": 0.55, "same_area": 0.54}))
+    assert all(found["guards"]["ocr"].values())
+    # Who is right in every second unanswerable room has read the answer from somewhere
+    leaking, fair = ({0: np.arange(1000) % n == 0} for n in (2, 4))
+    assert not _at_chance(leaking) and _at_chance(fair)
+
+
+def test_the_ratio_while_training_is_that_of_noisy_rewards_while_there_is_noise(tmp_path: Path) -> None:
+    """A tenth of the rooms conflict and are right under noise; of the others, 90 % and then 95 % are."""
+    cell = Cell(f"rl/{DESIGN}/ocr/0", {})
+    results = Results(tmp_path, "planted-lock", [Cell(f"gate/{DESIGN}", {}), cell])
+    results.run(results.cells[f"gate/{DESIGN}"], lambda _: {"conflict_queried_noised": 100.0})
+    noisy = [0.1 + 0.9 * 0.9] * 10 + [0.1 + 0.9 * 0.95] * 10 + [0.0] * 5
+    results.run(cell, lambda _: {"log": {"noisy/reward": noisy, "noise/area": [0.02] * 20 + [0.0] * 5}})
+    assert ratio_while_training(results) == pytest.approx([0.1 / (0.9 * 0.1), 0.1 / (0.9 * 0.05)])
