@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from ocr_hf.data.schema import read_manifest
 from ocr_hf.settings.command_options import options
 from ocr_hf.settings.extras import need
 from ocr_hf.settings.run_command import call, run
 
-# Before gradio and tokenizers are imported: they read these
+# Before gradio, tokenizers and matplotlib are imported: they read these
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Left open, what Gradio asks it before every event makes matplotlib look for windows
+os.environ.setdefault("MPLBACKEND", "agg")
 
 try:
     need("space", "the demo page")
@@ -27,13 +31,18 @@ except ImportError as error:
     raise SystemExit(f"app.py: {error}") from error
 
 from room_demo.answers import Models  # noqa: E402
+from room_demo.checkpoints import pair_of  # noqa: E402
 from room_demo.clip import ClipStore  # noqa: E402
 from room_demo.housekeeping import sweep_regularly  # noqa: E402
+from room_demo.memory import give_back_freed_memory  # noqa: E402
 from room_demo.noise import NoisyVideos  # noqa: E402
 from room_demo.page import CSS, THEME, build  # noqa: E402
+from room_demo.proxy import PrefixFromProxy, files_below  # noqa: E402
 from room_demo.rooms import ClipSize, Rooms, add_dataset  # noqa: E402
+from room_demo.stories import FILE as STORIES  # noqa: E402
+from room_demo.stories import read_stories  # noqa: E402
 from room_demo.uploads import MAX_BYTES  # noqa: E402
-from room_demo.views import MEDIA_URL, Demo  # noqa: E402
+from room_demo.views import MEDIA_URL, Demo, film_story  # noqa: E402
 
 
 @dataclass
@@ -43,11 +52,22 @@ class DemoOptions:
     model: tuple[str, ...] = field(
         default=(), metadata={"help": "Hub id (ORG/NAME or ORG/NAME@REVISION) or folder of a model; may be repeated"}
     )
+    pair: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "help": "Hub id or folder of the locked model, and again of the one that looks around, which stories "
+            "compare; NAME=SOURCE calls it so; left out: those beside app.py or in model_cards, if there"
+        },
+    )
+    stories: Path | None = field(default=None, metadata={"help": "a file of other stories than the bundled ones"})
     data: Path | None = field(default=None, metadata={"help": "an ocr-vsi folder whose clips are offered as well"})
     frames: int | None = field(
         default=None, metadata={"help": "frames that every model sees; left out: as each was trained"}
     )
     clip_frames: int = field(default=ClipSize.frames, metadata={"help": "frames of the bundled rooms' videos"})
+    film: bool = field(
+        default=False, metadata={"help": "film all rooms and stories into the cache and end, for a push to bring"}
+    )
     cache: Path = field(
         default_factory=lambda: Path(os.environ.get("OCR_DEMO_CACHE") or Path.home() / ".cache" / "ocr-hf" / "demo"),
         metadata={"help": "where rooms and videos are kept"},
@@ -57,6 +77,10 @@ class DemoOptions:
         metadata={"help": "address to listen on"},
     )
     port: int | None = field(default=None, metadata={"help": "port; left out: the first free one from 7860"})
+    root_path: str = field(
+        default_factory=lambda: os.environ.get("GRADIO_ROOT_PATH", ""),
+        metadata={"help": "path, or whole address, under which a proxy shows the page; left out: as the proxy says"},
+    )
 
 
 def _kinds() -> list[type]:
@@ -71,22 +95,27 @@ def parse(arguments: list[str] | None = None) -> DemoOptions:
 def make_demo(config: DemoOptions) -> Demo:
     """Return what the page works on; rooms are filmed in the background from now on."""
     store = ClipStore(config.cache)
+    store.adopt(Path(__file__).parent / "rooms")
     rooms = Rooms(store, ClipSize(frames=config.clip_frames))
     if config.data:
-        add_dataset(rooms, config.data)
-    models = Models(list(config.model), config.frames, cache=config.cache / "models")
-    return Demo(rooms, NoisyVideos(store), models)
+        read_manifest(config.data)  # a folder that is none is told at once; its clips are read while the page is up
+        rooms.incomplete = True
+    models = Models(list(config.model), config.frames, cache=config.cache / "models", pair=pair_of(config.pair))
+    stories = read_stories(config.stories or STORIES) if models.pair else ()
+    for story in stories:
+        rooms.find(story.room)
+    return Demo(rooms, NoisyVideos(store), models, stories)
 
 
-def launch_arguments(demo: Demo, host: str, port: int | None) -> dict:
+def launch_arguments(demo: Demo, host: str, port: int | None, root_path: str = "") -> dict:
     """Return what `launch` needs: limits, the folder of videos, nothing else of this machine."""
-    from starlette.routing import Mount
-    from starlette.staticfiles import StaticFiles
+    from starlette.middleware import Middleware
 
     media = demo.rooms.store.media
     return {
         "server_name": host,
         "server_port": port,
+        "root_path": root_path,
         "theme": THEME,
         "css": CSS,
         "mcp_server": True,
@@ -97,8 +126,12 @@ def launch_arguments(demo: Demo, host: str, port: int | None) -> dict:
         # Errors reach visitors through `guarded` alone, without paths of this machine
         "show_error": False,
         "prevent_thread_lock": True,
-        "footer_links": ["api", "gradio", "settings"],
-        "app_kwargs": {"routes": [Mount(f"/{MEDIA_URL}", StaticFiles(directory=media))]},
+        # Not "settings": its picture has the text beside it as its description, too, which is read twice
+        "footer_links": ["api", "gradio"],
+        "app_kwargs": {
+            "routes": [files_below(MEDIA_URL, media)],
+            "middleware": [Middleware(PrefixFromProxy)],
+        },
     }
 
 
@@ -108,15 +141,21 @@ def main(config: DemoOptions) -> None:
 
     OCR means Object-Centric 3D Rollout, not text recognition.
     """
+    give_back_freed_memory()
     demo = make_demo(config)
+    stories = [partial(film_story, demo, story) for story in demo.stories]
+    if config.film:
+        demo.rooms.warm_up(last=stories).join()
+        return
     if os.environ.get("SPACES_ZERO_GPU"):
         demo.models.preload(every=True)  # its workers are forks of this process: what isn't loaded now never stays
     on_spaces = bool(os.environ.get("SPACE_ID"))
     page = build(demo)
     # A Space is reached from outside its container
-    page.launch(**launch_arguments(demo, "0.0.0.0" if on_spaces else config.host, config.port))
+    page.launch(**launch_arguments(demo, "0.0.0.0" if on_spaces else config.host, config.port, config.root_path))
     # Only now: Gradio gives its server 5 s to come up, and then reports that there is no free port
-    demo.rooms.warm_up(then=demo.models.preload)
+    read_on = partial(add_dataset, demo.rooms, config.data) if config.data else None
+    demo.rooms.warm_up(demo.models.preload, read_on, last=stories)
     sweep_regularly(demo.rooms)
     page.block_thread()
 

@@ -42,13 +42,17 @@ QUESTIONS = (
 class FixedModels:
     """Stands in for models: answers by what it is shown, so that mixed-up videos would be seen."""
 
-    names = ("fixed",)
+    names = others = ("fixed",)
+    pair = ()
 
     def __init__(self) -> None:
         self.prompts = []
 
     def labels(self) -> list[tuple[str, str]]:
         return [("fixed", "fixed")]
+
+    def speaks(self, name: str) -> bool:
+        return True
 
     def check(self, name: str) -> str:
         return name

@@ -29,10 +29,20 @@ from room_demo import rooms
 rooms.BUNDLED = (rooms.Bundled("Kitchen", 12, 2),)
 rooms.Rooms.__init__.__defaults__ = (rooms.BUNDLED,)
 rooms.ClipSize.__init__.__defaults__ = ({frames}, 4.0, {width}, {height}, 75.0)
+if {frames} < 16:  # then the stories' films, too; what models see of them stays
+    from room_demo import shelf
+    shelf.SHOWN_FRAMES, shelf.SHOWN_WIDTH, shelf.SHOWN_HEIGHT = {frames}, 192, 144
 {extra}
 sys.argv = ["app.py", "--port", "{port}", "--cache", {cache!r}, "--clip-frames", "{frames}", *{options!r}]
 runpy.run_path({app!r}, run_name="__main__")
 """
+AS_SHIPPED = """
+import runpy, sys
+sys.path.insert(0, {folder!r})
+sys.argv = ["app.py", "--port", "{port}", "--cache", {cache!r}, *{options!r}]
+runpy.run_path({app!r}, run_name="__main__")
+"""
+"""The same with all rooms and stories as they are."""
 
 
 def free_port() -> int:
@@ -56,14 +66,16 @@ def running_demo(
     height: int = 140,
     options: Sequence[str] = UNTRAINED,
     extra: str = "",
+    source: str = SMALL_ROOMS,
 ) -> Iterator[str]:
     """Yield the address of a demo with one small kitchen; stop it afterwards.
 
     frames, width, height : of its video; options : of app.py
     extra : Python that the demo's process runs first, in the working directory `cache`
+    source : SMALL_ROOMS, or AS_SHIPPED, to which size and `extra` mean nothing
     """
     port = free_port()
-    source = SMALL_ROOMS.format(
+    code = source.format(
         folder=str(APP.parent), app=str(APP), port=port, cache=str(cache), frames=frames, width=width, height=height,
         options=list(options), extra=extra, patience=PATIENCE,
     )  # fmt: skip
@@ -75,7 +87,7 @@ def running_demo(
     log = cache / "log.txt"
     with log.open("w") as out:
         server = subprocess.Popen(
-            [sys.executable, "-c", source], cwd=cache, env=environment, stdout=out, stderr=subprocess.STDOUT
+            [sys.executable, "-c", code], cwd=cache, env=environment, stdout=out, stderr=subprocess.STDOUT
         )
     address = f"http://127.0.0.1:{port}"
     try:

@@ -114,6 +114,7 @@ def found(request, tmp_path_factory: pytest.TempPathFactory, readme_example: str
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_the_readme_example_runs_offline(found: dict, readme_example: str) -> None:
     assert found["readme"] == [re.search(r"^# (.*)$", readme_example, re.MULTILINE)[1]]
 

@@ -7,11 +7,13 @@ import io
 import json
 import os
 import re
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,16 +26,19 @@ from tests.spaces.ocr_demo_rooms import SPACE, TINY, boxes_demo
 from room_demo import cards, views  # noqa: E402  isort: skip
 from room_demo.question_prompt import prompt_of_question, prompt_of_text  # noqa: E402  isort: skip
 from room_demo.findings import finding, lock_index, lock_row, spread, write_csv  # noqa: E402  isort: skip
+from room_demo.handlers import Handlers  # noqa: E402  isort: skip
 from room_demo.housekeeping import sweep  # noqa: E402  isort: skip
+from room_demo.probing import Point  # noqa: E402  isort: skip
 from room_demo.noise import Noise  # noqa: E402  isort: skip
 from room_demo.problems import MEMORY, UNKNOWN, Problem, guarded, sentence_for  # noqa: E402  isort: skip
-from room_demo.room_model import _read_glb, marked_model  # noqa: E402  isort: skip
-from room_demo.rooms import Bundled, Rooms, add_dataset, room_key  # noqa: E402  isort: skip
+from room_demo.proxy import PrefixFromProxy, files_below, public_address  # noqa: E402  isort: skip
+from room_demo.rooms import BUNDLED, Bundled, Rooms, add_dataset, room_key  # noqa: E402  isort: skip
 
 from ocr_hf.data.video import probe, read_frames
 from ocr_hf.hub.card_metadata import read_metadata
 from ocr_hf.hub.check_space import check_space
 from ocr_hf.perturb.ocr_map import OCRMap
+from ocr_hf.scenes.homes.procedural import procedural_scene
 from ocr_hf.vsi_bench.prompts import build_prompt
 
 
@@ -181,16 +186,20 @@ def test_no_link_breaks_the_page(demo, parameters) -> None:
     views.stage_value(demo, choice)
 
 
+def compared(prompt, *answers) -> cards.Compared:
+    return cards.Compared("fixed", 4, (prompt, prompt), answers)
+
+
 def test_the_stage_is_told_what_it_draws(demo) -> None:
     value, clip, noisy = views.stage_value(demo, views.Choice("boxes-0001", Noise("chosen", (2,)), 0))
     told = json.loads(value)
     media = demo.rooms.store.media
-    for name in ("vanilla", "noisy", "outlines"):
-        assert (media.parent / told[name]).is_file()
+    for name in (told["vanilla"], told["noisy"], *told["outlines"]):
+        assert (media.parent / name).is_file()
     assert told["labels"] == {"1": "sofa", "2": "chair 1", "3": "chair 2"}
     assert (told["perturbed"], told["queried"]) == ([2], [1, 2])
     assert str(media) not in value
-    outlines = json.loads((media.parent / told["outlines"]).read_text())
+    outlines = json.loads((media.parent / told["outlines"][1]).read_text())
     assert len(outlines) == 6
     for frame, shapes in enumerate(outlines):
         for object_id, shape in shapes.items():
@@ -200,27 +209,19 @@ def test_the_stage_is_told_what_it_draws(demo) -> None:
             assert abs(points[:, 1].min() - rows.min()) <= 1 and abs(points[:, 1].max() - rows.max()) <= 1
 
 
-def test_the_3d_view_marks_the_perturbed_objects_and_no_others(demo, clip) -> None:
+def test_the_room_in_3d_has_every_thing_by_its_number_in_metres_of_our_world(demo, clip) -> None:
     import trimesh
 
-    base = demo.rooms.store.media_folder(clip.id) / "room.glb"
-    marked = marked_model(base, [2])
-    header, _ = _read_glb(marked)
-    used = {number for parent in header["nodes"] for number in parent.get("children", [])}
-    used |= {number for parent in header["scenes"] for number in parent["nodes"]}
-    shown = {header["nodes"][number]["name"] for number in used}
-    assert "box-2" in shown and not {"box-1", "box-3"} & shown
-    assert {"object-1-0", "object-2-0", "object-3-0", "path", "floor-0"} <= shown
-    mark = len(header["materials"]) - 1
-    for node in header["nodes"]:
-        if node.get("name", "").startswith("object-"):
-            (part,) = header["meshes"][node["mesh"]]["primitives"]
-            assert (part["material"] == mark) == (node["name"] == "object-2-0")
-    corners = clip.boxes[2].corners()[:, [0, 2, 1]] * [1, 1, -1]  # glTF: +Y up
-    loaded = trimesh.load_scene(marked)
-    beams = loaded.geometry["box-2"].copy().apply_transform(loaded.graph["box-2"][0])
-    np.testing.assert_allclose(beams.bounds, [corners.min(axis=0), corners.max(axis=0)], atol=0.03)
-    assert marked_model(base, [2]).stat().st_mtime == marked.stat().st_mtime
+    scene = trimesh.load_scene(demo.rooms.store.media_folder(clip.id) / "room.glb")
+    assert {"object-1-0", "object-2-0", "object-3-0", "path", "start", "floor-0"} <= set(scene.geometry)
+    for object_id, box in clip.boxes.items():
+        corners = box.corners()
+        # As room3d.js reads it, without the nodes' turn; and as any other program does, with glTF's +Y up
+        part = scene.geometry[f"object-{object_id}-0"]
+        np.testing.assert_allclose(part.bounds, [corners.min(axis=0), corners.max(axis=0)], atol=1e-5)
+        turned = part.copy().apply_transform(scene.graph[f"object-{object_id}-0"][0]).bounds
+        upright = corners[:, [0, 2, 1]] * [1, 1, -1]
+        np.testing.assert_allclose(turned, [upright.min(axis=0), upright.max(axis=0)], atol=1e-5)
 
 
 def test_prompts_are_those_of_the_evaluation(clip) -> None:
@@ -258,9 +259,11 @@ def test_text_of_models_and_visitors_is_escaped() -> None:
     evil = "<img src=x onerror=alert(1)>"
     prompt = prompt_of_text(evil)
     answer = prompt.read(f"{evil}\x00\u202e", None)
-    page = cards.answers_html(prompt, evil, [("fixed", 4, (answer, answer))], evil)
-    page += cards.findings_html([dict.fromkeys(("Room", "Model", "Question", "Task", "Noise on", "Noise", "Vanilla",
-                                                "Noisy", "Correct", "Changed"), evil)])  # fmt: skip
+    names = ("Room", "Model", "Question", "Task", "Noise on", "Noise", "Vanilla", "Noisy", "Correct", "Changed")
+    page = cards.findings_html([dict.fromkeys(names, evil)])
+    page += cards.curve_svg({evil: [("A", Point(0.0, 1.0, 1.0)), ("A", Point(1.0, 0.2, 0.9))]})
+    told = cards.answers_value(evil, [compared(prompt, answer, answer)], (evil, evil), "")
+    assert "\\u0000" not in told and "\\u202e" not in told
     assert "<img" not in page and "\x00" not in page
 
 
@@ -298,6 +301,62 @@ def test_errors_tell_no_folders_and_no_traces(error, sentence) -> None:
         list(fails_later())
 
 
+def test_toasts_show_what_was_written_and_programs_get_it_as_it_is() -> None:
+    import gradio as gr
+
+    def fails():
+        raise Problem("There is no room '<b>attic</b>'.")
+
+    for on_page, told in ((True, "&lt;b&gt;attic&lt;/b&gt;"), (False, "<b>attic</b>")):
+        with pytest.raises(gr.Error) as caught:
+            guarded(fails, on_page=on_page)()
+        assert told in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("headers", "root_path", "address"),
+    [
+        ({}, "", "http://inside:7860"),
+        ({}, "/rooms", "http://inside:7860/rooms"),
+        ({"x-forwarded-host": "out.org", "x-forwarded-proto": "https"}, "", "https://out.org"),
+        ({"x-forwarded-host": "out.org", "x-forwarded-prefix": "/app/"}, "", "http://out.org/app"),
+        ({"x-forwarded-prefix": "/app"}, "", "http://inside:7860/app"),
+        ({"x-forwarded-prefix": "/../'\"><script>"}, "", "http://inside:7860"),
+        ({}, "https://out.org/all/", "https://out.org/all"),
+    ],
+)
+def test_addresses_are_those_that_the_visitor_reaches(headers, root_path, address) -> None:
+    import asyncio
+
+    from starlette.requests import Request
+
+    found = []
+
+    async def app(scope, receive, send):
+        found.append(public_address(Request(scope), root_path))
+
+    told = [(name.encode(), value.encode()) for name, value in {"host": "inside:7860", **headers}.items()]
+    scope = {"type": "http", "method": "GET", "path": "/gradio_api/call/perturb", "query_string": b"", "headers": told,
+             "scheme": "http", "server": ("inside", 7860), "root_path": ""}  # fmt: skip
+    asyncio.run(PrefixFromProxy(app)(scope, None, None))
+    assert found == [address]
+
+
+@pytest.mark.parametrize("root_path", ["", "/deep/app"])
+def test_media_are_served_under_a_stripped_path_and_nothing_else_is(tmp_path, root_path) -> None:
+    from starlette.applications import Starlette
+    from starlette.testclient import TestClient
+
+    (tmp_path / "media" / "room").mkdir(parents=True)
+    (tmp_path / "media" / "room" / "vanilla.mp4").write_bytes(b"0123456789")
+    (tmp_path / "secret.txt").write_text("secret")
+    client = TestClient(Starlette(routes=[files_below("media", tmp_path / "media")]), root_path=root_path)
+    assert client.get("/media/room/vanilla.mp4").content == b"0123456789"
+    assert client.get("/media/room/vanilla.mp4", headers={"Range": "bytes=2-3"}).content == b"23"
+    for path in ("room", "", "../secret.txt", "..%2Fsecret.txt", "%2e%2e/secret.txt", "/etc/passwd", "room/none.mp4"):
+        assert client.get(f"/media/{path}").status_code == 404
+
+
 def test_the_sweep_removes_old_uploads_and_the_oldest_videos(tmp_path) -> None:
     demo = boxes_demo(tmp_path)
     rooms, store = demo.rooms, demo.rooms.store
@@ -325,6 +384,13 @@ def test_a_rooms_name_changes_with_what_decides_its_pixels() -> None:
     assert base not in others and base == room_key(Bundled("Kitchen", 12), TINY)
 
 
+def test_rooms_are_what_they_are_called() -> None:
+    for room in BUNDLED:
+        labels = {item.label for item in procedural_scene(room.seed, rooms=1).objects}
+        typical = {"Living room": "sofa", "Kitchen": "stove", "Bedroom": "bed", "Office": "desk"}[room.title]
+        assert typical in labels, (room, labels)
+
+
 def test_one_room_that_fails_does_not_keep_the_others_away(tmp_path) -> None:
     demo = boxes_demo(tmp_path)
 
@@ -335,8 +401,32 @@ def test_one_room_that_fails_does_not_keep_the_others_away(tmp_path) -> None:
     rooms.add("bad-1", "Bad", fail)
     called = []
     rooms.add("boxes-0001", "Boxes", fail)
-    rooms.warm_up(then=lambda: called.append(True)).join(20)
+    rooms.warm_up(lambda: called.append(True)).join(20)
     assert rooms.clip("boxes").title == "Boxes" and called == [True]
+
+
+def test_rooms_that_are_still_read_are_offered_when_they_come(tmp_path) -> None:
+    """As with --data: the page is up at once, and one that is open shows what has come since."""
+    demo = boxes_demo(tmp_path)
+    handlers, read = Handlers(demo), threading.Event()
+
+    def add() -> None:
+        assert read.wait(20)
+        demo.rooms.add("late-1", "Late", lambda tell: demo.rooms.clip("boxes"))
+
+    demo.rooms.incomplete = True
+    thread = demo.rooms.warm_up(add)
+    first = views.strip_value(demo, "boxes-0001")
+    # Asked before the page is open, it would come after that and mark no room
+    assert handlers.look_again("", []) == [gr.skip(), gr.skip()]
+    nothing, timer = handlers.look_again(first, [])
+    assert json.loads(first)["rooms"][0]["title"] == "Boxes" and "value" not in nothing and timer.active is True
+    read.set()
+    thread.join(20)
+    assert demo.rooms.incomplete is False
+    strip, timer = handlers.look_again(first, [])
+    assert [room["title"] for room in json.loads(strip)["rooms"]] == ["Boxes", "Late"]
+    assert json.loads(strip)["current"] == "boxes-0001"
 
 
 def test_the_spaces_metadata_and_requirements_hold() -> None:
@@ -359,6 +449,8 @@ def test_the_spaces_metadata_and_requirements_hold() -> None:
         assert requirement.specifier.contains(version(requirement.name)), f"{requirement} isn't what is installed"
     project = tomllib.loads((SPACE.parents[1] / "pyproject.toml").read_text())["project"]
     declared = {Requirement(line).name: Requirement(line).specifier for line in project["dependencies"]}
+    extras = project["optional-dependencies"]
+    declared |= {Requirement(line).name: Requirement(line).specifier for line in extras["data"]}
     shared = (declared.keys() & wanted.keys()) - {"shapely"}  # its constrained triangulation is of 2.1
     assert len(shared) > 10
     for name in shared:
@@ -369,10 +461,11 @@ def test_an_answer_that_cannot_be_read_is_called_so(clip) -> None:
     prompt = prompt_of_question(clip.questions[0])
     rubbish, letter = prompt.read("achachach", {"A": 0.1, "B": 0.1}), prompt.read("B", {"A": 0.1, "B": 0.3})
     assert (rubbish.valid, letter.valid) == (False, True)
-    page = cards.answers_html(prompt, "?", [("fixed", 4, (rubbish, rubbish))], "")
-    assert "no valid answer on either" in page and "same answer" not in page
-    page = cards.answers_html(prompt, "?", [("fixed", 4, (rubbish, letter))], "")
-    assert "answer changed" in page and page.count("no valid answer") == 1
+    assert compared(prompt, rubbish, rubbish).change == "unread"
+    (model,) = json.loads(cards.answers_value("?", [compared(prompt, rubbish, rubbish)], ("", ""), ""))["models"]
+    assert model["words"] == "no valid answer on either" and [side["value"] for side in model["sides"]] == ["", ""]
+    (model,) = json.loads(cards.answers_value("?", [compared(prompt, rubbish, letter)], ("", ""), ""))["models"]
+    assert model["words"] == "answer changed" and model["sides"][0]["value"] == ""
 
 
 def test_the_clips_of_an_ocr_vsi_folder_are_rooms_too(tmp_path, monkeypatch) -> None:

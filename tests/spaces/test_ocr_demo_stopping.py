@@ -111,6 +111,9 @@ def test_the_buttons_stop_what_the_page_runs(tmp_path, monkeypatch) -> None:
     events, visitor = QuestionEvents(demo), SimpleNamespace(session_hash="visitor")
     events.stop_answering(visitor)
     flags = []
+    asked = ("", "fixed", "fixed", False, [], [], "boxes-0001", "", "chosen", [2], 2, "gaussian", 0.5, 0, 0)
+    monkeypatch.setattr(demo.models, "answer", lambda *_: pytest.fail("stopped before it began"))
+    assert list(events.answer(visitor, *asked)) == []
 
     def slow(name, prompt, videos, fps, keys, stop=None):
         flags.append(stop)
@@ -121,9 +124,22 @@ def test_the_buttons_stop_what_the_page_runs(tmp_path, monkeypatch) -> None:
         raise Stopped
 
     monkeypatch.setattr(demo.models, "answer", slow)
-    controls = ("boxes-0001", "chosen", [2], 2, "gaussian", 0.5, 0, 0, "", "fixed", "none", False, [], [])
     for _ in range(2):
-        with pytest.raises(Stopped):
-            next(events.answer(*controls, visitor, progress=lambda *_, **__: None))
-    assert told == ["Nothing is running.", "Nothing is running.", "Stopped.", "Nothing is running."]
+        demo.stops.renew("visitor", ANSWERING)
+        assert list(events.answer(visitor, *asked)) == []
+    assert told == ["Stopped.", "Nothing is running.", "Stopped.", "Nothing is running."]
     assert len(set(flags)) == 2 and not any(flag.exists() for flag in flags)
+
+
+def test_stop_also_ends_what_has_not_begun_until_something_newer_is_asked() -> None:
+    stops = Stops()
+    stops.refuse("a", ANSWERING)
+    assert stops.refused("a", ANSWERING) and not stops.refused("a", TESTING) and not stops.refused("b", ANSWERING)
+    stops.renew("a", ANSWERING)
+    assert not stops.refused("a", ANSWERING)
+    with stops.running("a", ANSWERING) as flag:
+        stops.renew("a", ANSWERING)
+        assert flag.exists()
+    stops.refuse("a", ANSWERING)
+    stops.leave("a")
+    assert not stops.refused("a", ANSWERING)

@@ -91,6 +91,10 @@ def test_a_clip_with_cameras_and_boxes_becomes_a_room(rooms, tmp_path) -> None:
         (lambda t: t["objects"][0].pop("center"), "'center' is missing"),
         (lambda t: t["objects"].__setitem__(0, 3), "no JSON object"),
         (lambda t: [o.__setitem__("center", [0, -9, 0]) for o in t["objects"]], "No box projects"),
+        (lambda t: t["objects"][0].__setitem__("size", [1e-300] * 3), "in metres"),
+        (lambda t: t["objects"][0].__setitem__("center", [1e308, 0, 0]), "from the origin"),
+        (lambda t: t["camera_to_world"][0][0].__setitem__(3, 1e30), "more than 1000 m"),
+        (lambda t: t.__setitem__("intrinsics", [[1e30, 0, 48], [0, 1e30, 36], [0, 0, 1]]), "focal length is 1e+30"),
     ],
 )
 def test_wrong_cameras_and_boxes_are_told(rooms, tmp_path, change, says) -> None:
@@ -205,3 +209,17 @@ def test_a_glb_becomes_a_room(rooms, tmp_path) -> None:
     assert clip.frames.shape == (TINY.frames, TINY.height, TINY.width, 3)
     assert not clip.footprints.amodal and told == sorted(told)
     assert (rooms.store.media_folder(clip.id) / "room.glb").stat().st_size > 1000
+
+
+def test_a_mesh_of_absurd_scale_is_told_without_options_of_the_command_line(rooms, tmp_path) -> None:
+    import trimesh
+
+    scene = trimesh.Scene()
+    for name, size in (("floor", (50_000.0, 0.1, 50_000.0)), ("chair_1#seat", (0.5, 0.5, 0.5))):
+        scene.add_geometry(trimesh.creation.box(size), node_name=name, geom_name=name)
+    path = tmp_path / "scene.glb"
+    path.write_bytes(scene.export(file_type="glb"))
+    with pytest.raises(ValueError) as error:
+        uploads.add_mesh(rooms, str(path))
+    told = refused(error, tmp_path)
+    assert "2e+09 m2" in told and "--" not in told

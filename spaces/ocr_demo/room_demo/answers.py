@@ -15,11 +15,12 @@ from ocr_hf.data.video import uniform_indices
 from ocr_hf.models.media import sampled_fps
 from ocr_hf.vsi_bench.tasks import LETTERS
 
-from .checkpoints import FRAMES, checkpoint, default_models, load, read_usage_of, short
+from .checkpoints import FRAMES, Checkpoint, checkpoint, default_models, load, read_usage_of, short, speaks
 from .gpu import on_gpu
 from .problems import Problem
 from .question_prompt import Answer, QuestionPrompt
 from .stopping import Stopped, check, stoppable
+from .writing import written_down
 
 ANSWERS_KEPT = 4096
 MAX_SECONDS = 120.0
@@ -32,15 +33,33 @@ _LOADED: dict[str, Any] = {}
 class Models:
     """The models on offer, loaded when first needed; one generation runs at a time."""
 
-    def __init__(self, names: Sequence[str], frames: int | None = None, cache: Path | None = None) -> None:
-        """names : Hub ids (ORG/NAME or ORG/NAME@REVISION) and folders; frames : for every model, None as each wants"""
+    def __init__(
+        self,
+        names: Sequence[str],
+        frames: int | None = None,
+        cache: Path | None = None,
+        pair: Sequence[Checkpoint] = (),
+    ) -> None:
+        """names : Hub ids (ORG/NAME or ORG/NAME@REVISION) and folders; frames : for every model, None as each wants
+        pair : what stories compare, as `pair_of` returns it"""
         self._checkpoints = {found.name: found for found in map(checkpoint, tuple(names) or default_models())}
+        self.others = tuple(self._checkpoints)
+        self.pair = tuple(found.name for found in pair)
+        self._checkpoints |= {found.name: found for found in pair}
         self.names = tuple(self._checkpoints)
         self._frames, self._cache = frames, cache
         self._usage: dict[str, Any] = {}
+        self._speaks: dict[str, bool] = {}
         self._answers: OrderedDict[Any, tuple[Answer, ...]] = OrderedDict()
         # Two locks: an answer that is kept must not wait for the generation that runs
         self._lock, self._kept = threading.Lock(), threading.Lock()
+
+    def pair_hashes(self) -> dict[str, str]:
+        """Return the hash of the files of each model of the pair, "" of one that is no folder here."""
+        from ocr_hf.vsi_bench.model_hash import folder_hash
+
+        sources = {name: Path(self._checkpoints[name].source) for name in self.pair}
+        return {name: folder_hash(source) if source.is_dir() else "" for name, source in sources.items()}
 
     def labels(self) -> list[tuple[str, str]]:
         """Return (text to show, name) of each model."""
@@ -53,6 +72,12 @@ class Models:
             known = ", ".join(short(known) for known in self.names)
             raise Problem(f"This demo was not started with the model '{str(name)[:60]}'; it has {known}.")
         return name
+
+    def speaks(self, name: str) -> bool:
+        """Return whether a model can be asked in a visitor's own words."""
+        if name not in self._speaks:
+            self._speaks[name] = speaks(self._checkpoints[self.check(name)])
+        return self._speaks[name]
 
     def usage(self, name: str) -> Any:
         """Return the `Usage` that a model states; read once."""
@@ -104,9 +129,9 @@ class Models:
         return found
 
     def preload(self, every: bool = False) -> None:
-        """Load the first model, or every one, so that the first visitor who asks doesn't wait for it."""
+        """Load the pair or else the first model, or every one, so that the first visitor doesn't wait for it."""
         with self._lock:
-            for name in self.names if every else self.names[:1]:
+            for name in self.names if every else self.pair or self.others[:1]:
                 self._load(name)
 
     @contextmanager
@@ -139,7 +164,7 @@ def generate(
 
     max_pixels : of a frame after resizing, None as the model's processor is set
     stop : path of a file that ends the generation when it appears; then nothing is returned, since exceptions don't
-        come out of ZeroGPU's processes as they were
+        come out of ZeroGPU's processes as they were. What is written so far is put down beside it
     """
     from ocr_hf.models.answer import AnsweringModel, Prompt
 
@@ -149,7 +174,7 @@ def generate(
     if prompt.extraction != "official":
         letters = []  # it thinks first, so its first token is no answer
     try:
-        with stoppable(model.model, stop):
+        with stoppable(model.model, stop), written_down(model.model, model.processor.tokenizer, stop):
             answers = model.answer(prompts, prompt.max_new_tokens, letters, MAX_SECONDS)
     except Stopped:
         return ()

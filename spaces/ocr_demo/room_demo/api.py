@@ -1,10 +1,11 @@
 """Endpoints for programs: gradio_client, HTTP and MCP. The page's own events are hidden from them.
 
-Videos come as addresses relative to the app, such as `media/ROOM/noisy-….mp4`.
+Videos come as whole addresses, which hold wherever the app stands, behind proxies too.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 import gradio as gr
@@ -12,10 +13,13 @@ import gradio as gr
 from . import views
 from .cards import TASK_NAMES
 from .checkpoints import short
+from .comparing import answer_sides, questions_of
+from .film_set import edits_from_text
 from .findings import change_in_words
 from .noise import MODES, Noise
+from .probing import curve, occlusion
 from .problems import Problem, guarded
-from .question_events import answer_both
+from .proxy import public_address
 from .question_prompt import prompt_of_question, prompt_of_text
 from .views import Choice, Demo
 
@@ -23,7 +27,7 @@ Policy = Literal["chosen", "queried", "context", "random"]
 Mode = Literal[tuple(MODES)]
 
 
-def add(demo: Demo) -> None:
+def add(demo: Demo, page: gr.Blocks) -> None:
     """Add the endpoints to the page being built."""
 
     def rooms() -> list[dict[str, str]]:
@@ -82,6 +86,7 @@ def add(demo: Demo) -> None:
         strength: float = 0.5,
         seed: int = 0,
         question: int = -1,
+        request: gr.Request = None,
     ) -> dict[str, Any]:
         """Perturb objects of a room in its video (Object-Centric 3D Rollout) and return both videos' addresses.
 
@@ -102,7 +107,7 @@ def add(demo: Demo) -> None:
         """
         choice = _choice(room, object_ids, policy, max_objects, mode, strength, seed, question)
         _, clip, noisy = views.stage_value(demo, choice)
-        media = f"{views.MEDIA_URL}/{clip.id}"
+        media = "/".join(filter(None, (public_address(request, page.root_path), views.MEDIA_URL, clip.id)))
         return {
             "room": clip.id,
             "vanilla": f"{media}/vanilla.mp4",
@@ -145,13 +150,13 @@ def add(demo: Demo) -> None:
             of the options; `changed` says whether they differ.
         """
         choice = _choice(room, object_ids, policy, max_objects, mode, strength, seed, question)
-        name = demo.models.check(model or demo.models.names[0])
-        clip = demo.rooms.clip(choice.room)
+        sides = views.sides_of(demo, choice, video=False)
+        clip = sides.right
+        name = demo.models.check(model or views.models_for(demo, clip)[0])
         picked = None if own_words.strip() else views.question_of(clip, choice.question)
         prompt = prompt_of_question(picked, demo.models.style(name)) if picked else prompt_of_text(own_words)
-        noise = views.with_queried(choice.noise, clip, choice.question)
-        object_ids = list(noise.objects(clip))
-        answers = answer_both(demo, name, prompt, clip, noise, object_ids)
+        object_ids = list(sides.noisy.object_ids)
+        answers = answer_sides(demo, name, (prompt, prompt), sides)
         return {
             "room": clip.id,
             "model": short(name),
@@ -160,10 +165,79 @@ def add(demo: Demo) -> None:
             "prompt": prompt.text,
             "ground_truth": prompt.ground_truth,
             "object_ids": object_ids,
-            "frames": min(demo.models.frames(name), len(clip.frames)),
+            "frames": len(clip.seen(demo.models.frames(name)).frames),
             "vanilla": vars(answers[0]),
             "noisy": vars(answers[1]),
             "changed": change_in_words(prompt, *answers),
+        }
+
+    def edit_room(
+        room: str, edits: list[dict], question: int = 0, model: str = "", request: gr.Request = None
+    ) -> dict[str, Any]:
+        """Edit a room's 3D scene, render it again, and ask whether a model notices.
+
+        Args:
+            room: id of a room, as from `rooms`, or "shelf-conflict-SEED" for a shelf of the planted lock.
+            edits: at most 8, each {"kind", "objects", "parameters"}; kinds: move (offset: metres x, y, z), rotate
+                (degrees), scale (factors), remove, swap, recolor (color: 3 numbers, 0 to 1).
+            question: number of a question, as from `describe_room`.
+            model: name of a model of this demo; empty for the room's first.
+
+        Returns:
+            `before` and `edited` (addresses of MP4 files), `ground_truth` (the right answer `before` and `edited`; ""
+            where there is none any more), `answers` of the model (as in `compare_answers`), `changed`, and `noticed`:
+            whether its answer is as it has to be.
+        """
+        if not isinstance(edits, list):
+            raise Problem("edits must be a list of objects with kind, objects and parameters.")
+        choice = Choice(demo.rooms.find(room), Noise(), question, edits_from_text(json.dumps(edits)))
+        sides = views.sides_of(demo, choice, video=False)
+        name = demo.models.check(model or views.models_for(demo, sides.right)[0])
+        style = demo.models.style(name)
+        prompts = tuple(prompt_of_question(each, style) for each in questions_of(sides, question))
+        answers = answer_sides(demo, name, prompts, sides)
+        change = change_in_words(prompts[1], *answers)
+        same = prompts[0].ground_truth == prompts[1].ground_truth
+        root = [part for part in (public_address(request, page.root_path), views.MEDIA_URL) if part]
+        return {
+            "room": sides.left.id,
+            "model": short(name),
+            "before": "/".join([*root, sides.left.id, "vanilla.mp4"]),
+            "edited": "/".join([*root, sides.right.id, "vanilla.mp4"]),
+            "question": prompts[0].text,
+            "ground_truth": {"before": prompts[0].ground_truth, "edited": prompts[1].ground_truth},
+            "answers": {"before": vars(answers[0]), "edited": vars(answers[1])},
+            "changed": change,
+            "noticed": change == "no" if same else change != "no" and answers[1].score == 1.0,
+        }
+
+    def probe_answer(room: str, question: int, model: str = "") -> dict[str, Any]:
+        """Measure what a model's answer rests on: a curve over noise strengths, and a change for each object.
+
+        Args:
+            room: id of a room, as from `rooms`.
+            question: number of a question with options, as from `describe_room`.
+            model: name of a model of this demo; empty for the room's first.
+
+        Returns:
+            `answer` (the model's own letter), `curve` (its probability by `strength`, with noise on what the question
+            names, `queried`, and on as many other pixels, `context`) and `objects` (id, name and `change`, the total
+            variation of the answer with that object alone noised, 0 to 1, largest first).
+        """
+        clip = demo.rooms.clip(room)
+        name = demo.models.check(model or views.models_for(demo, clip)[0])
+        asked = views.question_of(clip, question)
+        points = list(curve(demo.models, name, clip, asked, question))
+        *_, changes = occlusion(demo.models, demo.videos, name, clip, asked)
+        return {
+            "room": clip.id,
+            "model": short(name),
+            "answer": points[0][0],
+            "curve": [vars(point) for _, point in points],
+            "objects": [
+                {"id": i, "name": clip.name_of(i), "change": round(changes[i], 4)}
+                for i in sorted(changes, key=lambda i: -changes[i])
+            ],
         }
 
     def _choice(
@@ -187,7 +261,10 @@ def add(demo: Demo) -> None:
         noise = Noise(policy, tuple(object_ids), max_objects, mode, strength, seed)
         return Choice(demo.rooms.find(room), noise, question if question >= 0 else None)
 
-    gr.api(guarded(rooms), api_name="rooms")
-    gr.api(guarded(describe_room), api_name="describe_room")
-    gr.api(guarded(perturb), api_name="perturb")
-    gr.api(guarded(compare_answers), api_name="compare_answers", concurrency_id="model", concurrency_limit=1)
+    gr.api(guarded(rooms, on_page=False), api_name="rooms")
+    gr.api(guarded(describe_room, on_page=False), api_name="describe_room")
+    gr.api(guarded(perturb, on_page=False), api_name="perturb")
+    asking = {"concurrency_id": "model", "concurrency_limit": 1}
+    gr.api(guarded(compare_answers, on_page=False), api_name="compare_answers", **asking)
+    gr.api(guarded(edit_room, on_page=False), api_name="edit_room", **asking)
+    gr.api(guarded(probe_answer, on_page=False), api_name="probe_answer", **asking)

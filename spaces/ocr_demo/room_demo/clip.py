@@ -12,15 +12,33 @@ from pathlib import Path
 
 import numpy as np
 
-from ocr_hf.data.video import write_mp4
+from ocr_hf.data.video import uniform_indices, write_mp4
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.questions.question import Question
 
 from .outlines import outlines_json, write_thumbnail
 
-FILES = 1
+FILES = 2
 """Version of the files in a clip's folder; part of its name, so that old ones are not read."""
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """The frames that a model is shown.
+
+    frames : (T, H, W, 3) uint8; depth : (T, H, W) float32 metres, or None
+    footprints : of the clip that the frames are taken from; indices : (T,) their numbers in it, on which noise depends
+    camera_to_world : (T, 4, 4); intrinsics : (3, 3) pixels; fps : of these frames
+    """
+
+    frames: np.ndarray
+    depth: np.ndarray | None
+    footprints: Footprints
+    indices: np.ndarray
+    camera_to_world: np.ndarray
+    intrinsics: np.ndarray
+    fps: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +49,8 @@ class DemoClip:
     frames : (T, H, W, 3) uint8; depth : (T, H, W) float32 metres, or None; both may be memory-mapped
     labels, boxes : by object id; camera_to_world : (T, 4, 4); intrinsics : (3, 3) pixels
     note : what a visitor should know of it, or ""
+    apart : frames filmed apart for models, where those were trained on others than people like to watch
+    planted : whether it is a shelf of the planted lock, about which the pair of models is asked
     """
 
     id: str
@@ -45,6 +65,24 @@ class DemoClip:
     intrinsics: np.ndarray
     fps: float
     questions: tuple[Question, ...]
+    apart: Seen | None = None
+    planted: bool = False
+
+    def seen(self, count: int) -> Seen:
+        """Return the frames that a model is shown which takes `count` of them."""
+        if self.apart is not None:
+            return self.apart
+        indices = np.asarray(uniform_indices(len(self.frames), count))
+        span = (indices[-1] - indices[0]) / self.fps
+        return Seen(
+            frames=np.ascontiguousarray(self.frames[indices]),
+            depth=None if self.depth is None else np.asarray(self.depth[indices]),
+            footprints=self.footprints,
+            indices=indices,
+            camera_to_world=self.camera_to_world[indices],
+            intrinsics=self.intrinsics,
+            fps=(len(indices) - 1) / span if span else self.fps,
+        )
 
     def object_at(self, frame: int, x: float, y: float) -> int | None:
         """Return the id of the object that shows at a pixel of a frame, or None.
@@ -95,6 +133,23 @@ class ClipStore:
         """Return whether a clip was saved whole."""
         return (self.clips / clip_id / "clip.json").is_file()
 
+    def adopt(self, folder: Path) -> int:
+        """Take in the clips of another such folder, as those that a pushed Space brings along; return how many.
+
+        Files are linked where the disk allows it, so this takes no time and no space.
+        """
+        taken = 0
+        for told in sorted(folder.glob("clips/*/clip.json")):
+            clip_id = told.parent.name
+            if self.has(clip_id) or not (folder / "media" / clip_id).is_dir():
+                continue
+            shutil.copytree(folder / "media" / clip_id, self.media / clip_id, copy_function=_link, dirs_exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=self.clips))
+            shutil.copytree(told.parent, temporary, copy_function=_link, dirs_exist_ok=True)
+            os.replace(temporary, self.clips / clip_id)
+            taken += 1
+        return taken
+
     def save(self, clip: DemoClip) -> DemoClip:
         """Write a clip, whole or not at all, and return it as `load` does."""
         # What browsers fetch comes first: with clip.json in place the clip counts as whole
@@ -108,6 +163,8 @@ class ClipStore:
             np.save(temporary / "frames.npy", clip.frames)
             if clip.depth is not None:
                 np.save(temporary / "depth.npy", clip.depth.astype(np.float32))
+            if clip.apart is not None:
+                np.save(temporary / "apart.npy", clip.apart.frames)
             (temporary / "clip.json").write_text(json.dumps(_described(clip)))
             target = self.clips / clip.id
             shutil.rmtree(target, ignore_errors=True)
@@ -138,7 +195,28 @@ class ClipStore:
             intrinsics=np.array(stored["intrinsics"]),
             fps=stored["fps"],
             questions=tuple(_question(item) for item in stored["questions"]),
+            apart=_apart(stored["apart"], np.load(folder / "apart.npy")) if stored["apart"] else None,
+            planted=stored["planted"],
         )
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(source, target)
+
+
+def _apart(stored: Mapping, frames: np.ndarray) -> Seen:
+    return Seen(
+        frames=frames,
+        depth=None,
+        footprints=Footprints.from_rows(stored["footprints"], *frames.shape[:3]),
+        indices=np.arange(len(frames)),
+        camera_to_world=np.array(stored["camera_to_world"]),
+        intrinsics=np.array(stored["intrinsics"]),
+        fps=stored["fps"],
+    )
 
 
 def _described(clip: DemoClip) -> dict:
@@ -161,6 +239,14 @@ def _described(clip: DemoClip) -> dict:
         "intrinsics": clip.intrinsics.tolist(),
         "fps": clip.fps,
         "questions": [asdict(question) for question in clip.questions],
+        "planted": clip.planted,
+        "apart": clip.apart
+        and {
+            "footprints": clip.apart.footprints.to_rows(),
+            "camera_to_world": clip.apart.camera_to_world.tolist(),
+            "intrinsics": clip.apart.intrinsics.tolist(),
+            "fps": clip.apart.fps,
+        },
     }
 
 

@@ -1,4 +1,4 @@
-"""What a visitor found in a row: the table, the query-lock index, and both as CSV."""
+"""What a visitor found in a row: the table, the former query-lock index, and both as CSV."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ocr_hf.data.video import uniform_indices
 from ocr_hf.questions.question import Question
 from ocr_hf.vsi_bench.audits import apply_audit
 from ocr_hf.vsi_bench.query_lock import answer_change, query_lock
@@ -47,8 +44,8 @@ def finding(
         "Question": question,
         "Noise on": noise_on or "nothing",
         "Noise": noise,
-        "Vanilla": _told(vanilla),
-        "Noisy": _told(noisy),
+        "Vanilla": _told(vanilla, prompt),
+        "Noisy": _told(noisy, prompt),
         "Correct": prompt.ground_truth or "",
         "Changed": change_in_words(prompt, vanilla, noisy),
     }
@@ -66,22 +63,21 @@ def lock_row(
     models: Models, name: str, clip: DemoClip, question: Question, number: int, stop: Path | None = None
 ) -> dict | None:
     """Ask a question three times (vanilla, queried objects noised, as many context pixels noised), as `ocr-hf eval`
-    does for its query-lock index; None where no sampled frame shows a queried object."""
+    does for the former query-lock index; None where no sampled frame shows a queried object."""
     prompt = prompt_of_question(question, models.style(name))
-    indices = uniform_indices(len(clip.frames), models.frames(name))
-    footprints = clip.footprints.select(indices.tolist())
+    seen = clip.seen(models.frames(name))
+    indices, frames = seen.indices, seen.frames
+    footprints = seen.footprints.select(indices.tolist())
     if not any(footprints.areas(item).any() for item in question.queried_objects):
         return None
-    frames = np.asarray(clip.frames[indices])
     row_id = f"{clip.id}/{number}"
     changed = [
         apply_audit(audit, frames, row_id, 0, LOCK_STRENGTH, footprints, question.queried_objects, indices.tolist())
         for audit in ("queried_noised", "context_noised")
     ]
-    fps = (len(indices) - 1) / (indices[-1] - indices[0]) * clip.fps if len(indices) > 1 else clip.fps
     videos = [frames, *(item.frames for item in changed)]
     keys = [(row_id, audit) for audit in ("vanilla", "queried_noised", "context_noised")]
-    answers = models.answer(name, prompt, videos, fps, keys, stop)
+    answers = models.answer(name, prompt, videos, seen.fps, keys, stop)
     return {
         "room": clip.id,
         "model": name,
@@ -127,7 +123,7 @@ def write_csv(findings: Sequence[Mapping[str, str]], locks: Sequence[Mapping[str
         writer.writerows([_cell(row[name]) for name in COLUMNS] for row in findings)
         if locks:
             names = ("room", "model", "question_type", "question", "vanilla", "queried", "context", "matched")
-            writer.writerows([[], ["Query-lock test: extracted answers"], list(names)])
+            writer.writerows([[], ["Former query-lock index: extracted answers"], list(names)])
             writer.writerows([_cell(row[name]) for name in names] for row in locks)
     return str(path)
 
@@ -142,8 +138,11 @@ def _cell(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def _told(answer: Answer) -> str:
+def _told(answer: Answer, prompt: QuestionPrompt) -> str:
     if not answer.valid:
         return "(no valid answer)"
     text = answer.extracted[:60]
-    return text if answer.score is None else f"{text} ({100 * answer.score:.0f} %)"
+    if answer.score is None:
+        return text
+    # A share would be taken for the answer's probability, which the bars show
+    return f"{text} ({('right' if answer.score == 1.0 else 'wrong') if prompt.options else f'MRA {answer.score:.1f}'})"

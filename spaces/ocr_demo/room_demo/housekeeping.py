@@ -1,4 +1,5 @@
-"""Removing what nobody needs any more: uploads after two hours, tables, videos asked for long ago beyond a size."""
+"""Removing what nobody needs any more: uploads and edited rooms after two hours, but not those of stories; tables; and
+beyond a size the videos asked for longest ago."""
 
 from __future__ import annotations
 
@@ -23,11 +24,11 @@ EVERY_SECONDS = 300.0
 def sweep(
     rooms: Rooms, now: float | None = None, upload_seconds: float = UPLOAD_SECONDS, most: int = MOST_BYTES
 ) -> int:
-    """Remove old uploads and, beyond `most` bytes of videos and models made on demand, the oldest; return how many."""
+    """Remove old uploads, edited rooms and tables, and beyond `most` bytes the oldest videos; return how many."""
     now = time.time() if now is None else now
     removed = 0
-    for folder in rooms.store.media.glob("upload-*"):
-        if now - folder.stat().st_mtime > upload_seconds:
+    for folder in (*rooms.store.media.glob("upload-*"), *rooms.store.media.glob("edit-*")):
+        if folder.name not in rooms.kept and now - folder.stat().st_mtime > upload_seconds:
             forget(rooms, folder.name)
             removed += 1
     for folder in exports().iterdir():
@@ -46,7 +47,7 @@ def forget(rooms: Rooms, clip_id: str) -> None:
 
 def _trim(store: ClipStore, most: int) -> int:
     made: list[tuple[float, int, Path]] = []
-    for pattern in ("*/noisy-*.mp4", "*/view-*.glb"):
+    for pattern in ("*/noisy-*.mp4", "*/noisy-map-*.png"):
         for path in store.media.glob(pattern):
             status = path.stat()
             made.append((status.st_mtime, status.st_size, path))

@@ -14,7 +14,7 @@ from ocr_hf.models.media import FrameCache
 from ocr_hf.perturb.modes import NOISE_MODES
 from ocr_hf.perturb.ocr_map import OCRMap
 
-from .clip import ClipStore, DemoClip
+from .clip import ClipStore, DemoClip, Seen
 from .problems import Problem
 
 POLICIES = {"chosen": "the objects you choose", "queried": "objects the question names",
@@ -23,7 +23,8 @@ MODES = {name: mode for name, mode in NOISE_MODES.items() if mode.slider_most is
 """The noise modes that a slider of strengths can serve, plugins' among them."""
 MAX_OBJECTS = 12
 MAX_SEED = 2**31 - 1
-FRAME_CACHE_BYTES = 192 * 2**20
+FRAME_CACHE_BYTES = 64 * 2**20
+"""For the frames that models are shown. Whole videos are kept as files."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,37 @@ class NoisyVideos:
         if plan.is_identity:
             return plan.variant, np.asarray(clip.frames)
 
+        noisy = ocr_map.perturb(
+            np.asarray(clip.frames), clip.footprints, plan.object_ids, row_id=clip.id, depth=clip.depth,
+            boxes=clip.boxes, camera_to_world=clip.camera_to_world, intrinsics=clip.intrinsics,
+        )  # fmt: skip
+        return plan.variant, noisy
+
+    def seen(self, clip: DemoClip, noise: Noise, object_ids: Sequence[int], seen: Seen) -> tuple[str, np.ndarray]:
+        """Return (variant, noisy frames (T, H, W, 3) uint8) of the frames that a model is shown, and of no others.
+
+        The noise is the video's: it depends on the frames' numbers in the clip.
+        """
+        ocr_map = noise.ocr_map()
+        plan = ocr_map.plan_for(object_ids, clip.id)
+        if plan.is_identity:
+            return plan.variant, seen.frames
+
         def make() -> tuple[np.ndarray, None]:
             noisy = ocr_map.perturb(
-                np.asarray(clip.frames), clip.footprints, plan.object_ids, row_id=clip.id, depth=clip.depth,
-                boxes=clip.boxes, camera_to_world=clip.camera_to_world, intrinsics=clip.intrinsics,
+                seen.frames, seen.footprints, plan.object_ids, row_id=clip.id, frame_indices=seen.indices.tolist(),
+                depth=seen.depth, boxes=clip.boxes, camera_to_world=seen.camera_to_world, intrinsics=seen.intrinsics,
             )  # fmt: skip
             return noisy, None
 
-        return plan.variant, self._frames.get((clip.id, plan.variant), make)[0]
+        key = (clip.id, plan.variant, seen.frames.shape, tuple(seen.indices.tolist()))
+        return plan.variant, self._frames.get(key, make)[0]
+
+    def without_video(self, clip: DemoClip, noise: Noise) -> Noisy:
+        """Return what `video` would say, without making a file: models need none."""
+        object_ids = noise.objects(clip)
+        plan = noise.ocr_map().plan_for(object_ids, clip.id)
+        return Noisy(plan.variant, () if plan.is_identity else plan.object_ids, None, 0.0)
 
     def video(self, clip: DemoClip, noise: Noise) -> Noisy:
         """Return the noisy video, making its file where it isn't there yet."""

@@ -1,8 +1,16 @@
 """What the page says: header, help, formats, about."""
 
-HEADER = """<div class="top"><h1><b>OCR-HF</b> · does the model look where the question points?</h1>
-<p>Pick a room, click an object: it dissolves into <em>noise</em> in the right video. Ask, and see whether the answer
-changes. OCR is <b>Object-Centric 3D Rollout</b>, not text recognition.</p></div>"""
+HEADER = """<div class="top"><h1><b>OCR-HF</b> · does it look at the room, or only at what the question names?
+<small>OCR: Object-Centric 3D Rollout, not text recognition</small></h1>
+<p>A <b>query-locked</b> model looks at what the question names, not at the room. <span class="how">Click an object: it
+dissolves into <em>noise</em> on the right, and the bars show where the answer goes.</span></p></div>"""
+
+POLICIES = "Chosen: what you click or tick. Queried: what the question names. Context: what it doesn't name."
+MODES = "Gaussian hides pixels as diffusion does; the others move, resize, bend or shake the objects in 3D."
+LOOK = (
+    "The curves: how likely the model's own answer stays as noise grows. The pictures: the very frames that the model "
+    "saw; what is orange moves the answer when it is noise."
+)
 
 EMPTY = {
     "chosen": "Nothing is perturbed yet: click an object",
@@ -39,17 +47,27 @@ perturbed. Training compares answers on the vanilla video and on region-noisy on
   With gaussian and jitter, what the model sees outside the footprints is bit-identical; the videos you watch are
   compressed after.
 * Questions, options and answers are computed from the scene's geometry, in VSI-Bench's wording. Prompts, extraction and
-  scores (right or wrong; MRA, mean relative accuracy, for numbers) are those of `ocr-hf eval`.
+  scores (right or wrong; for numbers MRA, mean relative accuracy, which is how many of ten tolerances an answer keeps)
+  are those of `ocr-hf eval`.
+* **Stories** are shelves of ocr-hf's experiment: a question names a thing whose colour says one section, and the rule
+  is where the lamp stands. Two small models were trained for it: one to read the colour, and one, from its weights, by
+  reinforcement learning that rewards the truth. They see four frames of 112x84; the film is for people.
+* **Test the lock** asks the two about forty more shelves, on which colour and rule agree, so that both can be right;
+  then the lamp is moved, and the thing repainted. Who reads the colour doesn't follow the lamp, and does follow the
+  paint.
+  These are two of the four parts of ocr-hf's measure, sensitivity and specificity.
+* **Editing a room** renders it again and works out the right answer anew from its geometry.
 * A model sees as many frames as it was trained on (16 where that isn't known), sampled evenly. Bars show how the
   first token's probability is shared among the letters.
-* **Query-lock index** = how much answers change when the named objects are noised, minus how much they change when as
-  many other pixels are, in per cent. A high index means: the model reads the named objects and little else. Its
-  interval is a bootstrap over rooms.
+* **Former query-lock index** = how much answers change when the named objects are noised, minus how much they change
+  when as many other pixels are, in per cent; its interval is a bootstrap over rooms. It can't tell a locked model from
+  one that must see the named objects to answer: noise takes both models' answers away. What can tell them apart is the
+  measure of ocr-hf's `docs/measure.md`: `ocr-hf eval` with `--audit recovery`, and with `--split twins`.
 
 ### Ours, and its limits
 The paper publishes neither how many objects it perturbs nor how strongly: policies, counts and strengths are ours.
 The bundled rooms are procedural, not scans. Clips with boxes only know no occlusion: noise covers whole boxes.
-An answer that changes on one question proves little; the table and the index are there for that. Models may be wrong.
+An answer that changes on one question proves little; the table is there for that. Models may be wrong.
 
 Licence: Apache-2.0, code and rooms.
 """

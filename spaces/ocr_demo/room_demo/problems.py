@@ -7,6 +7,7 @@ import inspect
 import logging
 import re
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 logger = logging.getLogger(__name__)
@@ -14,6 +15,13 @@ logger = logging.getLogger(__name__)
 _PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][^\\/\s:'\"]+)+[\\/]([^\\/\s:'\"]+)")
 MEMORY = "There is not enough memory for this; use fewer frames, a smaller model or a smaller scene."
 UNKNOWN = "Something went wrong on the server; the page still works. Try again, or change the input."
+
+
+def warn(text: str) -> None:
+    """Show a warning; what a visitor, a file or a link wrote in it is text, though the page takes it for HTML."""
+    import gradio as gr
+
+    gr.Warning(escape(text, quote=False))
 
 
 class Problem(ValueError):
@@ -37,8 +45,11 @@ def without_folders(text: str) -> str:
     return _PATH.sub(r"\1", text)
 
 
-def guarded(function: Callable) -> Callable:
-    """Wrap a handler (also a generator) so that every error reaches the visitor as gr.Error with one sentence."""
+def guarded(function: Callable, on_page: bool = True) -> Callable:
+    """Wrap a handler (also a generator) so that every error reaches the visitor as gr.Error with one sentence.
+
+    on_page : the sentence is shown by the page, which takes it for HTML; False for programs, which get it as it is
+    """
 
     def as_page_error(error: Exception) -> Exception:
         import gradio as gr
@@ -47,7 +58,8 @@ def guarded(function: Callable) -> Callable:
             return error
         if not isinstance(error, Problem):
             logger.exception("%s failed", function.__name__)
-        return gr.Error(sentence_for(error), duration=12, print_exception=False)
+        sentence = sentence_for(error)
+        return gr.Error(escape(sentence, quote=False) if on_page else sentence, duration=12, print_exception=False)
 
     if inspect.isgeneratorfunction(function):
 

@@ -12,6 +12,7 @@ from ocr_hf.vsi_bench.scoring import score_answer
 from ocr_hf.vsi_bench.tasks import is_numeric
 
 from .problems import Problem
+from .shelf import QUESTION_TYPE
 
 MAX_THINKING_TOKENS = 256
 FREE_TEXT_TOKENS = 48
@@ -50,13 +51,20 @@ class QuestionPrompt:
         if self.question_type is None:
             return Answer(text, text.strip(), bool(text.strip()), None, None)
         extracted = extract(text, self.question_type, self.extraction)
-        score = score_answer(self.question_type, text, self.ground_truth, self.extraction)
+        score = None
+        if self.ground_truth:  # "" after an edit by which the question has no answer any more
+            score = score_answer(self.question_type, text, self.ground_truth, self.extraction)
         valid = (parse_number if is_numeric(self.question_type) else parse_letter)(extracted) is not None
         return Answer(text, extracted, valid, score, probabilities)
 
 
 def prompt_of_question(question: Question, style: str = "official") -> QuestionPrompt:
     """Return a generated question with its prompt exactly as `ocr-hf eval` builds it in a prompt style."""
+    if question.question_type == QUESTION_TYPE:
+        # As in the experiment: the words alone, answered by one letter
+        return QuestionPrompt(
+            question.question, QUESTION_TYPE, question.options or (), question.ground_truth, "official", 1
+        )
     thinking = style == "thinking"
     row = {"question_type": question.question_type, "question": question.question, "options": question.options}
     return QuestionPrompt(

@@ -1,21 +1,18 @@
-"""The room as a glTF model: furniture, walls seen from inside only, the camera's path, boxes of perturbed objects."""
+"""The room as a glTF model, which the page draws in 3D: furniture, walls seen from inside only, the camera's path."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import struct
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from ocr_hf.data.atomic import replacing
-from ocr_hf.geometry.boxes import EDGES, OrientedBox
+from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.scenes.scene import Material, Mesh, Scene
 
 TEXTURE_PIXELS = 128
-PATH_COLOR, START_COLOR, MARK_COLOR = (0.10, 0.62, 0.90), (0.05, 0.35, 0.65), (1.0, 0.32, 0.05)
+PATH_COLOR, START_COLOR = (0.10, 0.62, 0.90), (0.05, 0.35, 0.65)
 TO_GLTF = np.array([[1.0, 0, 0, 0], [0, 0, 1.0, 0], [0, -1.0, 0, 0], [0, 0, 0, 1.0]])
 """Our +Z up to glTF's +Y up."""
 
@@ -23,7 +20,8 @@ TO_GLTF = np.array([[1.0, 0, 0, 0], [0, 0, 1.0, 0], [0, -1.0, 0, 0], [0, 0, 0, 1
 def write_room_model(path: Path, scene: Scene, camera_to_world: np.ndarray) -> None:
     """Write a .glb with the scene (plain boxes where it has no meshes), without its ceiling.
 
-    Nodes `object-ID-…` show an object and `box-ID` the edges of its box, for `marked_model`.
+    Nodes `object-ID-…` show an object; assets/room3d.js knows by these names what a visitor points at. Positions in
+    the file are metres of our world: only the nodes' matrices turn it.
     """
     import trimesh
 
@@ -38,8 +36,6 @@ def write_room_model(path: Path, scene: Scene, camera_to_world: np.ndarray) -> N
         meshes = item.meshes or (_box_mesh(item.box, _color_of(item.label)),)
         for number, mesh in enumerate(meshes):
             _add(out, f"object-{item.id}-{number}", mesh, textures)
-        corners = item.box.corners()
-        _add(out, f"box-{item.id}", _beams([(corners[i], corners[j]) for i, j in EDGES], 0.02, MARK_COLOR), textures)
     for number, room in enumerate(scene.rooms if not scene.structure else ()):
         _add(out, f"floor-{number}", _floor(room.polygon, room.floor_z), textures)
     eyes = camera_to_world[:, :3, 3]
@@ -49,65 +45,7 @@ def write_room_model(path: Path, scene: Scene, camera_to_world: np.ndarray) -> N
     out.apply_transform(TO_GLTF)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        temporary.write_bytes(trimesh.exchange.gltf.export_glb(out, include_normals=True))
-
-
-def marked_model(path: Path, object_ids: Iterable[int]) -> Path:
-    """Return a .glb beside `path` in which these objects are coloured and boxed; made once for each set of objects.
-
-    Only the file's JSON part is edited, so it takes milliseconds whatever the size of the room.
-    """
-    wanted = sorted(set(object_ids))
-    digest = hashlib.blake2b(json.dumps(wanted).encode(), digest_size=6).hexdigest()
-    target = path.with_name(f"view-{digest}.glb")
-    if not target.is_file():
-        header, binary = _read_glb(path)
-        _mark(header, wanted)
-        with replacing(target) as temporary:
-            temporary.write_bytes(_glb(header, binary))
-    return target
-
-
-def _mark(header: dict, wanted: list[int]) -> None:
-    marks = {f"object-{i}" for i in wanted}
-    boxes = {f"box-{i}" for i in wanted}
-    material = len(header["materials"])
-    header["materials"].append(
-        {
-            "pbrMetallicRoughness": {"baseColorFactor": [*_linear(MARK_COLOR), 1.0], "metallicFactor": 0.0},
-            "emissiveFactor": [0.35, 0.08, 0.0],
-        }
-    )
-    dropped = set()
-    for number, node in enumerate(header["nodes"]):
-        name = node.get("name", "")
-        if name.startswith("box-") and name not in boxes:
-            dropped.add(number)
-        if "-".join(name.split("-")[:2]) in marks and "mesh" in node:
-            for primitive in header["meshes"][node["mesh"]]["primitives"]:
-                primitive["material"] = material
-    for parent in (*header["nodes"], *header["scenes"]):
-        key = "children" if "children" in parent else "nodes"
-        if key in parent:
-            parent[key] = [number for number in parent[key] if number not in dropped]
-            # glTF allows no empty lists
-            if not parent[key]:
-                del parent[key]
-
-
-def _read_glb(path: Path) -> tuple[dict, bytes]:
-    data = path.read_bytes()
-    length = struct.unpack_from("<I", data, 12)[0]
-    return json.loads(data[20 : 20 + length]), data[20 + length :]
-
-
-def _glb(header: dict, binary: bytes) -> bytes:
-    text = json.dumps(header, separators=(",", ":")).encode()
-    # Chunks of a GLB are aligned to four bytes; JSON is filled up with spaces
-    text += b" " * (-len(text) % 4)
-    # 12 bytes of header and 8 of the first chunk's own; 0x4E4F534A spells JSON
-    total = 20 + len(text) + len(binary)
-    return struct.pack("<4sIIII", b"glTF", 2, total, len(text), 0x4E4F534A) + text + binary
+        temporary.write_bytes(trimesh.exchange.gltf.export_glb(out, include_normals=False))
 
 
 def _add(out, name: str, mesh: Mesh | None, textures: dict[int, object]) -> None:

@@ -6,26 +6,36 @@ import functools
 import hashlib
 import json
 import logging
+import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ocr_hf.data.clip_cameras import CameraPath
 from ocr_hf.geometry.camera import intrinsics_from_fov
+from ocr_hf.geometry.footprints import Footprints
 from ocr_hf.geometry.occlusion import footprints_from_instances
 from ocr_hf.questions.generate import generate_questions
 from ocr_hf.questions.question import Question
+from ocr_hf.scenes.edits.scene_edit import SceneEdit
 from ocr_hf.scenes.scene import Scene
 
 from .clip import FILES, ClipStore, DemoClip
+from .film_set import FilmSet, edited_id
 from .problems import Problem
 from .room_model import write_room_model
 
 logger = logging.getLogger(__name__)
-LOADED_AT_ONCE = 24
+LOADED_AT_ONCE = 8
+"""Each has up to 50 MB of its film mapped into memory; loading one takes 5 ms."""
+MOST_SHELVES = 64
+"""Links may name any shelf; each takes 9 MB of the disk."""
+SETS_AT_ONCE = 2
+"""Scenes with their light, about 100 MB each."""
 Tell = Callable[[float, str], None]
 """Called with the share done, 0 to 1, and what is being done."""
 
@@ -54,7 +64,7 @@ class Bundled:
     light_rays: int = 48
 
 
-BUNDLED = (Bundled("Living room", 43), Bundled("Kitchen", 12), Bundled("Bedroom", 9), Bundled("Office", 15))
+BUNDLED = (Bundled("Living room", 61), Bundled("Kitchen", 131), Bundled("Bedroom", 5), Bundled("Office", 15))
 
 
 def nothing_to_tell(share: float, text: str) -> None:
@@ -70,21 +80,78 @@ class Rooms:
         self._lock = threading.Lock()
         self._making: dict[str, threading.Lock] = {}
         self._makers: dict[str, Callable[[Tell], DemoClip]] = {}
+        self._sets: dict[str, Callable[[], FilmSet]] = {}
+        self._open_sets: OrderedDict[str, FilmSet] = OrderedDict()
+        self._setting = threading.Lock()
         self.titles: dict[str, str] = {}
+        self.unlisted: set[str] = set()
+        self.kept: set[str] = set()
+        """Edited rooms that aren't removed after a while: those of stories."""
+        self.incomplete = False
+        """Whether more rooms are on their way, as those of a data set that is still read."""
         for room in bundled:
             clip_id = f"{room.title.lower().replace(' ', '-')}-{room_key(room, size)}"
             # Bound as defaults: a closure would see the loop's last room
             self.add(clip_id, room.title, lambda tell, room=room, clip_id=clip_id: self._film(room, clip_id, tell))
+            self._sets[clip_id] = functools.partial(_set_of_bundled, room, size)
 
     def add(self, clip_id: str, title: str, make: Callable[[Tell], DemoClip]) -> None:
         """Offer a room to every visitor; `make` is called when it is first asked for."""
         self._makers[clip_id], self.titles[clip_id] = make, title
+
+    def add_shelf(self, seed: int, kind: str) -> str:
+        """Make a shelf of the planted lock known, for stories and links; return its id. It stands in no list."""
+        clip_id = f"shelf-{kind}-{seed}-{FILES}"
+        if clip_id not in self.titles:
+            make = functools.partial(_film_shelf, self.store, seed, kind, clip_id)
+            self.add(clip_id, "Shelf", make)
+            self._sets[clip_id] = functools.partial(_set_of_shelf, seed, kind)
+            self.unlisted.add(clip_id)
+        return clip_id
+
+    def can_edit(self, clip_id: str) -> bool:
+        """Return whether a room's scene is known, so that it can be edited."""
+        return clip_id in self._sets
+
+    def film_set(self, clip_id: str) -> FilmSet:
+        """Return what it takes to film a room again; the last ones are kept. Raises Problem for a room without."""
+        if clip_id not in self._sets:
+            raise Problem("Of this room only its film is known, not its 3D scene; edit a bundled room or a story.")
+        with self._setting:
+            if clip_id not in self._open_sets:
+                self._open_sets[clip_id] = self._sets[clip_id]()
+            self._open_sets.move_to_end(clip_id)
+            while len(self._open_sets) > SETS_AT_ONCE:
+                self._open_sets.popitem(last=False)
+            return self._open_sets[clip_id]
+
+    def edited(self, name: str, edits: Sequence[SceneEdit], tell: Tell = nothing_to_tell) -> DemoClip:
+        """Return the clip of a room after edits, filmed once for all who make the same ones."""
+        base = self.clip(name, tell)
+        if not edits:
+            return base
+        clip_id = edited_id(base.id, edits)
+        with self._lock:
+            if clip_id in self._loaded:
+                return self._loaded[clip_id]
+            making = self._making.setdefault(clip_id, threading.Lock())
+        with making:
+            if self.store.has(clip_id):
+                return self.keep(self.store.load(clip_id))
+            known = self.film_set(base.id)
+            tell(0.3, "Moving things")
+            renderer = known.renderer.edited(known.edited(edits))
+            tell(0.5, "Filming again what changed")
+            return self.keep(known.film(self.store, base, edits, renderer))
 
     def find(self, name: str | None) -> str:
         """Return the id of the room of this id or, as links have it, of this id's beginning; raise Problem if none."""
         for clip_id in self.titles:
             if name and (clip_id == name or clip_id.startswith(f"{name}-")):
                 return clip_id
+        shelf = re.fullmatch(rf"shelf-(aligned|conflict)-(\d{{1,7}})(?:-{FILES})?", name or "")
+        if shelf and len(self.unlisted) < MOST_SHELVES:
+            return self.add_shelf(int(shelf[2]), shelf[1])
         # A visitor's text becomes the name of a folder here, so nothing in it may lead elsewhere
         if name and all(c.isalnum() or c == "-" for c in name) and self.store.has(name):
             return name
@@ -119,16 +186,26 @@ class Rooms:
         with self._lock:
             self._loaded.pop(clip_id, None)
 
-    def warm_up(self, then: Callable[[], None] | None = None) -> threading.Thread:
-        """Film all rooms in the background, one after the other, then do `then`; return the thread."""
-        jobs = {clip_id: functools.partial(self.clip, clip_id) for clip_id in self._makers}
+    def warm_up(
+        self, *first: Callable[[], object] | None, last: Sequence[Callable[[], object]] = ()
+    ) -> threading.Thread:
+        """Do what comes first, which may offer more rooms, then make all rooms in the background, those of stories
+        before the others, then do what comes last; return the thread."""
+
+        def attempt(name: str, job: Callable[[], object]) -> None:
+            try:
+                job()
+            except Exception:  # one room that fails must not keep the others from visitors
+                logger.exception("the start-up job '%s' failed", name)
 
         def work() -> None:
-            for name, job in (jobs | ({"then": then} if then else {})).items():
-                try:
-                    job()
-                except Exception:  # one room that fails must not keep the others from visitors
-                    logger.exception("the start-up job '%s' failed", name)
+            for job in filter(None, first):
+                attempt(getattr(job, "__name__", "first"), job)
+            self.incomplete = False
+            for clip_id in sorted(list(self._makers), key=lambda clip_id: clip_id not in self.unlisted):
+                attempt(clip_id, functools.partial(self.clip, clip_id))
+            for job in last:
+                attempt("last", job)
 
         thread = threading.Thread(target=work, name="film-rooms", daemon=True)
         thread.start()
@@ -140,6 +217,67 @@ class Rooms:
         tell(0.05, f"Building the {room.title.lower()}")
         scene = procedural_scene(room.seed, rooms=1)
         return film(self.store, scene, clip_id, room.title, "", self.size, tell, light_rays=room.light_rays)
+
+
+def _set_of_bundled(room: Bundled, size: ClipSize) -> FilmSet:
+    from ocr_hf.questions.question import QuestionConfig, max_per_scene
+    from ocr_hf.scenes.cameras.camera_path import walk_through
+    from ocr_hf.scenes.homes.procedural import procedural_scene
+    from ocr_hf.scenes.render.renderer import Renderer
+
+    scene = procedural_scene(room.seed, rooms=1)
+    poses = walk_through(scene, size.seconds, size.fps, seed=0)
+    # More than a room is asked at first, so that the same questions are among them after an edit
+    config = QuestionConfig(max_per_scene={name: 4 * most for name, most in max_per_scene().items()})
+
+    def ask(edited: Scene, footprints: Footprints) -> tuple[Question, ...]:
+        return generate_questions(edited, footprints, size.fps, seed=0, config=config).questions
+
+    path = CameraPath(poses, size.fps, intrinsics_from_fov(size.width, size.height, size.fov))
+    return FilmSet(scene, Renderer(scene, light_rays=room.light_rays), path, (size.width, size.height), ask)
+
+
+def _set_of_shelf(seed: int, kind: str) -> FilmSet:
+    from . import shelf
+
+    room = shelf.room_of(seed, kind)
+
+    def ask(edited: Scene, footprints: Footprints) -> tuple[Question, ...]:
+        question = shelf.question_about(room, edited)
+        return () if question is None else (question,)
+
+    path = CameraPath(shelf.camera_walk(room), shelf.SHOWN_FPS, shelf.shown_intrinsics())
+    return FilmSet(
+        room.scene, shelf.renderer_of(seed, kind), path, (shelf.SHOWN_WIDTH, shelf.SHOWN_HEIGHT), ask,
+        lambda renderer: shelf.film_seen(room, renderer), shelf.check_places,
+    )  # fmt: skip
+
+
+def _film_shelf(store: ClipStore, seed: int, kind: str, clip_id: str, tell: Tell) -> DemoClip:
+    tell(0.1, "Filling the shelf")
+    known = _set_of_shelf(seed, kind)
+    tell(0.4, "Filming the shelf")
+    shot = known.recording()
+    tell(0.9, "Filming what the models see")
+    write_room_model(store.media_folder(clip_id) / "room.glb", known.scene, shot.camera_to_world)
+    return store.save(
+        DemoClip(
+            id=clip_id,
+            title="Shelf",
+            note="",
+            frames=shot.frames,
+            depth=None,
+            footprints=shot.footprints,
+            labels={item.id: item.label for item in known.scene.objects},
+            boxes={item.id: item.box for item in known.scene.objects},
+            camera_to_world=shot.camera_to_world,
+            intrinsics=shot.intrinsics,
+            fps=shot.fps,
+            questions=tuple(known.ask(known.scene, shot.footprints)),
+            apart=known.see(known.renderer),
+            planted=True,
+        )
+    )
 
 
 def room_key(room: Bundled, size: ClipSize) -> str:

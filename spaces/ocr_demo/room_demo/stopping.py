@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .problems import Problem
+from .writing import text_file
 
 
 class Stopped(Problem):
@@ -32,6 +33,7 @@ class Stops:
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="ocr_demo_stops_"))
         self._running: dict[Path, tuple[str, str]] = {}
+        self._refused: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
     @contextmanager
@@ -48,7 +50,31 @@ class Stops:
         finally:
             with self._lock:
                 del self._running[flag]
-                flag.unlink(missing_ok=True)
+                for file in (flag, text_file(flag)):
+                    file.unlink(missing_ok=True)
+
+    def refuse(self, visitor: str, kind: str) -> None:
+        """Stop what runs of a kind for a visitor, and what was asked for and hasn't begun."""
+        with self._lock:
+            self._refused.add((visitor, kind))
+        self.stop(visitor, kind)
+
+    def renew(self, visitor: str, kind: str) -> None:
+        """Stop what runs of a kind, because something newer was asked for; that may run."""
+        self.stop(visitor, kind)
+        with self._lock:
+            self._refused.discard((visitor, kind))
+
+    def refused(self, visitor: str, kind: str) -> bool:
+        """Whether the visitor has refused this kind and asked for nothing since."""
+        with self._lock:
+            return (visitor, kind) in self._refused
+
+    def leave(self, visitor: str) -> None:
+        """Stop everything of a visitor who is gone, and forget them."""
+        self.stop(visitor)
+        with self._lock:
+            self._refused = {one for one in self._refused if one[0] != visitor}
 
     def stop(self, visitor: str, kind: str | None = None) -> int:
         """Stop what runs of a kind (None: of any) for a visitor; return how many it was."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ from ocr_hf.questions.question import QuestionConfig
 from ocr_hf.scenes.scene import Scene, SceneObject
 
 from .clip import DemoClip
-from .problems import Problem
+from .problems import Problem, without_folders
 from .room_model import write_room_model
 from .rooms import Rooms, Tell, film, nothing_to_tell
 
@@ -38,7 +39,12 @@ MAX_JSON_BYTES = 8 * 2**20
 MAX_SECONDS = 120.0
 MAX_VIDEO_FRAMES = 4000
 MAX_VIDEO_PIXELS = 1920 * 1080
+MAX_METRES = 1000.0
+MAX_FOCAL = 100
+"""Of a lens, in widths of its picture: a telescope's."""
 LABEL_CHARS = 40
+_OPTION = re.compile(r"[;,] (?:or )?give --.*", re.DOTALL)
+"""What the reader's messages say to those who have its command line."""
 
 
 def add_mesh(rooms: Rooms, path: str | None, tell: Tell = nothing_to_tell) -> DemoClip:
@@ -56,7 +62,14 @@ def add_mesh(rooms: Rooms, path: str | None, tell: Tell = nothing_to_tell) -> De
         # A copy alone in a folder: nothing beside it can be referred to, and messages name no folder of ours
         copy = Path(folder) / "scene.glb"
         shutil.copyfile(source, copy)
-        scene = load_mesh_scene(copy, name="Your scene")
+        try:
+            scene = load_mesh_scene(copy, name="Your scene")
+        except ValueError as error:
+            told = _OPTION.sub("", str(error))
+            if told == str(error):
+                raise
+            # Options of the command line are nothing that a visitor of the page could give
+            raise Problem(f"{without_folders(told)}; correct it in the program that wrote it.") from error
     if not 1 <= len(scene.objects) <= MAX_OBJECTS:
         raise Problem(
             f"The scene has {len(scene.objects)} objects; 1 to {MAX_OBJECTS} are allowed. Name nodes 'chair_1#part'."
@@ -83,7 +96,12 @@ def add_clip(rooms: Rooms, video: str | None, cameras: str | None, tell: Tell = 
     poses = check_poses(_array(given, "camera_to_world"))
     if len(poses) != info.num_frames:
         raise Problem(f"The video has {info.num_frames} frames and the JSON {len(poses)} poses; give one per frame.")
+    if np.abs(poses[:, :3, 3]).max() > MAX_METRES:
+        raise Problem(f"A camera is more than {MAX_METRES:.0f} m from the origin; is the file in metres?")
     intrinsics = check_intrinsics(_array(given, "intrinsics"))
+    focal, most = max(intrinsics[0, 0], intrinsics[1, 1]), MAX_FOCAL * info.width
+    if focal > most:
+        raise Problem(f"The focal length is {focal:.3g} pixels; at most {most} make sense for this video.")
     labels, boxes = _objects(given)
     tell(0.4, "Reading the frames")
     size = rooms.size
@@ -255,6 +273,8 @@ def _objects(given: Mapping[str, Any]) -> tuple[dict[int, str], dict[int, Orient
         rotation = _array(item, "rotation", f"object {number}") if "rotation" in item else np.eye(3)
         where = f"object {number}"
         boxes[number] = OrientedBox(_array(item, "center", where), _array(item, "size", where), rotation)
-        if not 0.0 < boxes[number].size.max() < 50.0 or np.abs(boxes[number].center).max() > 1000.0:
+        if not 0.001 <= boxes[number].size.max() < 50.0:
             raise Problem(f"Object {number} is {boxes[number].size.tolist()} m large; is the file in metres?")
+        if np.abs(boxes[number].center).max() > MAX_METRES:
+            raise Problem(f"Object {number} is more than {MAX_METRES:.0f} m from the origin; is the file in metres?")
     return labels, boxes

@@ -7,9 +7,12 @@ const make = (tag, attributes = {}, text = '') => {
   if (text) node.textContent = text;
   return node;
 };
+// Where the page stands, behind whatever proxy: addresses from the server are relative to it.
+const home = `${(window.gradio_config?.root || location.origin + location.pathname).replace(/\/+$/, '')}/`;
+const at = (path) => path && new URL(path, home).href;
 const root = element.querySelector('.stage');
 const screens = {};
-let view = null, outlines = [], playing = !matchMedia('(prefers-reduced-motion: reduce)').matches, drawn = -1;
+let view = null, outlines = [[], []], playing = !matchMedia('(prefers-reduced-motion: reduce)').matches, drawn = -1;
 
 const pair = make('div', { class: 'pair' });
 for (const side of ['vanilla', 'noisy']) {
@@ -25,6 +28,11 @@ for (const side of ['vanilla', 'noisy']) {
   pair.append(figure);
   screens[side] = { figure, frame, overlay, tip, message, caption, video: null };
 }
+// One frame of an edited room, until its clip is there.
+const still = make('img', { class: 'still', alt: 'The edited room', hidden: '' });
+screens.noisy.frame.append(still);
+let outlined_by = '', paused_for_still = false;
+const dimAnswers = () => document.querySelector('#answers .answers')?.classList.add('stale');
 const bar = make('div', { class: 'bar' });
 const play = make('button', { type: 'button', class: 'play', 'aria-label': 'Pause both videos' });
 const slider = make('input', { type: 'range', min: 0, max: 0, step: 1, value: 0, 'aria-label': 'Frame of both videos' });
@@ -89,13 +97,14 @@ const load = (side, source) => {
 const draw = (frame) => {
   for (const [side, { overlay, figure }] of Object.entries(screens)) {
     const paths = [];
-    for (const [id, shape] of Object.entries(outlines[frame] || {})) {
+    for (const [id, shape] of Object.entries(outlines[side === 'noisy' ? 1 : 0][frame] || {})) {
       const path = document.createElementNS(SVG, 'path');
       path.setAttribute('d', shape);
       path.setAttribute('fill-rule', 'evenodd');
       path.dataset.id = id;
       if (view.perturbed.includes(+id)) path.classList.add('perturbed');
       if (view.queried.includes(+id)) path.classList.add('queried');
+      if ((view.edited || []).includes(+id)) path.classList.add('edited');
       paths.push(path);
     }
     overlay.replaceChildren(...paths);
@@ -130,7 +139,9 @@ for (const [side, screen] of Object.entries(screens)) {
     const box = screen.frame.getBoundingClientRect();
     const x = (event.clientX - box.left) / box.width * view.width, y = (event.clientY - box.top) / box.height * view.height;
     screen.frame.classList.add('busy');
-    trigger('select', { index: [frameNow(), x, y], value: view.clip });
+    dimAnswers();
+    const detail = { clip: view.clip, at: [frameNow(), x, y, side === 'noisy' ? 1 : 0] };
+    document.dispatchEvent(new CustomEvent('wish-object', { detail }));
   });
 }
 play.addEventListener('click', () => setPlaying(!playing));
@@ -159,23 +170,37 @@ const update = async () => {
   for (const { frame } of Object.values(screens)) frame.classList.remove('busy');
   if (!props.value) return;
   const next = JSON.parse(props.value);
-  const other = !view || view.clip !== next.clip;
   view = next;
   root.style.setProperty('--shape', `${view.width} / ${view.height}`);
   root.dataset.clip = view.clip;
   root.dataset.perturbed = view.perturbed.join('.');
+  document.dispatchEvent(new CustomEvent('stage-shows')); // the room in 3D marks the same things
   slider.max = view.frames - 1;
   for (const { overlay } of Object.values(screens)) overlay.setAttribute('viewBox', `0 0 ${view.width} ${view.height}`);
-  if (other) {
-    outlines = [];
+  const addresses = view.outlines.join();
+  if (addresses !== outlined_by) {
+    outlined_by = addresses;
+    outlines = [[], []];
     hovered = null;
-    fetch(view.outlines).then((answer) => answer.json()).then((found) => { if (view.clip === next.clip) { outlines = found; drawn = -1; } });
+    view.outlines.forEach((address, i) => fetch(at(address)).then((answer) => answer.json()).then((found) => {
+      if (outlined_by === addresses) { outlines[i] = found; drawn = -1; }
+    }));
   }
-  load('vanilla', view.vanilla);
-  load('noisy', view.noisy || view.vanilla);
-  screens.vanilla.caption.replaceChildren(make('b', {}, 'Vanilla'), ` ${view.title}, as it is`);
-  screens.noisy.caption.replaceChildren(make('b', {}, 'Noisy'), ` ${view.caption}`);
-  screens.noisy.message.textContent = view.noisy ? '' : view.empty;
+  still.hidden = !view.still;
+  if (view.still) {
+    still.src = at(view.still);
+    paused_for_still = playing || paused_for_still;
+    setPlaying(false);
+    seek(view.still_frame);
+  } else if (paused_for_still) {
+    paused_for_still = false;
+    setPlaying(true);
+  }
+  load('vanilla', at(view.vanilla));
+  load('noisy', at(view.noisy || view.vanilla));
+  screens.vanilla.caption.replaceChildren(make('b', {}, view.right === 'Edited' ? 'Before' : 'Vanilla'), ` ${view.left}`);
+  screens.noisy.caption.replaceChildren(make('b', {}, view.right), ` ${view.caption}`);
+  screens.noisy.message.textContent = view.noisy || view.still ? '' : view.empty;
   drawn = -1;
   // what was chosen in the picture is brought into view in the list, without moving the page
   setTimeout(() => {
@@ -184,22 +209,53 @@ const update = async () => {
     const offset = hit.closest('label').getBoundingClientRect().top - list.getBoundingClientRect().top;
     if (offset < 0 || offset > list.clientHeight - 24) list.scrollTop += offset - 24;
   }, 150);
-  const theme = new URLSearchParams(location.search).get('__theme');
-  history.replaceState(null, '', theme ? `${view.link}&__theme=${encodeURIComponent(theme)}` : view.link);
+  remember(view.link);
 };
-// Gradio tells of a slider's release by the pointer alone; keys move it as well.
-const MOVES = /^(Arrow|Page|Home|End|Enter)/;
-document.addEventListener('keyup', ({ target, key }) => {
-  if (MOVES.test(key) && target.matches('#strength input, #count input'))
-    target.dispatchEvent(new PointerEvent('pointerup', { bubbles: true }));
-});
+// Every view is one step of the browser's Back (rooms.js goes there), but turning a knob is not: of the views that
+// differ in it alone, the last stays.
+const step = (text) => {
+  const query = new URLSearchParams(text);
+  for (const knob of ['s', 'seed', '__theme']) query.delete(knob);
+  query.sort();
+  return query.toString();
+};
+let opened = false;
+const remember = (link) => {
+  const theme = new URLSearchParams(location.search).get('__theme');
+  const next = theme ? `${link}&__theme=${encodeURIComponent(theme)}` : link;
+  history[opened && step(link) !== step(location.search) ? 'pushState' : 'replaceState'](null, '', next);
+  opened = true;
+};
+// A list of twenty objects is one stop for the Tab key; arrows go on from there.
+const rove = (list, items) => {
+  const all = () => [...document.querySelectorAll(items)];
+  const current = () => all().find((item) => item === document.activeElement) || all().find((item) => item.tabIndex === 0) || all()[0];
+  const mark = () => { const one = current(); for (const item of all()) item.tabIndex = item === one ? 0 : -1; };
+  document.addEventListener('focusin', ({ target }) => { if (target.matches(items)) mark(); });
+  document.addEventListener('keydown', (event) => {
+    if (!event.target.matches(items)) return;
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const found = all(), next = found[(found.indexOf(event.target) + step + found.length) % found.length];
+    next.focus();
+  });
+  new MutationObserver(mark).observe(document.querySelector(list), { childList: true, subtree: true });
+  mark();
+};
 // Gradio mounts components one after the other; style.css shows them together, so that nothing jumps.
-const parts = ['.top', '#rooms .rooms', '.stage .bar', '#answers .answers', '#objects', '#question input', '#options-text', '#ask'];
+const parts = ['.top', '#rooms .rooms', '.stage .bar', '#answers .answers .asked', '#question input', '#strength input'];
 const showWhenMounted = () => {
-  if (parts.every((part) => document.querySelector(part))) document.body.classList.add('mounted');
-  else requestAnimationFrame(showWhenMounted);
+  if (parts.every((part) => document.querySelector(part))) {
+    document.body.classList.add('mounted');
+  } else requestAnimationFrame(showWhenMounted);
 };
 showWhenMounted();
+// Of lists in tabs nobody knows when they come.
+const whenThere = (selector, then) => {
+  if (document.querySelector(selector)) then(); else setTimeout(() => whenThere(selector, then), 200);
+};
+for (const [list, items] of [['#rooms', '#rooms button'], ['#objects', '#objects input']]) whenThere(list, () => rove(list, items));
 watch('value', update);
 showPlaying();
 update();
