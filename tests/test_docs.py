@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "SECURITY.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 SUFFIXES = r"(?:py|md|json|yaml|toml|txt)"
 FOLDERS = r"(?:ocr_hf|tests|docs|recipes|benchmarks|spaces|dataset_scripts|model_cards|results|\.ci)"
 PATH = re.compile(rf"(?<![\w/.-])({FOLDERS}/[\w/.-]*\.{SUFFIXES})\b")
@@ -70,5 +76,18 @@ def test_the_map_names_modules_and_what_is_in_them() -> None:
 
 def test_the_index_lists_every_page() -> None:
     text = (ROOT / "docs/index.md").read_text(encoding="utf-8")
-    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
-    assert pages <= {Path(link).name for link in LINK.findall(text)}
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.*") if is_page(page)}
+    assert pages - {"index.md"} <= {link.partition("#")[0] for link in LINK.findall(text)}
+
+
+def is_page(path: Path) -> bool:
+    return path.suffix in (".md", ".ipynb")
+
+
+def test_the_site_has_every_page() -> None:
+    """And the navigation names nothing else; the pages of the root and the API's are added when the site is built."""
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    named = set(re.findall(r": ([\w/-]+\.(?:md|ipynb))$", text, re.M))
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.*") if is_page(page)}
+    assert pages <= named
+    assert all((ROOT / name).is_file() for name in named - pages)
