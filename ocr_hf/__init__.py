@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # what editors, type checkers and doc builders read; at run t
     from ocr_hf.data.build_config import BuildConfig
     from ocr_hf.data.build_folder import build_folder
     from ocr_hf.data.builder import OcrVsi
+    from ocr_hf.data.recorded_scene import RecordedScene
     from ocr_hf.models.load_model import load_model
     from ocr_hf.perturb.ocr_map import OCRMap
     from ocr_hf.scenes.scene import Clip, Scene
@@ -24,7 +25,7 @@ if TYPE_CHECKING:  # what editors, type checkers and doc builders read; at run t
     from ocr_hf.vsi_bench.runner import run_evaluation
     from ocr_hf.vsi_bench.scoring import score_answers
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "BuildConfig",
@@ -36,6 +37,7 @@ __all__ = [
     "OCRSFTConfig",
     "OCRSFTTrainer",
     "OcrVsi",
+    "RecordedScene",
     "Scene",
     "__version__",
     "build_folder",
@@ -54,6 +56,7 @@ _MODULES = {
     "OCRSFTConfig": "ocr_hf.train.config",
     "OCRSFTTrainer": "ocr_hf.train.sft_trainer",
     "OcrVsi": "ocr_hf.data.builder",
+    "RecordedScene": "ocr_hf.data.recorded_scene",
     "Scene": "ocr_hf.scenes.scene",
     "build_folder": "ocr_hf.data.build_folder",
     "load_model": "ocr_hf.models.load_model",
@@ -67,7 +70,15 @@ if not TYPE_CHECKING:  # a type checker that saw it would accept any attribute
 
     def __getattr__(name: str) -> Any:
         if name in _MODULES:
-            return getattr(import_module(_MODULES[name]), name)
+            try:
+                return getattr(import_module(_MODULES[name]), name)
+            except ModuleNotFoundError as error:
+                from ocr_hf.settings.extras import extra_of
+
+                if extra := extra_of(error.name):
+                    message = f"{name} needs {error.name}, which isn't installed; pip install 'ocr-hf[{extra}]'"
+                    raise ModuleNotFoundError(message, name=error.name) from error
+                raise
         raise AttributeError(f"module 'ocr_hf' has no attribute '{name}'; its public names are {', '.join(_MODULES)}")
 
 

@@ -18,9 +18,22 @@ COMMANDS = {
     "view": ("ocr_hf.commands.view:main", "draw a contact sheet of an ocr-vsi folder"),
     "place": ("ocr_hf.commands.place:main", "renew load_dataset's cache key of a copied, moved or edited folder"),
     "questions": ("ocr_hf.commands.questions:main", "print the VSI-Bench questions of one scene"),
-    "check-scene": ("ocr_hf.commands.check_scene:main", "check a mesh file before a data set is built of it"),
+    "convert-scan": (
+        "ocr_hf.commands.convert_scan:main",
+        "write a scan of ScanNet as a folder for build --source recorded",
+    ),
+    "cameras": (
+        "ocr_hf.commands.cameras:main",
+        "find a phone video's cameras and write it as a folder for build --source recorded",
+    ),
+    "check-scene": (
+        "ocr_hf.commands.check_scene:main",
+        "check a mesh file or a recorded scene before a data set is built of it",
+    ),
+    "join": ("ocr_hf.commands.join:main", "make the clips that recipes of scans name, of your own copy of the scans"),
     "sft": ("ocr_hf.train.sft:main", "fine-tune a model on questions, reasoning and answers"),
     "grpo": ("ocr_hf.train.grpo:main", "train it by OCR-GRPO, on one process; `accelerate launch` starts several"),
+    "merge": ("ocr_hf.commands.merge:main", "make one model of an adapter and its base, or of a checkpoint in parts"),
     "eval": ("ocr_hf.commands.eval:main", "run a model on VSI-Bench or ocr-vsi, or score predictions"),
     "compare": ("ocr_hf.commands.compare:main", "compare runs of eval question by question, with intervals and tests"),
     "tiny-model": ("ocr_hf.commands.tiny_model:main", "build a small untrained Qwen2.5-VL, offline"),

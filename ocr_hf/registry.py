@@ -275,7 +275,9 @@ STRATEGIES: Registry[Any] = Registry(
 """Rollout strategies; see `ocr_hf.train.rollouts.Strategy`."""
 
 SCENE_SOURCES: Registry[Any] = Registry(
-    "source", requires=("name", "help", "open", "num_scenes", "scene_name"), modules=("ocr_hf.data.own_sources",)
+    "source",
+    requires=("name", "help", "open", "num_scenes", "scene_name"),
+    modules=("ocr_hf.data.own_sources", "ocr_hf.data.scans_source"),
 )
 """Scene sources; see `ocr_hf.data.sources.SceneSource`."""
 

@@ -32,7 +32,8 @@ ENTRY_POINTS = [
     "geometry.occlusion.footprints_from_instances", "scenes.cameras.camera_path.walk_through",
     "scenes.edits.changed_objects.changed_objects", "scenes.edits.sample_edit.sample_edit",
     "scenes.edits.scene_edit.SceneEdit", "scenes.edits.scene_edit.apply_edits",
-    "scenes.homes.procedural.procedural_scene", "scenes.readers.mesh_file.load_mesh_scene",
+    "scenes.homes.procedural.procedural_scene", "scenes.recorded.read_recorded.read_recorded",
+    "scenes.readers.mesh_file.load_mesh_scene",
     "scenes.render.renderer.Renderer", "scenes.render.renderer.render_clip",
     "vsi_bench.compare.paired_difference", "vsi_bench.summary.summarize",
 ]  # fmt: skip

@@ -64,6 +64,7 @@ def test_recipes_are_found(root: Path) -> None:
     assert recipes(root).keys() == {"my_data.py", "my_strategy.py"}
 
 
+@pytest.mark.slow
 def test_a_data_set_of_ones_own_scenes_noise_and_questions(place: Path) -> None:
     """By flags in two worker processes and from YAML in one: the same bytes, and nothing of this machine in them."""
     (place / "build.yaml").write_text(yaml.safe_dump({"plugins": ["my_data"]} | BUILD | OWN))
@@ -87,7 +88,8 @@ def test_a_data_set_of_ones_own_scenes_noise_and_questions(place: Path) -> None:
 def test_help_and_questions_know_what_a_plugin_registers(place: Path) -> None:
     text = run(place, "-m", "ocr_hf.cli", "build", "--plugin", "my_data", "-h").stdout
     text = " ".join(text.replace("│", " ").split())
-    assert all(word in text for word in ("procedural, furnished, mesh, cubes", "jitter, blackout", "object_height"))
+    named = ("procedural, furnished, mesh, recorded, scans, cubes", "jitter, blackout", "object_height")
+    assert all(word in text for word in named)
     words = ("cubes:3", "--plugin", "my_data", "--question-types", "object_height", "--json")
     told = json.loads(run(place, "-m", "ocr_hf.cli", "questions", *words).stdout)
     assert told["scene_name"] == "cubes_000003" and [row["ground_truth"] for row in told["questions"]] == ["50"] * 2

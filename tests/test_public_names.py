@@ -18,11 +18,13 @@ import ocr_hf
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = {
     "OCRMap", "BuildConfig", "build_folder", "OcrVsi", "OCRSFTConfig", "OCRSFTTrainer", "OCRGRPOConfig",
-    "OCRGRPOTrainer", "load_model", "EvalConfig", "run_evaluation", "score_answers", "Scene", "Clip",
+    "OCRGRPOTrainer", "RecordedScene", "load_model", "EvalConfig", "run_evaluation", "score_answers", "Scene", "Clip",
 }  # fmt: skip
 LIGHT = """
 import ocr_hf
-from ocr_hf import BuildConfig, Clip, EvalConfig, OCRMap, Scene, build_folder, run_evaluation, score_answers
+from ocr_hf import (
+    BuildConfig, Clip, EvalConfig, OCRMap, RecordedScene, Scene, build_folder, run_evaluation, score_answers
+)
 
 OCRMap(mode="nonsense", wrong=1)                     # error: reportCallIssue
 OCRMap(mode="nonsense")                              # error: reportArgumentType
@@ -45,6 +47,9 @@ score_answers("A")                                   # error: reportCallIssue
 def what_is_known(scene: Scene, clip: Clip) -> None:
     reveal_type(scene.objects)                       # type: tuple[SceneObject, ...]
     reveal_type(clip.scene)                          # type: Scene
+    RecordedScene("a")                               # error: reportCallIssue
+    camera = (clip.frames, clip.camera_to_world, clip.intrinsics, clip.intrinsics[0])
+    reveal_type(RecordedScene("a", *camera, scene.objects).write("out"))  # type: Path
     clip.depth.shape                                 # error: reportOptionalMemberAccess
     clip.frame                                       # error: reportAttributeAccessIssue
 """
@@ -66,23 +71,29 @@ OCRSFTTrainer(loaded.model, OCRGRPOConfig(), [], loaded.processor)  # error: rep
 OcrVsi(config_name="pairs", build=BuildConfig(), folder="ocr-vsi").download_and_prepare(num_proc=2)
 OcrVsi().prepare()                                   # error: reportAttributeAccessIssue
 """
+SOURCES = {"light.py": LIGHT, "with_torch.py": HEAVY}
 
 
-def check_types(source: str, folder: Path) -> tuple[dict[int, str], dict[int, str]]:
-    """Return what the type checker finds in Python source: (line -> rule of the error, line -> revealed type)."""
-    (folder / "uses.py").write_text(source)
-    settings = {"include": ["uses.py"], "extraPaths": [str(ROOT)], "typeCheckingMode": "standard"}
+@pytest.fixture(scope="module")
+def found_types(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[dict[int, str], dict[int, str]]]:
+    """What the type checker finds in each source: (line -> rule of the error, line -> revealed type)."""
+    folder = tmp_path_factory.mktemp("uses")
+    for name, source in SOURCES.items():
+        (folder / name).write_text(source)
+    # All in one run: most of its time it reads the package and what that imports
+    settings = {"include": list(SOURCES), "extraPaths": [str(ROOT)], "typeCheckingMode": "standard"}
     (folder / "pyrightconfig.json").write_text(json.dumps(settings))
     command = [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable, "--outputjson"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
-    errors, revealed = {}, {}
+    told: dict[str, tuple[dict[int, str], dict[int, str]]] = {name: ({}, {}) for name in SOURCES}
     for found in json.loads(done.stdout)["generalDiagnostics"]:
         line = found["range"]["start"]["line"]
+        errors, revealed = told[Path(found["file"]).name]
         if found["severity"] == "error":
             errors[line] = found["rule"]
         elif found["severity"] == "information":
             revealed[line] = re.search(r' is "(.*)"$', found["message"], re.DOTALL)[1]
-    return errors, revealed
+    return told
 
 
 def wanted(source: str, kind: str) -> dict[int, str]:
@@ -90,11 +101,12 @@ def wanted(source: str, kind: str) -> dict[int, str]:
     return {number: match[1] for number, match in found.items() if match}
 
 
-@pytest.mark.parametrize("source", [LIGHT, pytest.param(HEAVY, marks=pytest.mark.slow)], ids=["light", "with torch"])
-def test_a_type_checker_accepts_right_uses_and_rejects_wrong_ones(source: str, tmp_path: Path) -> None:
-    errors, revealed = check_types(source, tmp_path)
-    assert errors == wanted(source, "error")
-    assert revealed == wanted(source, "type")
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_type_checker_accepts_right_uses_and_rejects_wrong_ones(name: str, found_types) -> None:
+    errors, revealed = found_types[name]
+    assert errors == wanted(SOURCES[name], "error")
+    assert revealed == wanted(SOURCES[name], "type")
 
 
 def test_every_public_name_is_checked_above() -> None:

@@ -12,6 +12,7 @@ import typer
 from ocr_hf.registry import use_plugins
 from ocr_hf.settings.command_options import PLUGINS, UsageError, command_of, takes_plugins
 from ocr_hf.settings.config_file import read_config
+from ocr_hf.settings.extras import extra_of
 
 MISTAKES = (ValueError, OSError, ImportError)
 
@@ -67,7 +68,7 @@ def run(target: str, name: str, words: Sequence[str] | None = None) -> None:
         raise SystemExit(130) from error
     # Usually a fault of the program, whose traceback is wanted; a command may declare it a user's mistake
     except RuntimeError as error:
-        if not isinstance(error, getattr(function, "_mistakes", ())):
+        if not isinstance(error, getattr(function, "_mistakes", ())) and _with_extra(error) == str(error):
             raise
         _tell(name, error, words)
 
@@ -75,8 +76,18 @@ def run(target: str, name: str, words: Sequence[str] | None = None) -> None:
 def _tell(name: str, error: Exception, words: Sequence[str]) -> None:
     if "--traceback" in words:
         raise error
-    typer.echo(f"{name}: {error}", err=True)
+    typer.echo(f"{name}: {_with_extra(error)}", err=True)
     raise SystemExit(1) from error
+
+
+def _with_extra(error: Exception) -> str:
+    """Return an error's text; of a package that an extra brings, how to install it."""
+    cause: BaseException | None = error
+    while cause is not None:  # libraries wrap what they failed to import
+        if isinstance(cause, ModuleNotFoundError) and (extra := extra_of(cause.name)):
+            return f"this needs {cause.name}, which isn't installed; pip install 'ocr-hf[{extra}]'"
+        cause = cause.__cause__
+    return str(error)
 
 
 def _plugins(words: Sequence[str]) -> list[str]:

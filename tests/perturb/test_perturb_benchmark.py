@@ -6,7 +6,10 @@ import json
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_the_last_line_is_the_figures(root):
     command = [sys.executable, "benchmarks/perturb.py", "--quick"]
     run = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, timeout=120)

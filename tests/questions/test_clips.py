@@ -203,3 +203,13 @@ def test_footprints_need_a_frame_rate(fps: float | None) -> None:
 def test_rules_that_contradict_themselves_are_refused(wrong: dict) -> None:
     with pytest.raises(ValueError):
         VisibilityRule(**wrong)
+
+
+def test_the_nearest_other_is_of_another_category_and_clearly_shown() -> None:
+    # The second sofa is nearest, then the lamp, of which the clip shows a glimpse; then the desk
+    scene = scene_of(*(thing(n, label, (n, 0, 0.5)) for n, label in enumerate(["sofa", "sofa", "lamp", "desk"], 1)))
+    clip = footprints({1: [50] * 32, 2: [50] * 32, 3: [50] + [0] * 31, 4: [50] * 32})
+    inventory = look(scene, clip)
+    gap = inventory.nearest_other(scene.objects[0])
+    assert gap is not None and gap.ids == (1, 4) and gap.distance_m == pytest.approx(2.5)
+    assert look(row(["sofa", "sofa"]), footprints({1: [50] * 32, 2: [50] * 32})).nearest_other(scene.objects[0]) is None

@@ -160,6 +160,7 @@ def test_room_size_is_the_floor_of_all_rooms() -> None:
     assert room.solve(look(scene_of(at("bed", 1, 1, 1), rooms=rooms)), ()) == "24.0"
     assert room.solve(look(scene_of(at("bed", 1, 1, 1), rooms=rooms, floor_area_m2=24.36)), ()) == "24.4"
     assert room.check(look(scene_of(at("bed", 1, 1, 1))), ()) == "floor area is unknown"
+    assert room.check(look(scene_of(at("bed", 1, 1, 1), rooms=rooms, floor_area_m2=0.8)), ()) is None
 
 
 def test_caps_and_types_are_obeyed() -> None:

@@ -12,7 +12,7 @@ import shapely
 
 from ocr_hf.geometry.box_distance import closest_points
 from ocr_hf.questions.generate import generate_questions
-from ocr_hf.questions.question import VSI_BENCH_TYPES, Question
+from ocr_hf.questions.question import VSI_BENCH_TYPES, Question, QuestionConfig
 from ocr_hf.questions.templates import parse
 from ocr_hf.scenes.homes.procedural import procedural_scene
 from ocr_hf.scenes.scene import Scene, SceneObject
@@ -43,9 +43,9 @@ def asked() -> dict[str, list[tuple[Scene, Question]]]:
         )
         for question in generate_questions(scene, None, None, seed).questions:
             found[question.question_type].append((scene, question))
-        for question in generate_questions(scene, clip, FPS, seed).questions:
-            if question.question_type == "obj_appearance_order":
-                found[question.question_type].append((scene, question))
+        order = QuestionConfig(question_types=("obj_appearance_order",))
+        for question in generate_questions(scene, clip, FPS, seed, order).questions:
+            found[question.question_type].append((scene, question))
     return found
 
 

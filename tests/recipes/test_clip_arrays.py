@@ -28,6 +28,7 @@ def split(prepared, small):
     return prepared / "train" / str(small.parts[0]) / "train"
 
 
+@pytest.mark.slow
 def test_patches_are_what_the_processor_makes(prepared, clips, split):
     processor = AutoProcessor.from_pretrained(prepared / "untrained")
     mean, deviation = pixel_scale(processor)

@@ -60,7 +60,7 @@ def packed(tiny, videos, inside=False):
 
 def alone(tiny, videos, prefix, clip, ids):
     model, processor = tiny
-    return model(**model_inputs(processor, [[*prefix.ids.tolist(), *ids]], [videos[clip]])).logits[0]
+    return model(**model_inputs(model, processor, [[*prefix.ids.tolist(), *ids]], [videos[clip]])).logits[0]
 
 
 @pytest.mark.parametrize("groups", [1, 2, 6])
@@ -116,7 +116,7 @@ def test_answers_are_those_of_generate(tiny, videos):
     found = greedy_answers(model, prefix, states, clips, processor.tokenizer.pad_token_id, stop, max_new_tokens=4)
     for answer, (clip, question) in zip(found, ((c, q) for c, qs in enumerate(clips) for q in qs), strict=True):
         ids = [*prefix.ids.tolist(), *question.ids]
-        inputs = model_inputs(processor, [ids], [videos[clip]])
+        inputs = model_inputs(model, processor, [ids], [videos[clip]])
         tokens = model.generate(**inputs, do_sample=False, max_new_tokens=4, suppress_tokens=[])
         written = tokens[0, len(ids) :].tolist()
         assert answer == (written[: written.index(stop)] if stop in written else written)

@@ -42,9 +42,16 @@ def read(command: str, *words: str) -> tuple:
     return call(options(function._kinds)(lambda *configs: configs), [*map(str, words)], command)
 
 
+def make_wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no name be cut short, whatever terminal another test has left behind."""
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 200)
+    for name, value in (("COLUMNS", "200"), ("LINES", "50")):
+        monkeypatch.setenv(name, value)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help(command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    make_wide(monkeypatch)
     status, short, _ = end(capsys, command, "-h")
     assert status == 0 and end(capsys, command, "--help")[:2] == (0, short)
     for option in ("--config", "--traceback", "--help"):
@@ -55,7 +62,7 @@ def test_help(command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 
 
 def test_ours_come_before_trls(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    make_wide(monkeypatch)
     _, text, _ = end(capsys, "grpo", "-h")
     ours, theirs = text.split("Options of transformers", 1)
     for option in ("--data ", "--model ", "--rewards ", "--strategy ", "--frames ", "--config "):
@@ -252,6 +259,7 @@ def test_completion_knows_every_option_of_training(command: str) -> None:
     [
         ("from ocr_hf.cli import main; main(['grpo'])", "trl", "grpo: training needs trl, "),
         ("from ocr_hf.cli import main; main(['view', 'x', '--rerun', 'y'])", "rerun", "'ocr-hf[view]'"),
+        ("from ocr_hf.cli import main; main(['build'])", "shapely", "build: this needs shapely, "),
         ("import ocr_hf.data.scale", "datatrove", "'ocr-hf[scale]'"),
         ("import runpy; runpy.run_path('spaces/ocr_demo/app.py', run_name='__main__')", "gradio", "'ocr-hf[space]'"),
     ],
