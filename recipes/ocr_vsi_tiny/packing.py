@@ -31,6 +31,8 @@ import torch
 from torch.nn import functional
 from transformers import DynamicCache
 
+from ocr_hf.models.families import family_of
+
 
 @dataclass(frozen=True)
 class PackedQuestion:
@@ -92,15 +94,15 @@ class Prefix:
             )
         if video_grid_thw is None:
             return cls(row, torch.arange(len(row), device=row.device).expand(3, -1), len(row), slice(0, 0))
-        # Where text continues behind a video is the model's own rule (Qwen2.5-VL counts rows and columns, not times),
-        # so one more token is added to find out
-        positions, _ = model.model.get_rope_index(
-            torch.cat([row, row[:1]])[None],
+        # Where text continues behind a video is the family's rule, so one more token is added to find out
+        longer = torch.cat([row, row[:1]])[None]
+        media = {
             # 2 marks video, as in `token_types`
-            mm_token_type_ids=functional.pad(is_video, (0, 1))[None].int() * 2,
-            video_grid_thw=video_grid_thw.to(row.device),
-            second_per_grid_ts=torch.tensor([seconds_per_grid], device=row.device),
-        )
+            "mm_token_type_ids": functional.pad(is_video, (0, 1))[None].int() * 2,
+            "video_grid_thw": video_grid_thw.to(row.device),
+            "second_per_grid_ts": torch.tensor([seconds_per_grid], device=row.device),
+        }
+        positions = family_of(model.config).positions(model, longer, torch.ones_like(longer), media)
         # argmax is the first of the largest: where the video begins
         start = int(is_video.int().argmax())
         return cls(row, positions[:, 0, :-1], int(positions[0, 0, -1]), slice(start, start + count))

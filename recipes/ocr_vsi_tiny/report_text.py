@@ -189,8 +189,9 @@ def _query_lock(runs: Mapping[str, StoredRun]) -> str:
     if not rows:
         return ""
     text = "How much more answers change when the queried objects are noised than when as many context pixels are."
-    text += " The former measure: it can't tell a locked model from a good one that has to see the named objects."
-    header = ["", "query-lock index", "queried, % changed", "context, % changed", "n"]
+    text += " The former measure: it can't tell a locked model from a good one that has to see the named objects; "
+    text += "docs/measure.md has why, and the measure that replaces it."
+    header = ["", "former query-lock index", "queried, % changed", "context, % changed", "n"]
     return f"## Query-lock index (former measure)\n\n{text}\n\n{markdown(header, rows)}"
 
 
