@@ -83,7 +83,7 @@ def test_killed_twice_in_the_middle_of_a_save_it_ends_alike(tiny_folder, dataset
     assert max(entry["grad_norm"] for entry in before) > 0.0
     for one, other in zip(before, after, strict=True):
         for name in COMPARED:
-            assert other[name] == pytest.approx(one[name], rel=1e-5, abs=1e-7), name
+            assert other[name] == pytest.approx(one[name], rel=1e-5, abs=1e-6), name
     weights, others = (load_file(folder / "model.safetensors") for folder in (alone, killed))
     assert weights.keys() == others.keys()
     for name, value in weights.items():

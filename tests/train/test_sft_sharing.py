@@ -196,7 +196,8 @@ def test_training_is_the_same(make_sft):
         logs = [entry for entry in trainer.state.log_history if "loss" in entry]
         names = ("loss", "grad_norm", "entropy", "mean_token_accuracy", "num_tokens")
         runs.append([[entry[name] for name in names] for entry in logs])
-    torch.testing.assert_close(torch.tensor(runs[1]), torch.tensor(runs[0]), rtol=1e-6, atol=1e-9)
+    # The model computes in float64, the Trainer adds losses in float32
+    torch.testing.assert_close(torch.tensor(runs[1]), torch.tensor(runs[0]), rtol=5e-6, atol=1e-7)
 
 
 def test_evaluation_shares_and_gives_the_same_loss(make_sft, asked):
@@ -204,7 +205,7 @@ def test_evaluation_shares_and_gives_the_same_loss(make_sft, asked):
     for share in (False, True):
         trainer = make_sft(share_prefix=share, share_vision=share)
         losses.append(trainer.evaluate(Dataset.from_list(asked))["eval_loss"])
-    assert losses[1] == pytest.approx(losses[0], rel=1e-9)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-6)
 
 
 def test_attention_that_takes_no_mask_is_said_and_not_shared(make_sft, asked, monkeypatch):
