@@ -209,8 +209,8 @@ def test_training_is_the_same(make_trainer, tiny_folder):
         trainer.train()
         logs = [entry for entry in trainer.state.log_history if "loss" in entry]
         losses.append([[entry[name] for name in ("loss", "grad_norm", "kl", "entropy")] for entry in logs])
-    # The model computes in float64, but TRL's advantages and the Trainer's sum of losses are float32, and a loss near zero
-    # is a sum of terms of about 0.1
+    # The model computes in float64, but TRL's advantages and the Trainer's sum of losses are float32, and a loss near
+    # zero is a sum of terms of about 0.1
     torch.testing.assert_close(torch.tensor(losses[1]), torch.tensor(losses[0]), rtol=5e-6, atol=1e-7)
 
 
