@@ -140,7 +140,7 @@ def test_importing_the_package_is_light() -> None:
         "heavy = {'torch', 'gradio', 'open3d', 'transformers', 'datasets'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 
 def test_importing_the_package_changes_nothing_else() -> None:
@@ -162,4 +162,4 @@ assert state() == before
 ours = {name for name in set(sys.modules) - loaded if name.partition(".")[0] not in sys.stdlib_module_names}
 assert ours == {"ocr_hf"}, ours
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)

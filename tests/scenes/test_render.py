@@ -127,8 +127,8 @@ def test_same_bytes_for_threads_processes_and_order(scene, renderer):
     queue = context.Queue()
     child = context.Process(target=_frames_in_child, args=(queue, scene, renderer, poses))
     child.start()
-    answers += queue.get(timeout=60)
-    child.join(timeout=60)
+    answers += queue.get(timeout=300)
+    child.join(timeout=300)
     assert child.exitcode == 0
     for answer in answers:
         for found, expected in zip(answer, reference, strict=True):
