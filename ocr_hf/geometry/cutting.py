@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ocr_hf.geometry.triples import largest, lengths
+
 MAX_EDGE_M = 0.35
 """Edges longer than this are halved, so that light interpolated between corners follows the large shadows."""
 MIN_CUT_AREA_M2 = 0.004
@@ -39,7 +41,7 @@ class Triangles:
     def edge_lengths(self) -> np.ndarray:
         """Return (F, 3) float32 lengths of the edges, metres."""
         corners = self.vertices[self.faces]
-        return np.linalg.norm(corners - corners[:, [1, 2, 0]], axis=2)
+        return lengths(corners - corners[:, [1, 2, 0]])
 
 
 def joined(pieces: list[Triangles]) -> Triangles:
@@ -50,7 +52,7 @@ def joined(pieces: list[Triangles]) -> Triangles:
 
 def triangle_areas(corners: np.ndarray) -> np.ndarray:
     """Return the areas (F,) of triangles (F, 3, 3)."""
-    return 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    return 0.5 * lengths(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
 
 
 def halve_long_edges(triangles: Triangles) -> Triangles:
@@ -64,7 +66,7 @@ def halve_long_edges(triangles: Triangles) -> Triangles:
         length = triangles.edge_lengths()
         # Only each triangle's longest edge is halved (longest-edge bisection, Rivara 1984): repeated midpoint cuts of
         # all edges would quadruple the triangles where one cut is enough.
-        short = length.max(axis=1) <= max_edge
+        short = largest(length) <= max_edge
         # Only long edges are cut, so a triangle without one has no neighbour that could cut it: finished for good.
         done.append(triangles[short])
         triangles, longest = triangles[~short], length[~short].argmax(axis=1)

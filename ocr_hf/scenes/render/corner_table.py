@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ocr_hf.geometry.triples import lengths
 from ocr_hf.scenes.render.surfaces import Surfaces
 from ocr_hf.scenes.render.textures import TextureAtlas
 
@@ -27,7 +28,7 @@ def corner_table(surfaces: Surfaces, gain: np.ndarray, atlas: TextureAtlas) -> n
         table[side, :, 5:10] = value[:, 1] - value[:, 0]
         table[side, :, 10:15] = value[:, 2] - value[:, 0]
     edge_a, edge_b = vertices[:, 1] - vertices[:, 0], vertices[:, 2] - vertices[:, 0]
-    area = np.linalg.norm(np.cross(edge_a, edge_b), axis=1)
+    area = lengths(np.cross(edge_a, edge_b))
     texels = (uv[:, 1:] - uv[:, :1]) * atlas.size(atlas.index[surfaces.part])[:, None, :]
     texel_area = np.abs(texels[:, 0, 0] * texels[:, 1, 1] - texels[:, 0, 1] * texels[:, 1, 0])
     table[..., 15] = 0.5 * np.log2(np.maximum(texel_area, 1e-12) / np.maximum(area, 1e-12))

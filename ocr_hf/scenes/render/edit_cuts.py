@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ocr_hf.geometry.cutting import Triangles, cut_edges
+from ocr_hf.geometry.triples import means
 from ocr_hf.scenes.render.edit_reach import Reach
 from ocr_hf.scenes.render.light_points import LightPoints, light_points, with_backs
 from ocr_hf.scenes.render.refine import ROUNDS, uneven_edges, usual_light
@@ -77,7 +78,7 @@ def cut_at_changes(reach: Reach, chosen: np.ndarray, kept: np.ndarray) -> Pieces
     origin[..., 3] = np.arange(len(working))[:, None]  # exact in float32, and halfway between two equal numbers too
     active = replace(whole, attributes=np.concatenate([whole.attributes, origin], axis=2))
     changed = np.ones(len(working), dtype=bool)
-    typical = usual_light(lit.baked.lamp.mean(axis=1))
+    typical = usual_light(means(lit.baked.lamp, 1))
     for _ in range(ROUNDS):
         asked = changed & chosen[working[_parent(active)]]
         keys, _ = uneven_edges(surfaces, active, asked, reach.caster, reach.shadow, lit.lamps, typical)

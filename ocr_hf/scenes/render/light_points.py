@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ocr_hf.geometry.triples import lengths, means
 from ocr_hf.scenes.render.normals import corner_normals
 from ocr_hf.scenes.render.surfaces import Surfaces
 
@@ -37,9 +38,9 @@ def light_points(surfaces: Surfaces) -> LightPoints:
     """Return the points of all triangles' fronts; their backs share them."""
     corners = surfaces.corners()
     normal = corner_normals(corners, surfaces.faces, surfaces.part).reshape(-1, 3)
-    inward = corners.mean(axis=1, keepdims=True) - corners
-    length = np.linalg.norm(inward, axis=2, keepdims=True)
-    inward *= np.minimum(np.float32(INWARD), np.float32(INWARD_M) / np.maximum(length, np.float32(1e-9)))
+    inward = means(corners, 1)[:, None] - corners
+    share = np.minimum(np.float32(INWARD), np.float32(INWARD_M) / np.maximum(lengths(inward), np.float32(1e-9)))
+    inward *= share[..., None]
     part = np.repeat(surfaces.part.astype(np.int64), 3)
     vertex = surfaces.faces.reshape(-1).astype(np.int64)
     # First one point per place and direction, at the mean of what meets there; then one per small cell.
@@ -47,7 +48,7 @@ def light_points(surfaces: Surfaces) -> LightPoints:
     point, _ = _numbered(part, vertex, _direction_code(normal, 4))
     place = _mean((corners + inward).reshape(-1, 3), point)
     normal = _mean(normal, point)
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), np.float32(1e-9))
+    normal /= np.maximum(lengths(normal), np.float32(1e-9))[:, None]
     owner = np.zeros(len(place), dtype=np.int64)
     owner[point] = part
     cell = np.floor(place / np.float32(MERGE_M)).astype(np.int64) - 2**20

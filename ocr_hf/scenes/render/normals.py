@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ocr_hf.geometry.triples import lengths
+
 CREASE_DEG = 40.0
 """Neighbouring triangles that meet at a larger angle form an edge; at a smaller one, a curve."""
 PAIRS = 1_000_000
@@ -14,8 +16,8 @@ def face_normals(corners: np.ndarray) -> np.ndarray:
     """Return unit normals (F, 3) float32 of triangles (F, 3, 3)."""
     corners = corners.astype(np.float64)
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    length = np.linalg.norm(cross, axis=1, keepdims=True)
-    return (cross / np.maximum(length, 1e-30)).astype(np.float32)
+    length = lengths(cross)
+    return (cross / np.maximum(length, 1e-30)[:, None]).astype(np.float32)
 
 
 def corner_normals(corners: np.ndarray, faces: np.ndarray, part: np.ndarray) -> np.ndarray:
@@ -37,7 +39,7 @@ def corner_normals(corners: np.ndarray, faces: np.ndarray, part: np.ndarray) -> 
     group = np.cumsum(first) - 1
     flat, weight = flat[order], weight[order]
     mean = np.add.reduceat(flat * weight[:, None], start, axis=0)
-    mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), np.float32(1e-12))
+    mean /= np.maximum(lengths(mean), np.float32(1e-12))[:, None]
     normal = mean[group]
     # On flat ground the mean is the answer; only the rest is compared pair by pair.
     uneven = np.flatnonzero(np.einsum("ij,ij->i", normal, flat) < 0.9999)
@@ -49,7 +51,7 @@ def corner_normals(corners: np.ndarray, faces: np.ndarray, part: np.ndarray) -> 
         other = np.arange(len(mine)) - np.repeat(begin, count) + np.repeat(start[group[chunk]], count)
         smooth = np.einsum("ij,ij->i", flat[mine], flat[other]) > np.cos(np.radians(CREASE_DEG))
         total = np.add.reduceat(flat[other] * (weight[other] * smooth)[:, None], begin, axis=0)
-        normal[chunk] = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), np.float32(1e-12))
+        normal[chunk] = total / np.maximum(lengths(total), np.float32(1e-12))[:, None]
     answer = np.empty_like(normal)
     answer[order] = normal
     return answer.reshape(-1, 3, 3)
@@ -59,6 +61,6 @@ def _angles(corners: np.ndarray) -> np.ndarray:
     """Return the angles (F, 3) float32 in radians at the corners of triangles (F, 3, 3)."""
     ahead = np.roll(corners, -1, axis=1) - corners
     behind = np.roll(corners, 1, axis=1) - corners
-    across = np.linalg.norm(np.cross(ahead, behind), axis=2)
+    across = lengths(np.cross(ahead, behind))
     # atan2 is exact for slivers where acos of a dot product loses all digits; 1e-6 keeps weights above zero.
     return np.arctan2(across, np.einsum("fij,fij->fi", ahead, behind)).astype(np.float32) + np.float32(1e-6)

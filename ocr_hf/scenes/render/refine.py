@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ocr_hf.geometry.cutting import Triangles, cut_edges, triangle_areas
+from ocr_hf.geometry.triples import largest, means
 from ocr_hf.scenes.render.edited_caster import EditedCaster
 from ocr_hf.scenes.render.lamps import lamp_light, without_emitters
 from ocr_hf.scenes.render.light_points import LIFT_M, LightPoints, hemisphere, light_points
@@ -61,11 +62,11 @@ def uneven_edges(
     Returns (keys, the usual lamp light).
     """
     large = triangle_areas(active.vertices[active.faces]) > MIN_AREA_M2
-    keep = chosen & large & (active.edge_lengths().max(axis=1) > MIN_EDGE_M)
+    keep = chosen & large & (largest(active.edge_lengths()) > MIN_EDGE_M)
     if not keep.any():
         return np.zeros(0, dtype=np.int64), typical
     points = light_points(surfaces.with_triangles(active[keep]))
-    light = lamp_light(shadow, points, lamps, more=0).mean(axis=1)
+    light = means(lamp_light(shadow, points, lamps, more=0), 1)
     typical = typical or usual_light(light)
     # x / (x + typical) compresses as the eye does: a step in the dark counts as much as one in the light.
     shade = (_openness(caster, points) + light / (light + np.float32(typical)))[points.of_corner[0]]

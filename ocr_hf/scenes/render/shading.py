@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ocr_hf.geometry.triples import all_three, means
 from ocr_hf.scenes.render.lamps import lamp_light, without_emitters
 from ocr_hf.scenes.render.light_points import LIFT_M, LightPoints, hemisphere, light_points, with_backs
 from ocr_hf.scenes.render.ray_caster import RayCaster
@@ -152,9 +153,9 @@ def mean_albedo(surfaces: Surfaces, atlas: TextureAtlas) -> np.ndarray:
     texels = (surfaces.uv[:, 1:] - surfaces.uv[:, :1]) * atlas.size(index)[:, None, :]
     area = np.abs(texels[:, 0, 0] * texels[:, 1, 1] - texels[:, 0, 1] * texels[:, 1, 0])
     scale = np.float32(0.5) * np.log2(np.maximum(area, np.float32(1.0)))
-    texture = atlas.sample(index, np.ascontiguousarray(surfaces.uv.mean(axis=1).T), scale).T
+    texture = atlas.sample(index, np.ascontiguousarray(means(surfaces.uv, 1).T), scale).T
     # White paint reflects about 85 %; with 1.0 the light in a white room would never fade from bounce to bounce.
-    return np.minimum((surfaces.color.mean(axis=1) * texture / 255.0) ** GAMMA, 0.85).astype(np.float32)
+    return np.minimum((means(surfaces.color, 1) * texture / 255.0) ** GAMMA, 0.85).astype(np.float32)
 
 
 def with_bounces(
@@ -182,7 +183,7 @@ def leaving_light(light: np.ndarray, of_corner: np.ndarray, albedo: np.ndarray) 
 
     light : (P, 3); of_corner : (2, F, 3), the point at each corner; albedo : (F, 3)
     """
-    return (light[of_corner].mean(axis=2) * albedo).transpose(1, 0, 2).reshape(-1, 3)
+    return (means(light[of_corner], 2) * albedo).transpose(1, 0, 2).reshape(-1, 3)
 
 
 def gathered(lamp_light: np.ndarray, seen: np.ndarray, leaving: np.ndarray) -> np.ndarray:
@@ -200,19 +201,25 @@ def gathered(lamp_light: np.ndarray, seen: np.ndarray, leaving: np.ndarray) -> n
 
 def filled(light: np.ndarray, points: LightPoints, hidden: np.ndarray) -> np.ndarray:
     """Return the light (P, 3), at `hidden` (P,) points at least that share of what their neighbours get."""
-    light, known = light.copy(), hidden == 0.0
+    known = hidden == 0.0
     corner = points.of_corner.reshape(-1, 3)
-    corner = corner[~known[corner].all(axis=1)]
+    corner = corner[~all_three(known[corner])]
+    # Few points are hidden or lie beside one: only these are looked at
+    used, corner = np.unique(corner, return_inverse=True)
+    corner = corner.reshape(-1, 3)
+    near, known, share = light[used], known[used], hidden[used]
     # Four rounds reach the few rings of points that lie behind a picture or in a gap.
     for _ in range(4):
         weight = known[corner].astype(np.float64)
-        total = np.einsum("fc,fcx->fx", weight, light[corner])
-        number = np.bincount(corner.reshape(-1), np.repeat(weight.sum(axis=1), 3), minlength=len(light))
+        total = np.einsum("fc,fcx->fx", weight, near[corner])
+        number = np.bincount(corner.reshape(-1), np.repeat(weight.sum(axis=1), 3), minlength=len(used))
         new = ~known & (number > 0.0)
         for color in range(3):
-            value = np.bincount(corner.reshape(-1), np.repeat(total[:, color], 3), minlength=len(light))
-            light[new, color] = np.maximum(light[new, color], hidden[new] * value[new] / number[new])
+            value = np.bincount(corner.reshape(-1), np.repeat(total[:, color], 3), minlength=len(used))
+            near[new, color] = np.maximum(near[new, color], share[new] * value[new] / number[new])
         known |= new
+    light = light.copy()
+    light[used] = near
     return light
 
 
@@ -222,8 +229,8 @@ def _typical(light: np.ndarray, visible: np.ndarray, points: LightPoints, albedo
     White surroundings count as brighter and dark ones as darker than they are lit, as a camera's exposure does.
     """
     # The mean of square roots, squared at the end: one bright window weighs less than in a plain mean.
-    brightness = np.sqrt(light.mean(axis=1))[points.of_corner].mean(axis=2)
-    brightness *= np.power(albedo.mean(axis=1) / np.float32(0.45), np.float32(0.25))
+    brightness = means(np.sqrt(means(light, 1))[points.of_corner], 2)
+    brightness *= np.power(means(albedo, 1) / np.float32(0.45), np.float32(0.25))
     seen = visible if visible.any() else np.ones_like(visible)
     return max(float(np.average(brightness.T.reshape(-1), weights=seen)) ** 2, 1e-3)
 
@@ -231,7 +238,7 @@ def _typical(light: np.ndarray, visible: np.ndarray, points: LightPoints, albedo
 def shown_light(light: np.ndarray, typical: float) -> np.ndarray:
     """Return what a camera stores of light (..., 3) float32 on white, linear, with `typical` light well exposed."""
     shown = light * np.float32(EXPOSURE / typical) + np.float32(AMBIENT)
-    brightness = shown.mean(axis=-1, keepdims=True)
+    brightness = means(shown, -1)[..., None]
     # Reinhard's curve with a white point (2002, equation 4), on brightness, so that colours keep their hue.
     shown *= (1.0 + brightness / WHITE**2) / (1.0 + brightness)
     return np.maximum(shown, 0.0)
