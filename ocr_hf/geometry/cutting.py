@@ -87,26 +87,28 @@ def cut_edges(triangles: Triangles, keys: np.ndarray) -> tuple[Triangles, np.nda
     # searchsorted gives len(keys) beyond the last key; clamped, the comparison then says no.
     cut = keys[np.minimum(middle, len(keys) - 1)] == key
     count = cut.sum(axis=1)
-    # Turn each triangle so that its cut edges come first.
-    first = np.where(count == 1, cut.argmax(axis=1), np.where(count == 2, (cut.argmin(axis=1) + 1) % 3, 0))
-    turn = (first[:, None] + np.arange(3)) % 3
-    faces = np.take_along_axis(triangles.faces, turn, axis=1)
-    middle = np.take_along_axis(middle, turn, axis=1) + len(triangles.vertices)
-    attributes = np.take_along_axis(triangles.attributes, turn[:, :, None], axis=1)
     low, high = np.divmod(keys, len(triangles.vertices))
     # The middle is made from the edge's key, not from a triangle, so both neighbours get the same vertex: no
     # T-junction, hence no crack through which rays could slip.
     middles = (triangles.vertices[low] + triangles.vertices[high]) * np.float32(0.5)
     vertices = np.concatenate([triangles.vertices, middles])
     whole = count == 0
-    pieces = [Triangles(vertices, faces[whole], attributes[whole], triangles.part[whole])]
+    pieces = [Triangles(vertices, triangles.faces[whole], triangles.attributes[whole], triangles.part[whole])]
+    touched = np.flatnonzero(~whole)
+    cut, count, part = cut[touched], count[touched], triangles.part[touched]
+    # Turn each triangle so that its cut edges come first.
+    first = np.where(count == 1, cut.argmax(axis=1), np.where(count == 2, (cut.argmin(axis=1) + 1) % 3, 0))
+    turn = (first[:, None] + np.arange(3)) % 3
+    faces = np.take_along_axis(triangles.faces[touched], turn, axis=1)
+    middle = np.take_along_axis(middle[touched], turn, axis=1) + len(triangles.vertices)
+    attributes = np.take_along_axis(triangles.attributes[touched], turn[:, :, None], axis=1)
     for number, patterns in _PIECES.items():
         chosen = count == number
         corner = np.concatenate([faces[chosen], middle[chosen]], axis=1)
         values = attributes[chosen]
         values = np.concatenate([values, (values + values[:, [1, 2, 0]]) * np.float32(0.5)], axis=1)
         for pattern in patterns:
-            pieces.append(Triangles(vertices, corner[:, pattern], values[:, pattern], triangles.part[chosen]))
+            pieces.append(Triangles(vertices, corner[:, pattern], values[:, pattern], part[chosen]))
     result = joined(pieces)
     return result, np.arange(len(result.faces)) >= whole.sum()
 
