@@ -7,16 +7,14 @@ by whoever takes its lock; its file appears when all of it has been measured, or
 from __future__ import annotations
 
 import json
-import os
-import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from ocr_hf.data.atomic import write_json
+from ocr_hf.data.file_lock import LockedError, file_lock
 
 PLAN = "plan.json"
 RESULTS_OF = "0.1.0"
@@ -44,6 +42,8 @@ class CellError(ValueError):
 class Results:
     """The results of one experiment in a folder.
 
+    held : of cells that another process was found at, who that is, in a sentence
+
     Args:
         folder: of the results; made where there is none.
         name: of the experiment.
@@ -56,6 +56,7 @@ class Results:
     def __init__(self, folder: Path, name: str, cells: Sequence[Cell]) -> None:
         self.folder, self.name = folder, name
         self.cells = {cell.name: cell for cell in cells}
+        self.held: dict[str, str] = {}
         plan = {
             "experiment": name,
             "ocr_hf": RESULTS_OF,
@@ -69,7 +70,10 @@ class Results:
             write_json(file, self.plan)
             return
         known = json.loads(file.read_text(encoding="utf-8"))
-        if known != self.plan and any(True for _ in self.done()):
+        if known == self.plan:
+            return
+        # Looked for on the disk: another experiment's cells have other names
+        if any((folder / "cells").rglob("*.json")):
             raise CellError(
                 f"{file} is another plan than this version's ({_difference(known, self.plan)}), and cells of it have "
                 "been run; give another folder, or remove this one to begin anew"
@@ -88,6 +92,17 @@ class Results:
         if not self._file(name).is_file():
             raise CellError(f"cell {name} has no result in {self.folder}; run it first (--cells {name})")
         return json.loads(self._file(name).read_text(encoding="utf-8"))
+
+    def unmet(self, gate: str) -> list[str]:
+        """Return the names of what a gate's result says isn't met; raise CellError where it hasn't been run."""
+        return [name for name, fine in self.read(gate).get("met", {}).items() if not fine]
+
+    def check_gate(self, gate: str) -> None:
+        """Raise CellError where a gate isn't met, but for a rehearsal, which decides nothing."""
+        if (missed := self.unmet(gate)) and not self.cells[gate].settings["rehearsal"]:
+            raise CellError(
+                f"gate {gate} isn't met ({', '.join(missed)}), so no reinforcement learning starts; see its result"
+            )
 
     def model(self, name: str, work: Path) -> Path:
         """Return the folder of the model that a cell has trained, in a folder of work or published with the results.
@@ -125,55 +140,25 @@ class Results:
         for needed in cell.needs:
             if not self._file(needed).is_file():
                 raise CellError(f"cell {cell.name} needs {needed}, which has no result; run that first")
-        with self._lock(cell.name) as mine:
-            if not mine:
-                return None
-            result = work(cell)
-            write_json(self._file(cell.name), result)
-        return result
-
-    @contextmanager
-    def _lock(self, name: str) -> Iterator[bool]:
-        file = self._file(name).with_suffix(".lock")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        owner = {"host": socket.gethostname(), "pid": os.getpid()}
         try:
-            handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-        except FileExistsError:
-            if not _is_left_over(file, owner["host"]):
-                yield False
-                return
-            file.unlink(missing_ok=True)
-            handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            json.dump(owner, out)
-        try:
-            yield True
-        finally:
-            file.unlink(missing_ok=True)
-
-
-def _is_left_over(lock: Path, host: str) -> bool:
-    """Return whether the process that took a lock is gone; of another machine nobody knows."""
-    try:
-        owner = json.loads(lock.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    if owner["host"] != host:
-        return False
-    try:
-        os.kill(owner["pid"], 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+            with file_lock(self._file(cell.name).with_suffix(".lock")):
+                # Whoever held the lock a moment ago may have done it
+                if not self._file(cell.name).is_file():
+                    write_json(self._file(cell.name), work(cell))
+        except LockedError as error:
+            file = self._file(cell.name).with_suffix(".lock")
+            gone = f", as {file} says; if that process is gone, remove the file" if error.elsewhere else ""
+            self.held[cell.name] = f"cell {cell.name} is being run by {error}{gone}"
+            return None
+        return self.read(cell.name)
 
 
 def _difference(known: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
+    if known.get("experiment") != plan["experiment"]:
+        return f"of the experiment {known.get('experiment')}, here {plan['experiment']}"
     if known.get("ocr_hf") != plan["ocr_hf"]:
         return f"ocr_hf {known.get('ocr_hf')}, here {plan['ocr_hf']}"
     cells = known.get("cells", {})
     changed = [name for name in plan["cells"] if cells.get(name) != plan["cells"][name]]
     changed += [name for name in cells if name not in plan["cells"]]
-    return f"cell {changed[0]} differs" if changed else "another experiment"
+    return f"cell {changed[0]} differs"

@@ -59,6 +59,11 @@ def contrast(one: Mapping[int, np.ndarray], other: Mapping[int, np.ndarray], dra
     return Contrast(float(difference.mean()), float(low), float(high), bootstrap_p(means), seeds_mean)
 
 
+def comparable(one: Mapping[int, Any], other: Mapping[int, Any]) -> bool:
+    """Return whether two arms (seed -> anything) have a seed in common, so that `contrast` can pair them."""
+    return not one.keys().isdisjoint(other)
+
+
 def told(one: Contrast) -> dict[str, Any]:
     """Return a contrast as a verdict tells it, in points."""
     return {

@@ -12,7 +12,7 @@ from typing import Any
 import datasets
 import numpy as np
 
-from ocr_hf.experiment.cells import Cell, CellError, Results
+from ocr_hf.experiment.cells import Cell, Results
 from ocr_hf.experiment.contrasts import poisoning_ratio
 from ocr_hf.experiment.planted_data import PARTS, load_part
 from ocr_hf.experiment.planted_lock import (
@@ -31,7 +31,7 @@ from ocr_hf.experiment.planted_lock import (
     right,
 )
 from ocr_hf.experiment.planted_rooms import LETTERS
-from ocr_hf.experiment.shards import is_made
+from ocr_hf.experiment.shards import is_made, load_first
 from ocr_hf.experiment.trainings import logged_columns
 from ocr_hf.models.answer import AnsweringModel
 from ocr_hf.models.load_model import load_model
@@ -142,12 +142,13 @@ class PlantedLock:
         results: where results are.
         work: folder of data and models; what is there already is used.
         processes: that film rooms.
-        tests: ask only so many rooms of each part of the test, a multiple of `SHARD`, and film for a training no videos
-            that it doesn't show; None = all.
+        tests: to repeat a cell: ask only so many rooms of each part of the test, film for a training no videos that it
+            doesn't show, and leave the models of other cells as they are; None = all rooms.
     """
 
     def __init__(self, results: Results, work: Path, processes: int = 1, tests: int | None = None) -> None:
         self.results, self.work, self.processes, self.tests = results, work, processes, tests
+        self.models = work / ("models" if tests is None else "repeated")
         self._part = cache(self._load)
         self._examiner = cache(self._examiner_of)
 
@@ -179,8 +180,7 @@ class PlantedLock:
         self, name: str, count: int | None, agreement: float | None = None, edited: bool = True
     ) -> datasets.Dataset:
         part = PARTS[name]
-        wanted = [part.count, count, self.tests if name in TEST_PARTS else None]
-        part = replace(part, count=min(number for number in wanted if number is not None))
+        part = replace(part, count=min(part.count, count or part.count))
         if agreement not in (None, part.agreement):
             part = replace(part, name=f"rl-rho{round(100 * agreement)}", agreement=agreement, like="rl")
         # A shorter part has other shards
@@ -188,7 +188,7 @@ class PlantedLock:
         if part.edited and not edited and self.tests is not None and not is_made(folder / part.name, part.count):
             # One cell alone needn't wait for edited videos that it doesn't show
             part = replace(part, name=f"{part.name}-recorded", edited=False)
-        return load_part(part, folder, self.processes)
+        return load_first(load_part, part, folder, self.processes, self.tests if name in TEST_PARTS else None)
 
     def _examiner_of(self, part: str, view: str, rooms: int | None) -> Examiner:
         """Return who asks about a part of the test; his frames serve all cells of this process."""
@@ -196,7 +196,7 @@ class PlantedLock:
 
     def _fine_tune(self, cell: Cell) -> dict[str, Any]:
         given = cell.settings
-        out = self.work / "models" / cell.name
+        out = self.models / cell.name
         settings = SFT(**{name: given[name] for name in SFT.__dataclass_fields__})
         fine_tune(self._part("sft", given["rooms"]), SIZES[given["size"]], settings, given["seed"], out)
         views = [(part, view) for part in ("conflict", "aligned") for view in SHOWN_BEFORE]
@@ -263,11 +263,8 @@ class PlantedLock:
 
     def _learn(self, cell: Cell) -> dict[str, Any]:
         given, (start, gate) = cell.settings, cell.needs
-        met = self.results.read(gate)["met"]
-        if not all(met.values()) and not self.results.cells[gate].settings["rehearsal"]:
-            missed = ", ".join(name for name, fine in met.items() if not fine)
-            raise CellError(f"gate {gate} isn't met ({missed}), so no reinforcement learning starts; see its result")
-        out = self.work / "models" / cell.name
+        self.results.check_gate(gate)
+        out = self.models / cell.name
         settings = RL(given["steps"], given["prompts"], given["group"], given["learning_rate"])
         rows = self._rooms_of(given)
         if given["both_videos"]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.experiment.cells import Results
-from ocr_hf.experiment.contrasts import Contrast, contrast, poisoning_ratio, told
+from ocr_hf.experiment.contrasts import Contrast, comparable, contrast, poisoning_ratio, told
 from ocr_hf.experiment.experiment_plots import plot_arms, plot_curves, plot_doses
 from ocr_hf.experiment.planted_cells import DOSES, LARGE, MAIN, MANY, Design
 from ocr_hf.experiment.planted_examples import write_examples
@@ -86,7 +86,11 @@ def curves_of(results: Results, design: Design) -> dict[str, dict[int, list[floa
 
 def compared(arms: Mapping[str, ArmScores], pairs: tuple[tuple[str, str], ...]) -> dict[tuple[str, str], Contrast]:
     """Return the contrasts of pairs of arms in conflicting rooms, with Holm's correction over those that there are."""
-    found = {(a, b): contrast(arms[a].conflict, arms[b].conflict) for a, b in pairs if a in arms and b in arms}
+    found = {
+        (a, b): contrast(arms[a].conflict, arms[b].conflict)
+        for a, b in pairs
+        if a in arms and b in arms and comparable(arms[a].conflict, arms[b].conflict)
+    }
     corrected = holm([one.p for one in found.values()])
     return {pair: replace(one, corrected=p) for (pair, one), p in zip(found.items(), corrected, strict=True)}
 
@@ -96,10 +100,10 @@ def verdict(results: Results) -> dict[str, Any]:
     arms = arms_of(results, MAIN)
     claim = compared(arms, CLAIM)
     found: dict[str, Any] = {"missing_cells": len(results.cells) - sum(1 for _ in results.done())}
-    if len(claim) < len(CLAIM) or not _whole(results, {arm for pair in CLAIM for arm in pair}):
-        found["claim"] = None
-    else:
-        found["claim"] = all(one.mean > 0.0 and (one.corrected or 0.0) < LEVEL for one in claim.values())
+    found["withheld"] = _withheld(results, claim)
+    found["claim"] = (
+        None if found["withheld"] else all(one.mean > 0.0 and (one.corrected or 0.0) < LEVEL for one in claim.values())
+    )
     found["contrasts"] = {f"{a} - {b}": told(one) for (a, b), one in claim.items()}
     # Of an arm that isn't done from every model an interval would hold for the models that happen to be done
     others = [
@@ -126,6 +130,18 @@ def verdict(results: Results) -> dict[str, Any]:
     found["mechanism"] = all(dose["sign_predicted"] == np.sign(dose["mean"]) for dose in clear) if clear else None
     found["repaired_credit"] = _repaired(results)
     return found
+
+
+def _withheld(results: Results, claim: Mapping[tuple[str, str], Contrast]) -> str | None:
+    """Return why there is no verdict on the claim, None where there is one."""
+    gate = f"gate/{MAIN.name}"
+    if results.cells[gate].settings["rehearsal"]:
+        return "a rehearsal decides nothing"
+    if gate in set(results.done()) and (missed := results.unmet(gate)):
+        return f"the gate isn't met ({', '.join(missed)})"
+    if len(claim) < len(CLAIM) or not _whole(results, {arm for pair in CLAIM for arm in pair}):
+        return "cells of the fixed rules are missing"
+    return None
 
 
 def _gain(scores: ArmScores, grpo: ArmScores | None) -> float | None:
@@ -161,7 +177,7 @@ def _doses(results: Results) -> Iterator[dict[str, Any]]:
         if f"gate/{design.name}" not in done:
             continue
         arms = arms_of(results, design)
-        if not {"ocr", "grpo"} <= arms.keys():
+        if not ({"ocr", "grpo"} <= arms.keys() and comparable(arms["ocr"].conflict, arms["grpo"].conflict)):
             continue
         gate = results.read(f"gate/{design.name}")
         one = contrast(arms["ocr"].conflict, arms["grpo"].conflict)
@@ -178,7 +194,7 @@ def _repaired(results: Results) -> dict[str, Any] | None:
     found = []
     for design in (MAIN, *DOSES, LARGE):
         arms = arms_of(results, design)
-        if {"ocr", "ocr_positive"} <= arms.keys():
+        if {"ocr", "ocr_positive"} <= arms.keys() and comparable(arms["ocr_positive"].conflict, arms["ocr"].conflict):
             ratio = results.read(f"gate/{design.name}")["ratio"]
             one = contrast(arms["ocr_positive"].conflict, arms["ocr"].conflict)
             found.append({"design": design.name, "ratio": ratio, **told(one)})
@@ -205,7 +221,7 @@ def sentence(found: Mapping[str, Any]) -> str:
     if found["claim"] is None:
         models = [len(one["seeds"]) for one in found["contrasts"].values()]
         so_far = f"; so far, from {min(models)} to {max(models)} models: {parts}" if models else ""
-        return f"No verdict yet: cells of the fixed rules are missing{so_far}."
+        return f"No verdict: {found['withheld']}{so_far}."
     holds = "holds" if found["claim"] else "does not hold"
     return (
         f"By the rules fixed beforehand, the paper's claim {holds} in this test (points of conflict accuracy: {parts})."
@@ -221,8 +237,8 @@ def _gate_told(results: Results) -> list[str]:
     if "aligned" not in gate:
         return []
     way = "beats" if gate["predicted_sign_of_ocr_minus_grpo"] > 0 else "loses to"
-    missed = ", ".join(rule for rule, kept in gate["met"].items() if not kept)
-    met = f"not met ({missed})" if missed else "met"
+    missed = results.unmet(name)
+    met = f"not met ({', '.join(missed)})" if missed else "met"
     return [
         f"Before reinforcement learning, {gate['aligned']:.1f} % of aligned and {gate['conflict']:.1f} % of "
         f"conflicting rooms are right, {gate['conflict_queried_noised']:.1f} % of these with noise on the named thing: "

@@ -12,9 +12,10 @@ from typing import Any
 import datasets
 import numpy as np
 
-from ocr_hf.experiment.cells import Cell, CellError, Results
+from ocr_hf.experiment.cells import Cell, Results
 from ocr_hf.experiment.recoverable_data import PARTS, blind_scores, load_part
 from ocr_hf.experiment.recoverable_training import AFTER, ARMS, SFT, VIEWS, Examiner, fine_tune, learn, pairs_right
+from ocr_hf.experiment.shards import load_first
 from ocr_hf.experiment.trainings import RL
 from ocr_hf.models.answer import AnsweringModel
 from ocr_hf.models.load_model import load_model
@@ -79,11 +80,13 @@ class Recoverable:
         results: where results are.
         work: folder of data and models; what is there already is used.
         processes: that film rooms.
-        tests: ask only so many rooms of the test, a multiple of `SHARD`; None = all.
+        tests: to repeat a cell: ask only so many rooms of the test, and leave the models of other cells as they are;
+            None = all rooms.
     """
 
     def __init__(self, results: Results, work: Path, processes: int = 1, tests: int | None = None) -> None:
         self.results, self.work, self.processes, self.tests = results, work, processes, tests
+        self.models = work / ("models" if tests is None else "repeated")
         self._part = cache(self._load)
         self._examiner = cache(lambda view, rooms: Examiner(self._part("test", rooms), VIEWS[view]))
 
@@ -110,20 +113,19 @@ class Recoverable:
 
     def _load(self, name: str, count: int | None) -> datasets.Dataset:
         part = PARTS[name]
-        wanted = [part.count, count, self.tests if part.tested else None]
-        part = replace(part, count=min(number for number in wanted if number is not None))
+        part = replace(part, count=min(part.count, count or part.count))
         folder = self.work / "rooms" if count is None else self.work / f"rooms-{count}"
-        return load_part(part, folder, self.processes)
+        return load_first(load_part, part, folder, self.processes, self.tests if part.tested else None)
 
     def _asked(self, model: Path, views: Sequence[str], rooms: int | None) -> dict[str, Any]:
         asked = AnsweringModel.of(load_model(str(model), dtype="float32", device="cpu"))
         return {view: self._examiner(view, rooms).ask(asked) for view in views}
 
-    def _measured(self, start: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a step that changes nothing measures of the cell `start`'s model: its groups, its reward."""
+    def _measured(self, model: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a step that changes nothing measures of a model: its groups, its reward."""
         rows, held = (self._part(name, given["rooms"]) for name in ("rl", "held"))
         settings = RL(1, given["prompts"], given["group"], learning_rate=0.0)
-        found = learn(rows, held, self.results.model(start, self.work), settings, ARMS[BASELINE], given["seed"], None)
+        found = learn(rows, held, model, settings, ARMS[BASELINE], given["seed"], None)
         return {"mixed_groups": 100.0 * found["log"]["all/frac_mixed"][0], "held_reward": found["held_reward"]}
 
     def _trained(self, cell: Cell, rate: float) -> dict[str, Any]:
@@ -131,15 +133,15 @@ class Recoverable:
         given, start = cell.settings, self.results.model(cell.needs[0], self.work)
         settings = RL(given["steps"], given["prompts"], given["group"], rate)
         rows, held = (self._part(name, given["rooms"]) for name in ("rl", "held"))
-        out = self.work / "models" / cell.name
+        out = self.models / cell.name
         found = learn(rows, held, start, settings, given["arm"], given["seed"], out)
         return found | {"asked": self._asked(out, AFTER, given["rooms"])}
 
     def _fine_tune(self, cell: Cell) -> dict[str, Any]:
         given = cell.settings
-        out = self.work / "models" / cell.name
+        out = self.models / cell.name
         fine_tune(self._part("sft", given["rooms"]), SFT(**given["sft"]), given["seed"], out)
-        return self._measured(cell.name, given) | {"asked": self._asked(out, tuple(VIEWS), given["rooms"])}
+        return self._measured(out, given) | {"asked": self._asked(out, tuple(VIEWS), given["rooms"])}
 
     def _gate(self, cell: Cell) -> dict[str, Any]:
         """Say whether the models are such that the test can show anything."""
@@ -173,14 +175,8 @@ class Recoverable:
         }
         return _rounded(figures) | {"met": met}
 
-    def _check(self, gate: str) -> None:
-        met = self.results.read(gate)["met"]
-        if not all(met.values()) and not self.results.cells[gate].settings["rehearsal"]:
-            missed = ", ".join(name for name, fine in met.items() if not fine)
-            raise CellError(f"gate {gate} isn't met ({missed}), so no reinforcement learning starts; see its result")
-
     def _tune(self, cell: Cell) -> dict[str, Any]:
-        self._check(cell.needs[1])
+        self.results.check_gate(cell.needs[1])
         return self._trained(cell, cell.settings["learning_rate"])
 
     def _choose(self, cell: Cell) -> dict[str, Any]:
@@ -204,9 +200,9 @@ class Recoverable:
 
     def _learn(self, cell: Cell) -> dict[str, Any]:
         choice = cell.needs[1]
-        self._check(choice)
+        self.results.check_gate(choice)
         rate = self.results.read(choice)["learning_rate"]
-        if cell.settings["arm"] == ARMS[BASELINE]:
+        if cell.settings["arm"] == ARMS[BASELINE] and self.tests is None:
             # The same training from the same model: it has been run to choose the learning rate
             return self.results.read(f"tune/{rate:g}/{cell.settings['seed']}")
         return self._trained(cell, rate)

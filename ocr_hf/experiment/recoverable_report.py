@@ -11,7 +11,7 @@ import numpy as np
 
 from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.experiment.cells import Results
-from ocr_hf.experiment.contrasts import Contrast, contrast, told
+from ocr_hf.experiment.contrasts import Contrast, comparable, contrast, told
 from ocr_hf.experiment.experiment_plots import plot_arms
 from ocr_hf.experiment.recoverable_cells import BASELINE
 from ocr_hf.experiment.recoverable_data import BY_FURNITURE, DIRECT
@@ -93,13 +93,27 @@ def verdict(results: Results) -> dict[str, Any]:
             found[gate] = {name: value for name, value in results.read(gate).items() if name != "seconds"}
     found["arms"] = _figures(results)
     found["right_by_route_before"] = right_by_route(results)
+    under_noise = scores_of(results, "degraded")
     for arm in OCR_ARMS:
-        if {BEFORE, arm, *RIVALS} <= found["arms"].keys():
+        if arm in under_noise and all(
+            comparable(under_noise[arm], under_noise.get(other, {})) for other in (BEFORE, *RIVALS)
+        ):
             found[arm] = _judged(results, arm)
-    gates_met = all(all(found.get(gate, {}).get("met", {"": False}).values()) for gate in ("gate", "choice"))
-    if OCR_ARMS[0] in found and gates_met and not set(_of_rules(results)) - done:
+    found["withheld"] = _withheld(results, judged=OCR_ARMS[0] in found)
+    if found["withheld"] is None:
         found["passed"] = all(found[OCR_ARMS[0]]["rules"].values())
     return found
+
+
+def _withheld(results: Results, judged: bool) -> str | None:
+    """Return why there is no verdict, None where there is one; judged: its arm could be compared with all others."""
+    done = set(results.done())
+    if results.cells["gate"].settings["rehearsal"]:
+        return "a rehearsal decides nothing"
+    for gate, what in (("gate", "no reinforcement learning was started"), ("choice", "the arms were not trained")):
+        if gate in done and (missed := results.unmet(gate)):
+            return f"the gates aren't met ({', '.join(missed)}), so {what}"
+    return None if judged and not set(_of_rules(results)) - done else "cells of the fixed rules are missing"
 
 
 def _figures(results: Results) -> dict[str, dict[str, Any]]:
@@ -162,12 +176,8 @@ def _rises(one: Contrast) -> bool:
 
 def sentence(found: Mapping[str, Any]) -> str:
     """Return the verdict in one sentence."""
-    for gate, what in (("gate", "no reinforcement learning was started"), ("choice", "the arms were not trained")):
-        missed = [name for name, fine in found.get(gate, {}).get("met", {}).items() if not fine]
-        if missed and found["passed"] is None:
-            return f"No verdict: the gates aren't met ({', '.join(missed)}), so {what}."
-    if found["passed"] is None:
-        return "No verdict yet: cells of the fixed rules are missing."
+    if found["withheld"]:
+        return f"No verdict: {found['withheld']}."
     one = found[OCR_ARMS[0]]
     ahead = ", ".join(f"{rival} {value['mean']:+.1f} {interval(value)}" for rival, value in one["ahead"].items())
     broken = [name for name, fine in one["rules"].items() if not fine]

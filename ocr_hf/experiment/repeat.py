@@ -9,11 +9,13 @@ from typing import Any
 
 from ocr_hf.experiment.cells import CellError, Results
 from ocr_hf.experiment.run_cells import EXPERIMENTS
-from ocr_hf.experiment.shards import SHARD
 
 TOLERANCE = 5.0
 """Points by which accuracies may differ. On one machine nothing differs; other processors round otherwise, and a draw
 that comes out differently changes the rest of a training."""
+TESTED = 200
+"""Rooms of each part of the test that are asked: a multiple of every batch in which answers are drawn, so that the
+first ones draw the same."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,13 @@ class Compared:
 
 
 def repeat(results: Results, work: Path, name: str, processes: int = 1) -> list[Compared]:
-    """Run a cell again that has a result, ask its model the first `SHARD` rooms of each part of the test, and compare.
+    """Run a cell again that has a result, ask its model the first `TESTED` rooms of each part of the test, and compare.
 
-    The stored result stays as it is.
+    The stored result and the models of other cells stay as they are.
 
     Args:
         results: of the experiment.
-        work: folder of data and models, for rooms that have to be filmed and for the model that is trained.
+        work: folder of data and models, for rooms that have to be filmed and, under `repeated`, for the model.
         name: of the cell.
         processes: that film rooms.
 
@@ -51,7 +53,7 @@ def repeat(results: Results, work: Path, name: str, processes: int = 1) -> list[
     cell, stored = results.cells[name], results.read(name)
     if "asked" not in stored:
         raise CellError(f"cell {name} trains no model but is computed from other cells; repeat one of sft/ or rl/")
-    do = EXPERIMENTS[results.name][1](results, work, processes, tests=SHARD)
+    do = EXPERIMENTS[results.name][1](results, work, processes, tests=TESTED)
     do.prepare([cell])
     return list(compare(stored, do(cell)))
 

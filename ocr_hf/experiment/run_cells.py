@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import as_completed
@@ -12,6 +13,8 @@ from typing import Any
 from ocr_hf.data.workers import worker_pool
 from ocr_hf.experiment import planted_cells, planted_report, recoverable_cells, recoverable_report
 from ocr_hf.experiment.cells import CellError, Results
+
+logger = logging.getLogger(__name__)
 
 EXPERIMENTS: dict[str, tuple[ModuleType, Callable[..., Any], ModuleType]] = {
     planted_cells.NAME: (planted_cells, planted_cells.PlantedLock, planted_report),
@@ -89,6 +92,7 @@ def _run(
     results = open_experiment(name, out, quick)
     do = EXPERIMENTS[name][1](results, work)
     lines: list[str] = []
+    told: set[str] = set()
     waiting = [results.cells[cell] for cell in chosen]
     while waiting:
         left = []
@@ -108,6 +112,10 @@ def _run(
                 on_cell(lines[-1])
         if len(left) == len(waiting):
             # All of them are run by other processes, or need what these run
+            for cell in left:
+                if (held := results.held.get(cell.name)) and held not in told:
+                    told.add(held)
+                    logger.warning("waiting: %s", held)
             time.sleep(WAIT_S)
         waiting = left
     return lines

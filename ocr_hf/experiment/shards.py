@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import as_completed
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,25 @@ def load_shards(
             for done in as_completed([pool.submit(_write_shard, make, *shard) for shard in missing]):
                 done.result()
     return datasets.Dataset.from_parquet([str(file) for *_, file in shards])
+
+
+def load_first(
+    load: Callable[[Any, Path, int], datasets.Dataset], part: Any, folder: Path, processes: int, count: int | None
+) -> datasets.Dataset:
+    """Return the rows of the first rooms of a part, from the whole part where that is made.
+
+    Args:
+        load: (part, folder, processes) -> the rows of a part.
+        part: a dataclass with name and count; so few rooms are a part of another name, for they have other shards.
+        folder: of all parts.
+        processes: that make shards.
+        count: of rooms; None = all.
+    """
+    if count is None or count >= part.count:
+        return load(part, folder, processes)
+    if is_made(folder / part.name, part.count):
+        return load(part, folder, processes).select(range(count))
+    return load(replace(part, name=f"{part.name}-first-{count}", count=count), folder, processes)
 
 
 def is_made(folder: Path, count: int) -> bool:

@@ -154,6 +154,8 @@ def test_every_kind_of_cell_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     shutil.copytree(tmp_path / "work" / "rooms-4", tmp_path / "elsewhere" / "rooms-4", ignore=ignore)
     found = repeat(results, tmp_path / "elsewhere", name)
     assert {one.view for one in found} == set(asked["asked"])
+    assert (tmp_path / "elsewhere" / "repeated" / name / "config.json").is_file()
+    assert not (tmp_path / "elsewhere" / "models").exists(), "models that other cells start from stay as they are"
     assert all(one.agrees and one.equal == 100.0 and one.rooms == 4 for one in found)
     (filmed,) = (tmp_path / "elsewhere" / "rooms-4").glob("rl*/*.parquet")
     assert filmed.parent.name == "rl-recorded" and "edited" not in Dataset.from_parquet(str(filmed)).column_names

@@ -31,14 +31,18 @@ def result(conflict: float, seed: int) -> dict:
     return {"asked": asked, "truth": truth}
 
 
-def results_of(folder: Path, shares: dict[str, float], ratio: float = 5.0) -> Results:
-    cells = [Cell(f"sft/{MODEL}/{s}", {}) for s in range(SEEDS)] + [Cell(f"gate/{DESIGN}", {})]
+def results_of(
+    folder: Path, shares: dict[str, float], ratio: float = 5.0, met: bool = True, rehearsal: bool = False
+) -> Results:
+    cells = [Cell(f"sft/{MODEL}/{s}", {}) for s in range(SEEDS)]
+    cells.append(Cell(f"gate/{DESIGN}", {"rehearsal": rehearsal}))
     cells += [Cell(f"rl/{DESIGN}/{arm}/{s}", {}) for arm in shares for s in range(SEEDS)]
     results = Results(folder, "planted-lock", cells)
     for cell in cells:
         kind, *rest = cell.name.split("/")
         if kind == "gate":
-            results.run(cell, lambda _: {"ratio": ratio, "predicted_sign_of_ocr_minus_grpo": 1 if ratio > 1 else -1})
+            told = {"ratio": ratio, "predicted_sign_of_ocr_minus_grpo": 1 if ratio > 1 else -1}
+            results.run(cell, lambda _, told=told: told | {"met": {"locked_by": met, "conflict": True}})
             continue
         share = 0.2 if kind == "sft" else shares[rest[1]]
         results.run(cell, lambda _, share=share, seed=int(rest[-1]): result(share, seed))
@@ -68,7 +72,27 @@ def test_a_wrong_sign_speaks_against_the_mechanism(tmp_path: Path) -> None:
 
 def test_missing_arms_give_no_verdict(tmp_path: Path) -> None:
     found = verdict(results_of(tmp_path, {"ocr": 0.7, "grpo": 0.55}))
-    assert found["claim"] is None and sentence(found).startswith("No verdict yet")
+    assert found["claim"] is None and sentence(found).startswith("No verdict: cells of the fixed rules are missing")
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [({"rehearsal": True}, "a rehearsal decides nothing"), ({"met": False}, "the gate isn't met (locked_by)")],
+)
+def test_a_rehearsal_and_a_gate_that_is_not_met_give_no_verdict(tmp_path: Path, how: dict, why: str) -> None:
+    shares = {"ocr": 0.7, "grpo": 0.55, "noisy_rollout": 0.55, "same_area": 0.54}
+    found = verdict(results_of(tmp_path, shares, **how))
+    assert found["missing_cells"] == 0 and found["claim"] is None and sentence(found).startswith(f"No verdict: {why}")
+
+
+def test_arms_of_other_models_are_not_compared(tmp_path: Path) -> None:
+    results = results_of(tmp_path, {"ocr": 0.7, "ocr_positive": 0.7, "grpo": 0.55})
+    for arm, kept in (("ocr", 0), ("ocr_positive", 1), ("grpo", 1)):
+        for seed in set(range(SEEDS)) - {kept}:
+            (tmp_path / "cells" / f"rl/{DESIGN}/{arm}/{seed}.json").unlink()
+    found = write_report(results, tmp_path)
+    assert found["claim"] is None and not found["contrasts"] and not found["doses"] and not found["repaired_credit"]
+    assert found["arms"]["ocr"]["minus_grpo"] is None and found["arms"]["ocr_positive"]["minus_grpo"] > 10
 
 
 def test_a_missing_seed_gives_no_verdict(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from ocr_hf.experiment.recoverable_rooms import (
     recoverable_room,
 )
 from ocr_hf.experiment.recoverable_training import ARMS, SFT, VIEWS, _shown
+from ocr_hf.experiment.repeat import repeat
 from ocr_hf.experiment.trainings import RL
 from ocr_hf.perturb.rows import footprints_of
 from ocr_hf.scenes.edits.scene_edit import apply_edits
@@ -210,4 +211,12 @@ def test_every_kind_of_cell_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         == results.read(f"tune/{results.read('choice')['learning_rate']:g}/0")["asked"]
     )
     run_cells.report_on(results, tmp_path / "results")
-    assert (tmp_path / "results" / "report.md").read_text().startswith("**No verdict")
+    assert (tmp_path / "results" / "report.md").read_text().startswith("**No verdict: a rehearsal decides nothing")
+
+    # Also the baseline's training, whose result was taken from where the learning rate was chosen, is run again
+    models = tmp_path / "work" / "models"
+    before = {file: file.stat().st_mtime_ns for file in models.rglob("*") if file.is_file()}
+    found = repeat(results, tmp_path / "work", "rl/grpo/0")
+    assert all(one.equal == 100.0 and one.rooms == 4 for one in found) and found
+    assert (tmp_path / "work" / "repeated" / "rl" / "grpo" / "0" / "model.safetensors").is_file()
+    assert before == {file: file.stat().st_mtime_ns for file in models.rglob("*") if file.is_file()}

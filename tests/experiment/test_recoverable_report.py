@@ -37,10 +37,10 @@ def result(given: dict[str, float], seed: int) -> dict:
     return {"asked": asked}
 
 
-def results_of(folder: Path, arms: dict[str, dict[str, float]], met: bool = True) -> Results:
+def results_of(folder: Path, arms: dict[str, dict[str, float]], met: bool = True, rehearsal: bool = False) -> Results:
     names = [f"sft/{s}" for s in range(SEEDS)] + ["gate", "choice"]
     names += [f"rl/{arm}/{s}" for s in range(SEEDS) for arm in arms]
-    results = Results(folder, "recoverable", [Cell(name, {}) for name in names])
+    results = Results(folder, "recoverable", [Cell(name, {"rehearsal": rehearsal}) for name in names])
     gate = {
         "pairs": 60.0,
         "blind_pairs": 0.0,
@@ -89,9 +89,20 @@ def test_each_rule_can_fail(tmp_path: Path, rule: str, arm: str, changed: dict[s
 
 def test_no_verdict_where_arms_are_missing_or_gates_are_not_met(tmp_path: Path) -> None:
     some = {arm: GOOD[arm] for arm in ("ocr", "grpo")}
-    assert sentence(verdict(results_of(tmp_path / "some", some))).startswith("No verdict yet")
+    assert sentence(verdict(results_of(tmp_path / "some", some))).startswith("No verdict: cells of the fixed")
     found = verdict(results_of(tmp_path / "gate", GOOD, met=False))
     assert found["passed"] is None and "the gates aren't met (lock_gap)" in sentence(found)
+    found = verdict(results_of(tmp_path / "rehearsal", GOOD, rehearsal=True))
+    assert found["passed"] is None and sentence(found) == "No verdict: a rehearsal decides nothing."
+
+
+def test_arms_of_other_models_are_not_compared(tmp_path: Path) -> None:
+    results = results_of(tmp_path, GOOD)
+    for arm in GOOD:
+        for seed in set(range(SEEDS)) - {0 if arm == "ocr" else 1}:
+            (tmp_path / "cells" / f"rl/{arm}/{seed}.json").unlink()
+    found = write_report(results, tmp_path)
+    assert found["passed"] is None and "ocr" not in found and found["arms"]["ocr"]["seeds"] == 1
 
 
 def test_the_report_is_written_from_the_results(tmp_path: Path) -> None:
