@@ -157,10 +157,15 @@ def joined(recipes: Path, name: str, root: str | os.PathLike | None) -> Path:
 
 def _made(config: BuildConfig, folder: Path, name: str) -> dict[str, Any]:
     """Make a folder, or wait until another process has; return its manifest."""
+    told = False
     while True:
         try:
             return build_folder(config, folder, resume=True)
-        except FolderBusyError:
+        except FolderBusyError as error:
+            # A lock that another machine left behind is never released: whoever waits must be able to know for what
+            if not told:
+                warnings.warn(f"{name}: waiting, since {error}", stacklevel=4)
+                told = True
             time.sleep(WAIT_S)
         except NothingBuilt as error:
             raise NothingBuilt(

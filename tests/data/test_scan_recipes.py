@@ -436,6 +436,32 @@ def test_what_a_copy_has_is_told_by_names_and_lengths(place: Path, tmp_path: Pat
     assert len(set(states)) == 4
 
 
+def test_whoever_waits_is_told_for_what(place: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that another machine left behind is never released: once, and with the file to remove."""
+    locks = []
+
+    def build(config: BuildConfig, folder: Path, resume: bool) -> dict[str, Any]:
+        if not locks:
+            locks.append(folder.with_name(f".{folder.name}.lock"))
+            locks[0].parent.mkdir(parents=True)
+            locks[0].write_text(json.dumps({"host": "old-container", "pid": 7}))
+        return build_module.build_folder(config, folder, resume=resume)
+
+    looks = []
+
+    def look(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            locks[0].unlink()
+
+    monkeypatch.setattr(join_module, "build_folder", build)
+    monkeypatch.setattr(join_module.time, "sleep", look)
+    with pytest.warns(UserWarning) as told:
+        load(place / "recipes", split="train", scans=place / "recordings")
+    (waiting,) = [str(each.message) for each in told if "waiting" in str(each.message)]
+    assert "process 7 on old-container" in waiting and f"{locks[0]} says; if that process is gone, remove" in waiting
+
+
 def test_a_second_process_waits_and_a_full_disk_leaves_nothing_half(
     place: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
