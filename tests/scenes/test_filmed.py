@@ -153,6 +153,8 @@ def test_clicks_from_one_place_are_refused() -> None:
         (lambda marks: marks["boxes"][0].update(corners=[[["000000.png", 1, 1]], []]), "in two pictures or more"),
         (lambda marks: marks["boxes"][0].update(label=""), "label is"),
         (lambda marks: marks["boxes"][0].update(on_floor="yes"), "true or false"),
+        (lambda marks: marks["boxes"][0].update(on_floor=1), "on_floor is 1; give true or false"),
+        (lambda marks: marks["boxes"][0].update(on_floor=0.0), "on_floor is 0.0; give true or false"),
         (lambda marks: marks["lengths"].append(marks["lengths"][0]), "two lengths named"),
         (lambda marks: marks.update(Boxes=[]), "a key is 'Boxes'"),
         (lambda marks: marks["boxes"][0]["corners"][0][0].__setitem__(1, "left"), "corners is"),
