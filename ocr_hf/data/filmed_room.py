@@ -20,7 +20,7 @@ from ocr_hf.scenes.filmed.printed_marker import scale_of_marker
 from ocr_hf.scenes.filmed.straight_frames import read_frames_of, straighten
 from ocr_hf.scenes.filmed.structure_from_motion import Report, SolvedCameras, solve_cameras
 from ocr_hf.scenes.filmed.video_pictures import take_pictures
-from ocr_hf.scenes.recorded.intake_format import BOX_KEYS, OBJECT_KEYS, read_json, read_object
+from ocr_hf.scenes.recorded.intake_format import BOX_KEYS, OBJECT_KEYS, ROOM_KEYS, read_json, read_object
 from ocr_hf.scenes.scene import SceneObject
 
 Boxes = tuple[Sequence[SceneObject], Sequence[tuple[str, np.ndarray, float]]]
@@ -132,8 +132,15 @@ def given_boxes(path: Path) -> Boxes:
         if entry["center"] is None or entry["size"] is None or entry["label"] is None:
             raise ValueError(f"{path.name}: object {number} has no box or no label; a video's objects need both")
         rotation = np.eye(3) if entry["rotation"] is None else entry["rotation"]
-        objects.append(SceneObject(entry["id"], entry["label"], OrientedBox(entry["center"], entry["size"], rotation)))
-    rooms = [(room["name"], np.array(room["floor"]), room["height"]) for room in told["rooms"]]
+        try:
+            box = OrientedBox(entry["center"], entry["size"], rotation)
+        except ValueError as error:
+            raise ValueError(f"{path.name}: object {number} ('{entry['label']}'): {error}") from error
+        objects.append(SceneObject(entry["id"], entry["label"], box))
+    rooms = []
+    for number, item in enumerate(told["rooms"]):
+        entry = read_object(item, f"{path.name}: room {number}", ROOM_KEYS)
+        rooms.append((entry["name"], entry["floor"], entry["height"]))
     return objects, rooms
 
 

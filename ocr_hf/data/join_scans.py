@@ -6,15 +6,18 @@ import hashlib
 import os
 import time
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ocr_hf.data.assemble import NothingBuilt
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_folder import OnClip, build_folder
 from ocr_hf.data.build_lock import FolderBusyError
 from ocr_hf.data.scan_recipes import read_recipes
-from ocr_hf.data.scans_source import LEFT_OUT, forget_scans, recipe_files, scan_folders
-from ocr_hf.data.schema import RECIPES, FormatError, holds_recipes
+from ocr_hf.data.scans_source import LEFT_OUT, copy_state, forget_scans, recipe_files
+from ocr_hf.data.schema import MANIFEST, RECIPES, FormatError, holds_recipes, read_manifest
+from ocr_hf.data.staging import Staging
 
 SCANS = "OCR_HF_SCANS"
 """Environment variable: the folder with the user's copy of scans, for loads that name none."""
@@ -116,8 +119,8 @@ def join_scans(
 def joined(recipes: Path, name: str, root: str | os.PathLike | None) -> Path:
     """Return the folder in the cache of `datasets` that recipes and the user's scans make, made at the first call.
 
-    A second process waits for the first; a run that was killed is continued. Where scans are added to the copy later,
-    another folder is made.
+    A second process waits for the first; a run that was killed is continued. Where something was left out, and scans
+    or files of them are added to the copy later, another folder is made.
 
     Args:
         recipes: folder of recipes.
@@ -140,29 +143,57 @@ def joined(recipes: Path, name: str, root: str | os.PathLike | None) -> Path:
             f"load({name!r}, scans=FOLDER), or the environment variable {SCANS}"
         )
     config = join_config(recipes, root)
-    folder = Path(datasets.config.HF_DATASETS_CACHE) / "ocr_vsi_joined" / _key(recipes, Path(root))
-    while True:
-        try:
-            manifest = build_folder(config, folder, resume=True)
-            break
-        except FolderBusyError:
-            time.sleep(WAIT_S)
-    reasons = manifest["statistics"]["skipped_clips"]
-    missing = [f"{reason} ({count})" for reason, count in reasons.items() if not reason.endswith(LEFT_OUT)]
-    if missing:
-        told = "; ".join(missing)
-        warnings.warn(f"{name}: clips left out: {told}", stacklevel=3)
+    cache, key = Path(datasets.config.HF_DATASETS_CACHE) / "ocr_vsi_joined", _key(recipes, Path(root))
+    folder = _whole(cache, key) or cache / f"{key}-{copy_state(root, read_recipes(recipes))}"
+    manifest = _made(config, folder, name)
+    if missing := _missing(manifest):
+        warnings.warn(
+            f"{name}: clips left out: {'; '.join(missing)}; they are made once your copy has more files, or for the "
+            f"same files once {folder} is removed",
+            stacklevel=3,
+        )
     return folder
 
 
+def _made(config: BuildConfig, folder: Path, name: str) -> dict[str, Any]:
+    """Make a folder, or wait until another process has; return its manifest."""
+    told = False
+    while True:
+        try:
+            return build_folder(config, folder, resume=True)
+        except FolderBusyError as error:
+            # A lock that another machine left behind is never released: whoever waits must be able to know for what
+            if not told:
+                warnings.warn(f"{name}: waiting, since {error}", stacklevel=4)
+                told = True
+            time.sleep(WAIT_S)
+        except NothingBuilt as error:
+            raise NothingBuilt(
+                f"{name}: {error}, or complete your copy of the scans in {config.root}; for the same files remove "
+                f"{Staging(folder).root}, which keeps this outcome"
+            ) from error
+
+
+def _missing(manifest: Mapping[str, Any]) -> list[str]:
+    """Return why clips were left out that the recipes have."""
+    reasons = manifest["statistics"]["skipped_clips"]
+    return [f"{reason} ({count})" for reason, count in reasons.items() if not reason.endswith(LEFT_OUT)]
+
+
+def _whole(cache: Path, key: str) -> Path | None:
+    """Return a finished folder that lacks nothing: whatever became of the scans since, it is what the recipes name."""
+    for folder in sorted(cache.glob(f"{key}-*")):
+        finished = not folder.name.endswith(".incomplete") and (folder / MANIFEST).is_file()
+        if finished and not _missing(read_manifest(folder)):
+            return folder
+    return None
+
+
 def _key(recipes: Path, root: Path) -> str:
-    """Return a name for what recipes and a copy make: another for other recipes, another place, other scans in it."""
+    """Return a name for recipes and the place of a copy."""
     import ocr_hf
 
     digest = hashlib.sha256(f"{ocr_hf.__version__} {root.resolve()}".encode())
     for path in recipe_files(recipes):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    names = frozenset(read_recipes(recipes).scene_names.values())
-    for name, folders in sorted(scan_folders(root, names).items()):
-        digest.update(f"{name} {len(folders)}\n".encode())
     return digest.hexdigest()[:16]

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_hf.data.assemble import assemble
+from ocr_hf.data.atomic import replacing
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_lock import build_lock, final_folder
 from ocr_hf.data.build_plan import ScenePlan, check_workers, jobs, plan_scenes
@@ -80,7 +81,8 @@ class BuildClips(PipelineStep):
                     raise
                 self.stat_update("failed")
                 self.failures.mkdir(parents=True, exist_ok=True)
-                (self.failures / f"{plan.name}.txt").write_text(traceback.format_exc(), encoding="utf-8")
+                with replacing(self.failures / f"{plan.name}.txt") as temporary:
+                    temporary.write_text(traceback.format_exc(), encoding="utf-8")
 
 
 class AssembleFolder(PipelineStep):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -32,6 +33,7 @@ from ocr_hf.data.scan_recipes import (
 from ocr_hf.data.schema import MAX_QUESTIONS, RECIPES
 from ocr_hf.data.sources import SCENE_SOURCES
 from ocr_hf.questions.exclude import why_excluded
+from ocr_hf.scenes.recorded.arkitscenes import find_metadata
 from ocr_hf.scenes.recorded.intake_format import CAMERAS
 from ocr_hf.scenes.recorded.read_recorded import RecordedFolder, read_recorded
 
@@ -162,6 +164,58 @@ def _folders_in(folder: Path) -> Iterator[Path]:
     yield from (folder / name for name in names)
 
 
+def copy_state(root: str | os.PathLike, recipes: ScanRecipes) -> str:
+    """Return a name for what a copy has of the recipes' scans: another once a file is added or has another length.
+
+    No file is opened: half a million take seconds. Hidden files don't count.
+    """
+    names = frozenset(recipes.scene_names.values())
+    found = scan_folders(root, names)
+    folders = [folder for name in sorted(found) for folder in found[name]]
+    # Not every data set that scenezoo reads has a folder for each scan
+    folders += sorted(
+        {
+            _whole_set(Path(root), clip.converted).resolve()
+            for clip in recipes.clips.values()
+            if clip.converted and clip.converted["from"] == "scenezoo" and clip.scene_name not in found
+        }
+    )
+    digest = hashlib.sha256()
+    for folder in folders:
+        digest.update(f"{folder}\0".encode("utf-8", "surrogateescape"))
+        # ARKitScenes has what belongs to a scan above its folder
+        if (metadata := find_metadata(folder)) is not None:
+            digest.update(f"{metadata} {metadata.stat().st_size}\0".encode("utf-8", "surrogateescape"))
+        for name, size in _files_below(folder):
+            digest.update(f"{name} {size}\0".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:16]
+
+
+def _files_below(folder: Path) -> Iterator[tuple[str, int]]:
+    """Yield path and bytes of every file below a folder, in one order on every machine; links are followed."""
+    waiting, seen = [str(folder)], set()
+    while waiting:
+        place = waiting.pop()
+        try:
+            state = os.stat(place)
+            # A link may lead back up
+            if (state.st_dev, state.st_ino) in seen:
+                continue
+            seen.add((state.st_dev, state.st_ino))
+            with os.scandir(place) as entries:
+                items = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda e: e.name)
+        except OSError:  # somebody else's, or gone since
+            continue
+        for entry in items:
+            if entry.is_dir():
+                waiting.append(entry.path)
+                continue
+            try:
+                yield entry.path, entry.stat().st_size
+            except OSError:  # a link that leads nowhere, as yet
+                yield entry.path, -1
+
+
 _found = lru_cache(maxsize=4)(scan_folders)
 """For the workers of one build: thousands of scans are looked for once."""
 
@@ -194,7 +248,7 @@ def _recorded(config: BuildConfig, recipe: ClipRecipe) -> tuple[RecordedFolder, 
         root = Path(config.root)
         if converted["from"] == "scenezoo":
             # Its readers take the folder of the whole data set
-            found = [folder for folder in (root / str(converted["dataset"]), root) if folder.is_dir()][:1]
+            found = [_whole_set(root, converted)]
         ways += [(folder, converted) for folder in found if not (folder / CAMERAS).is_file()]
     if not ways:
         told = f" with {CAMERAS}; write it as the builder did" if converted is None else ""
@@ -214,6 +268,12 @@ def _recorded(config: BuildConfig, recipe: ClipRecipe) -> tuple[RecordedFolder, 
             raise
         _remove(scratch)
     raise refusals[0]
+
+
+def _whole_set(root: Path, converted: Mapping[str, Any]) -> Path:
+    """Return the folder of a whole data set that scenezoo reads."""
+    folder = root / str(converted["dataset"])
+    return folder if folder.is_dir() else root
 
 
 def _convert(folder: Path, name: str, converted: Mapping[str, Any], out: str) -> Path:

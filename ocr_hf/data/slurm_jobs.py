@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def submit_to_slurm(
 
     Raises:
         FolderExistsError: something is in the way, and neither `resume` nor `overwrite` was given.
-        ValueError: partition or time is missing, or `workers` is below 1.
+        ValueError: partition or time is missing, `workers` is below 1, or sbatch refuses a job.
         FileNotFoundError: there is no `sbatch` here.
     """
     given = dict(sbatch or {})
@@ -90,7 +91,7 @@ def submit_to_slurm(
         for old in logs.glob("slurm_*"):
             shutil.rmtree(old)
         executors = _executors(config, out, logs, min(len(jobs(scenes, workers)), unfinished), workers, given)
-        executors["folder"].run()
+        _hand_in(executors, given)
     return Submitted(
         {name: str(executor.job_id) for name, executor in executors.items()},
         {name: logs / f"slurm_{name}/launch_script.slurm" for name in executors},
@@ -135,6 +136,30 @@ def _executors(
     return found
 
 
+def _hand_in(executors: Mapping[str, Any], sbatch: Mapping[str, str]) -> None:
+    """Hand in all jobs, each after those before it; where that fails, say which of them wait at Slurm already."""
+    try:
+        executors["folder"].run()
+    except (subprocess.CalledProcessError, OSError) as error:
+        accepted = {name: executor.job_id for name, executor in executors.items() if executor.job_id}
+        told = ""
+        if accepted:
+            words = ", ".join(f"{name} ({job})" for name, job in accepted.items())
+            told = f"; handed in already: {words}, remove with `scancel {' '.join(map(str, accepted.values()))}`"
+        if isinstance(error, OSError):
+            raise OSError(
+                f"can't hand in all jobs ({error}); free some space or mend it, and try again{told}"
+            ) from error
+        # Its message goes straight to the terminal: datatrove catches what sbatch prints, and not its errors
+        options = ", ".join(f"{name}={value}" for name, value in sbatch.items())
+        # Behind each job datatrove hands in a small one that adds up its tasks' statistics
+        refused = next((name for name in executors if name not in accepted), "that adds up statistics")
+        raise ValueError(
+            f"sbatch refused the job {refused} with status {error.returncode} and the message above; change --sbatch "
+            f"({options}) or wait until fewer jobs are yours{told}"
+        ) from error
+
+
 def _environment() -> str:
     """Return the shell's words that give a job this process's Python, and one thread to each task."""
     words = ["export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1"]
@@ -152,6 +177,8 @@ def _take_failures(logs: Path) -> dict[str, str]:
         # A scene that failed once and was made at the next try has no note of the last
         notes = sorted(folder.glob("*.txt"))
         if attempt == ATTEMPTS:
-            found = {path.stem: path.read_text(encoding="utf-8").strip().splitlines()[-1] for path in notes}
+            # A full disk may have left a note without a word
+            lines = {path.stem: path.read_text(encoding="utf-8").strip().splitlines() for path in notes}
+            found = {name: (told or ["no reason was stored"])[-1] for name, told in lines.items()}
         shutil.rmtree(folder, ignore_errors=True)
     return found

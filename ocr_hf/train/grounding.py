@@ -7,8 +7,9 @@ heads of its own. Kinds and wording are ours. They are no part of any benchmark,
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -217,7 +218,8 @@ def with_grounding(rows: Dataset, count: int, frames: int, video_column: str = "
         seed: of the choice.
 
     Raises:
-        ValueError: rows lack a column that the questions are made from, or are streamed.
+        ValueError: rows lack a column that the questions are made from, are streamed, or have a column of a type that
+            can't hold questions and answers.
     """
     from datasets import concatenate_datasets
 
@@ -234,20 +236,43 @@ def with_grounding(rows: Dataset, count: int, frames: int, video_column: str = "
         firsts.setdefault(clip, number)
     annotated = rows.select_columns(list(ANNOTATION))
     sources: list[int] = []
-    made: dict[str, list[Any]] = {"id": [], "prompt": [], "question": [], "ground_truth": [], "reasoning": []}
+    made: dict[str, list[Any]] = {"prompt": [], "question": [], "ground_truth": [], "reasoning": []}
     for first in firsts.values():
         for question, answer in grounding_questions(annotated[first], count, frames, seed):
             sources.append(first)
-            # Rows of ocr-vsi have ids from 0 on
-            made["id"].append(-len(sources))
             made["prompt"].append([{"role": "user", "content": f"{PREFIX}\n{question}"}])
             made["question"].append(question)
             made["ground_truth"].append(answer)
             # What `answer` writes where models think aloud
             made["reasoning"].append(f"<answer>{answer}</answer>")
+    if "id" in names and (ids := _new_ids(rows.features["id"], set(rows["id"]), len(sources))) is not None:
+        made["id"] = ids
     kept = [name for name in ("clip_id", video_column) if name in names]
     extra = rows.select_columns(kept).select(sources)
     for name, values in made.items():
         if name in names:
-            extra = extra.add_column(name, values, feature=rows.features[name])
+            try:
+                extra = extra.add_column(name, values, feature=rows.features[name])
+            except (TypeError, ValueError, NotImplementedError) as error:  # Arrow's are of these kinds
+                raise ValueError(
+                    f"grounding_questions is {count}, and the column {name} is {rows.features[name]}, which can't hold "
+                    f"{values[0]!r}; give it as text, prompts as chats of texts, or set grounding_questions to 0"
+                ) from error
     return concatenate_datasets([rows, extra])
+
+
+def _new_ids(feature: Any, known: set[Any], count: int) -> list[Any] | None:
+    """Return ids of a column's type that no row has; None where there are none, and rows go without, as they may."""
+    # The loader takes rows of one id for one row, so that each needs its own
+    kind = getattr(feature, "dtype", "")
+    free: Iterator[Any]
+    if kind.endswith("string"):
+        free = (f"grounding {number}" for number in itertools.count(1))
+    elif kind.startswith("int"):
+        # Rows of ocr-vsi have ids from 0 on
+        free = itertools.count(-1, -1)
+    elif kind.startswith("uint"):
+        free = itertools.count(1 + max((each for each in known if each is not None), default=0))
+    else:
+        return None
+    return list(itertools.islice((each for each in free if each not in known), count))

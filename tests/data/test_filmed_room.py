@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from ocr_hf.cli import main
-from ocr_hf.data.filmed_room import FilmedRoom, detected_boxes, film_room, scaled_objects
+from ocr_hf.data.filmed_room import FilmedRoom, detected_boxes, film_room, given_boxes, scaled_objects
 from ocr_hf.models.object_detector import load_detector
 from ocr_hf.scenes.filmed.floor_plane import Floor
 from ocr_hf.scenes.filmed.structure_from_motion import SolvedCameras, jump_of, write_features
@@ -195,6 +195,40 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path, capsys: pytest.Cap
         assert told in capsys.readouterr().err
     assert run("cameras", tmp_path / "video.mp4") == 1
     assert "video.mp4" in capsys.readouterr().err
+
+
+ITEM = {"id": 1, "label": "chair", "center": [0, 0, 1], "size": [1, 1, 2]}
+SQUARE = [[0, 0, 0], [1, 0, 0], [1, 1, 0]]
+
+
+def test_given_boxes_and_rooms_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "boxes.json"
+    rooms = [{"name": "study", "floor": SQUARE, "height": 2.5}]
+    path.write_text(json.dumps({"version": 1, "objects": [ITEM], "rooms": rooms}))
+    (item,), ((name, floor, height),) = given_boxes(path)
+    assert (item.id, item.label, name, height) == (1, "chair", "study", 2.5)
+    assert np.array_equal(floor, SQUARE) and np.array_equal(item.box.size, [1.0, 1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"rooms": [{"name": "study", "floor": SQUARE}]}, "room 0 has no 'height'; give a number above 0"),
+        ({"rooms": [{"name": "study", "floor": SQUARE, "height": "x"}]}, 'room 0: height is "x"; give a number above'),
+        ({"rooms": [{"name": "study", "floor": SQUARE, "height": 0}]}, "room 0: height is 0; give a number above 0"),
+        ({"rooms": [{"name": "study", "floor": "here", "height": 2.5}]}, "room 0: floor is .*; give 3 numbers each"),
+        ({"rooms": [{"name": "study", "floor": SQUARE, "height": 2.5, "Area": 1}]}, "room 0: a key is 'Area'"),
+        ({"rooms": [3]}, "room 0 is 3; give an object with name, floor, height"),
+        ({"objects": [{**ITEM, "size": [0, -1, 1]}]}, r"object 0 \('chair'\): box size is .*-1.0"),
+        ({"objects": [{**ITEM, "label": None}]}, "object 0 has no box or no label"),
+    ],
+)
+def test_given_boxes_that_are_not_as_told_are_refused(told: dict, message: str, tmp_path: Path) -> None:
+    """In one sentence that names the file and the place in it, as recorded scenes' are."""
+    path = tmp_path / "boxes.json"
+    path.write_text(json.dumps({"version": 1, "objects": [ITEM], **told}))
+    with pytest.raises(ValueError, match=f"boxes.json: {message}"):
+        given_boxes(path)
 
 
 def test_a_detectors_boxes_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,24 @@ def test_a_scene_that_fails_is_tried_again(built: Path, tmp_path: Path, monkeypa
     assert digests(tmp_path / "other") == digests(built)
 
 
+def test_a_full_disk_leaves_no_note_without_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ocr_hf.data import scale
+
+    def build_scene(config, plan, staging):
+        raise OSError("the disk is slow")
+
+    def full(path: Path, text: str, **options: str) -> None:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    step = scale.BuildClips(small_config(), tmp_path / "ocr-vsi", tmp_path / "failed_1")
+    monkeypatch.setattr(scale, "build_scene", build_scene)
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="can't write .*No space left on device.*; free some space"):
+        list(step.run())
+    assert not list((tmp_path / "failed_1").iterdir())
+
+
 @pytest.mark.real_scenes
 @pytest.mark.slow
 def test_two_workers_build_recordings_to_the_byte(tmp_path: Path) -> None:

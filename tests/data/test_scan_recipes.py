@@ -39,6 +39,7 @@ from ocr_hf.data.join_scans import SCANS as VARIABLE
 from ocr_hf.data.join_scans import join_config, join_scans
 from ocr_hf.data.load import load
 from ocr_hf.data.scan_recipes import questions_digest, read_recipes
+from ocr_hf.data.scans_source import copy_state
 from ocr_hf.data.schema import RECIPES, FormatError
 from ocr_hf.data.write_recipes import write_recipes
 from ocr_hf.scenes.recorded.intake_format import CONVERTED
@@ -387,6 +388,78 @@ def test_scans_that_were_added_make_another_folder(place: Path, cache: Path, tmp
         with pytest.warns(UserWarning, match=f"clips left out: .*your copy has no folder {SCENE_ID} .1."):
             rows = load(place / "recipes", split="train", scans=root)
         assert len(set(rows["scene_name"])) == scans
+
+
+def test_a_scan_that_was_half_there_is_made_once_it_is_whole(
+    place: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A download that was going on is told of, with the folder that keeps this; what is whole is never made again."""
+    root = tmp_path / "scans"
+    shutil.copytree(place / "recordings" / VIDEO, root / VIDEO)
+    pictures = sorted((root / VIDEO / "frames").iterdir())
+    whole = {path: path.read_bytes() for path in pictures}
+    # All of the frames are named, and the last of them have no bytes yet
+    for path in pictures[1:]:
+        path.write_bytes(b"")
+    with pytest.raises(NothingBuilt, match="complete your copy of the scans in .*scans; .* remove .*incomplete, which"):
+        load(place / "recipes", split="train", scans=root)
+    for path, content in whole.items():
+        path.write_bytes(content)
+    with pytest.warns(UserWarning, match=f"clips left out: .*{SCENE_ID} .*once {cache}/.* is removed"):
+        rows = load(place / "recipes", split="train", scans=root)
+    assert set(rows["scene_name"]) == {VIDEO}
+    for name in (SCAN, SCENE_ID):
+        shutil.copytree(place / "recordings" / name, root / name)
+    rows = load(place / "recipes", split="train", scans=root)
+    assert len(set(rows["scene_name"])) == 3
+    monkeypatch.setattr(build_module, "make_clips", None)
+    shutil.rmtree(root / SCAN)
+    assert load(place / "recipes", split="train", scans=root)[0]["vanilla"] == rows[0]["vanilla"]
+
+
+def test_what_a_copy_has_is_told_by_names_and_lengths(place: Path, tmp_path: Path) -> None:
+    """Above the scan's folder, too; links back up, hidden files and what is no scan of the recipes don't matter."""
+    root = Path(shutil.copytree(place / "scans", tmp_path / "scans"))
+    recipes = read_recipes(place / "recipes")
+    video = root / SCANS[VIDEO][1]
+    (video / "up").symlink_to(video)
+    states = [copy_state(root, recipes)]
+    (video / ".part").write_bytes(b"1")
+    (root / "arkitscenes/another").mkdir()
+    (root / "arkitscenes/another/file").write_bytes(b"1")
+    assert copy_state(root, recipes) == states[0]
+    for path in (next(video.rglob("*.png")), video / "new/file", next(root.rglob("metadata.csv"))):
+        path.parent.mkdir(exist_ok=True)
+        with path.open("ab") as file:
+            file.write(b"1")
+        states.append(copy_state(root, recipes))
+    assert len(set(states)) == 4
+
+
+def test_whoever_waits_is_told_for_what(place: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that another machine left behind is never released: once, and with the file to remove."""
+    locks = []
+
+    def build(config: BuildConfig, folder: Path, resume: bool) -> dict[str, Any]:
+        if not locks:
+            locks.append(folder.with_name(f".{folder.name}.lock"))
+            locks[0].parent.mkdir(parents=True)
+            locks[0].write_text(json.dumps({"host": "old-container", "pid": 7}))
+        return build_module.build_folder(config, folder, resume=resume)
+
+    looks = []
+
+    def look(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            locks[0].unlink()
+
+    monkeypatch.setattr(join_module, "build_folder", build)
+    monkeypatch.setattr(join_module.time, "sleep", look)
+    with pytest.warns(UserWarning) as told:
+        load(place / "recipes", split="train", scans=place / "recordings")
+    (waiting,) = [str(each.message) for each in told if "waiting" in str(each.message)]
+    assert "process 7 on old-container" in waiting and f"{locks[0]} says; if that process is gone, remove" in waiting
 
 
 def test_a_second_process_waits_and_a_full_disk_leaves_nothing_half(

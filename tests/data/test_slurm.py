@@ -95,6 +95,73 @@ def test_what_slurm_needs_is_asked_for(
     assert not (tmp_path / "ocr-vsi.incomplete").exists()
 
 
+REFUSING = r"""#!/bin/bash
+count=$(ls "$(dirname "$0")"/job_* 2>/dev/null | wc -l)
+if [ "$count" -ge "$ACCEPTED" ]; then echo "sbatch: error: invalid partition specified: cpuu" >&2; exit 1; fi
+touch "$(dirname "$0")/job_$((count + 1))"
+echo "Submitted batch job $((count + 41))"
+"""
+
+
+# Behind each job goes one that adds up statistics: the third handed in is the second of clips
+@pytest.mark.parametrize(
+    ("accepted", "refused", "waiting"),
+    [
+        (0, "clips_1", None),
+        (2, "clips_2", ("clips_1 (41)", "scancel 41")),
+        (5, "that adds up statistics", ("folder (45)", "scancel 41 43 45")),
+    ],
+)
+def test_a_refused_job_is_told_with_those_that_wait(
+    accepted: int,
+    refused: str,
+    waiting: tuple[str, str] | None,
+    cluster: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    (cluster / "sbatch").write_text(REFUSING)
+    monkeypatch.setenv("ACCEPTED", str(accepted))
+    words = ["build", "--scenes", "1", "--frames", "8", "--executor", "slurm", "--out", str(tmp_path / "ocr-vsi")]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--sbatch", "partition=cpuu", "--sbatch", "time=1:00:00"])
+    told = capfd.readouterr().err
+    assert ended.value.code == 1 and "Traceback" not in told
+    assert "invalid partition specified: cpuu" in told
+    assert f"refused the job {refused} with status 1" in told and "partition=cpuu, time=1:00:00" in told
+    assert ("scancel" in told) == (waiting is not None) and all(each in told for each in waiting or ())
+
+
+def test_a_full_disk_while_jobs_are_handed_in(cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datatrove.executor import SlurmPipelineExecutor
+
+    from ocr_hf.data.slurm_jobs import submit_to_slurm
+
+    launch = SlurmPipelineExecutor.launch_job
+
+    def fails(self: SlurmPipelineExecutor) -> None:
+        launch(self)
+        if self.job_name.endswith("clips_1"):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SlurmPipelineExecutor, "launch_job", fails)
+    with pytest.raises(OSError, match=r"No space left on device.*handed in already: clips_1 \(1\), .*scancel 1`"):
+        submit_to_slurm(small_config(), tmp_path / "ocr-vsi", sbatch={"partition": "cpu", "time": "02:00:00"})
+
+
+def test_a_note_without_words_is_no_obstacle(cluster: Path, tmp_path: Path) -> None:
+    """As a full disk left it."""
+    from ocr_hf.data.slurm_jobs import submit_to_slurm
+
+    notes = tmp_path / "ocr-vsi.logs/failed_2"
+    notes.mkdir(parents=True)
+    (notes / "room_1.txt").write_text("\n")
+    options = {"partition": "cpu", "time": "02:00:00"}
+    done = submit_to_slurm(small_config(), tmp_path / "ocr-vsi", resume=True, sbatch=options)
+    assert done.failed == {"room_1": "no reason was stored"} and done.jobs
+
+
 @pytest.mark.real_scenes
 @pytest.mark.slow
 def test_the_jobs_build_the_same_folder(cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

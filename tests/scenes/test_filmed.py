@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +26,7 @@ from ocr_hf.scenes.filmed.floor_plane import scaled, stand_upright
 from ocr_hf.scenes.filmed.mark_page import write_mark_page
 from ocr_hf.scenes.filmed.marks import marked_objects, read_marks, scale_of, triangulate
 from ocr_hf.scenes.filmed.printed_marker import scale_of_marker
-from ocr_hf.scenes.filmed.straight_frames import straighten
+from ocr_hf.scenes.filmed.straight_frames import read_frames_of, straighten
 from ocr_hf.scenes.filmed.structure_from_motion import NEIGHBOURS, image_pairs
 from ocr_hf.scenes.filmed.video_pictures import take_pictures
 from tests.scenes.filmed_rooms import BOXES, CAMERA, HEIGHT, LOW, WIDTH, clicks, solved_room, turned, write_video
@@ -149,6 +153,8 @@ def test_clicks_from_one_place_are_refused() -> None:
         (lambda marks: marks["boxes"][0].update(corners=[[["000000.png", 1, 1]], []]), "in two pictures or more"),
         (lambda marks: marks["boxes"][0].update(label=""), "label is"),
         (lambda marks: marks["boxes"][0].update(on_floor="yes"), "true or false"),
+        (lambda marks: marks["boxes"][0].update(on_floor=1), "on_floor is 1; give true or false"),
+        (lambda marks: marks["boxes"][0].update(on_floor=0.0), "on_floor is 0.0; give true or false"),
         (lambda marks: marks["lengths"].append(marks["lengths"][0]), "two lengths named"),
         (lambda marks: marks.update(Boxes=[]), "a key is 'Boxes'"),
         (lambda marks: marks["boxes"][0]["corners"][0][0].__setitem__(1, "left"), "corners is"),
@@ -253,6 +259,72 @@ def test_straight_frames_are_a_pinholes(tmp_path: Path) -> None:
     # Frames that are there are kept: a second call writes none
     (tmp_path / "pictures/000000.png").unlink()
     assert straighten(lens, tmp_path / "pictures", tmp_path / "frames").intrinsics[0, 0] == focal
+
+
+@contextmanager
+def full_disk(free: int) -> Iterator[None]:
+    """Refuse what goes beyond `free` bytes of a file, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize("free", [0, 20_000])
+def test_a_full_disk_leaves_no_folder_that_passes_for_complete(free: int, tmp_path: Path) -> None:
+    """Neither of pictures nor of frames; with space again both are made, whatever is there."""
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 255, (240, 320, 3), dtype=np.uint8) for _ in range(14)]
+    video = write_video(tmp_path / "room.mp4", noise, 2)
+    pictures, frames = tmp_path / "work/pictures", tmp_path / "work/frames"
+    with (
+        full_disk(free),
+        pytest.raises(OSError, match=r"can't write .*000000.png \(.+\); free some space and run again"),
+    ):
+        take_pictures(video, pictures, 2.0, 320)
+    assert not list(pictures.iterdir())
+    found = take_pictures(video, pictures, 2.0, 320)
+    count = len(found.names)
+    lens = replace(
+        ROOM,
+        names=found.names,
+        camera_to_world=ROOM.camera_to_world[:count],
+        distortion=0.05,
+        intrinsics=np.diag([0.5, 0.5, 1.0]) @ CAMERA,
+        width=320,
+        height=240,
+    )
+    with full_disk(free), pytest.raises(OSError, match="can't write .*000000.png .*; free some space and run again"):
+        straighten(lens, pictures, frames)
+    assert not list(frames.iterdir())
+    straight = straighten(lens, pictures, frames)
+    assert [frame.shape for frame in read_frames_of(straight, frames)] == [(240, 320, 3)] * count
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-99])])
+def test_folders_that_lack_a_picture_are_not_taken_for_complete(damage: Callable[[Path], None], tmp_path: Path) -> None:
+    """A frame is made again; of a picture it is told, since cameras were solved for what was there."""
+    rng = np.random.default_rng(0)
+    video = write_video(
+        tmp_path / "room.mp4", [rng.integers(0, 255, (240, 320, 3), dtype=np.uint8) for _ in range(14)], 2
+    )
+    pictures, frames = tmp_path / "work/pictures", tmp_path / "work/frames"
+    names = take_pictures(video, pictures, 2.0, 320).names
+    lens = replace(ROOM, names=names, camera_to_world=ROOM.camera_to_world[: len(names)], width=320, height=240)
+    straight = straighten(lens, pictures, frames)
+    before = list(read_frames_of(straight, frames))
+    damage(frames / names[1])
+    with pytest.raises(ValueError, match=f"{names[1]} can't be read; remove {frames} and run again"):
+        list(read_frames_of(straight, frames))
+    straighten(lens, pictures, frames)
+    assert np.array_equal(before, list(read_frames_of(straight, frames)))
+    damage(pictures / names[1])
+    with pytest.raises(ValueError, match=f"lacks {names[1]}, .*or has it in part; remove the folder and run again"):
+        take_pictures(video, pictures, 2.0, 320)
 
 
 def test_every_picture_is_matched_with_those_around_it_and_far_ones() -> None:

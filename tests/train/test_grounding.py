@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from datasets import Dataset
+from datasets import Dataset, Value
 
 from ocr_hf.geometry.occlusion import footprints_from_instances
 from ocr_hf.train.grounding import (
@@ -148,6 +148,34 @@ def test_rows_stay_as_they_are_and_questions_follow(tmp_path) -> None:
         assert row["question"] in row["prompt"][0]["content"]
         assert answer(row, "official") == row["ground_truth"] and row["ground_truth"]
         assert answer(row) == f"<answer>{row['ground_truth']}</answer>"
+
+
+@pytest.mark.parametrize(
+    ("ids", "kind", "expected"),
+    [
+        (["a", "b"], "string", ["grounding 1", "grounding 2", "grounding 3", "grounding 4"]),
+        (["grounding 2", "b"], "large_string", ["grounding 1", "grounding 3", "grounding 4", "grounding 5"]),
+        ([-2, 7], "int32", [-1, -3, -4, -5]),
+        ([3, None], "uint16", [4, 5, 6, 7]),
+        ([0.5, 1.5], "float64", [None] * 4),
+        ([None, None], "null", [None] * 4),
+    ],
+)
+def test_ids_keep_their_type_and_none_is_given_twice(tmp_path, ids: list, kind: str, expected: list) -> None:
+    """A user's own rows may have any; those that loaders take for one row are equal."""
+    rows = Dataset.from_list(make_rows(tmp_path, 2)).remove_columns("id").add_column("id", ids, feature=Value(kind))
+    more = with_grounding(rows, 2, 8)
+    assert more["id"][:] == [*ids, *expected] and more.features == rows.features
+
+
+@pytest.mark.parametrize("column", ["ground_truth", "reasoning", "prompt"])
+def test_columns_that_hold_no_text_are_told(tmp_path, column: str) -> None:
+    made = make_rows(tmp_path, 2)
+    blocks = [{"role": "user", "content": [{"type": "text", "text": "How many?"}]}]
+    odd = {"ground_truth": 3.5, "reasoning": None, "prompt": blocks}[column]
+    rows = Dataset.from_list([{**row, column: odd} for row in made])
+    with pytest.raises(ValueError, match=f"grounding_questions is 2, and the column {column} .*; give it as text"):
+        with_grounding(rows, 2, 8)
 
 
 @pytest.mark.parametrize("broken", ["column", "streamed"])

@@ -59,6 +59,13 @@ def _points(least: int, most: int | None = None):
     return read
 
 
+def _flag(value: object) -> bool:
+    # 1 equals true in Python, and isn't it in JSON
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
 _IN_TWO = "[picture, x, y] in two pictures or more for each"
 _MARKS = {
     "version": Entry(f"{VERSION}", typed(int, least=1), "of this format"),
@@ -71,7 +78,7 @@ _LENGTH = {
 }
 _BOX = {
     "label": Entry("a text", typed(str), "category as questions name it"),
-    "on_floor": Entry("true or false", lambda value: {True: True, False: False}[value], "reaches down to it", False),
+    "on_floor": Entry("true or false", _flag, "reaches down to it", False),
     "corners": Entry(f"two points or more, {_IN_TWO}", _points(2), "of the object"),
 }
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from ocr_hf.scenes.filmed.structure_from_motion import SolvedCameras
+from ocr_hf.scenes.filmed.video_pictures import is_whole, read_picture, write_picture
 
 DONE = "frames.json"
 """Written last: a folder that has it has all frames of the camera that it tells."""
@@ -28,6 +29,8 @@ def straighten(
     What is missing at the border is cut off, so that no pixel is made up. Frames that are there are kept.
 
     pictures : folder that holds them; folder : where the frames go, under the same names
+
+    Raises ValueError for a picture that can't be read, OSError for a full disk.
     """
     lens = solved.intrinsics.copy()
     # OpenCV has the first pixel's centre at 0
@@ -42,15 +45,14 @@ def straighten(
     intrinsics[:2, 2] += 0.5
     told = {"names": list(solved.names), "lens": lens.tolist(), "distortion": solved.distortion}
     listing = folder / DONE
-    if not (listing.is_file() and json.loads(listing.read_text(encoding="utf-8")) == told):
+    known = listing.is_file() and json.loads(listing.read_text(encoding="utf-8")) == told
+    if not (known and all(is_whole(folder / name) for name in solved.names)):
         folder.mkdir(parents=True, exist_ok=True)
         maps = cv2.initUndistortRectifyMap(lens, bent, np.eye(3), straight, size, cv2.CV_32FC1)
         for number, name in enumerate(solved.names, start=1):
-            picture = cv2.imread(str(pictures / name))
-            if picture is None:
-                raise ValueError(f"{pictures / name} can't be read; remove {pictures.parent} and run again")
+            picture = read_picture(pictures / name)
             frame = cv2.remap(picture, *maps, interpolation=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-            cv2.imwrite(str(folder / name), frame, [cv2.IMWRITE_PNG_COMPRESSION, 2])
+            write_picture(folder / name, frame)
             on_frame(number, len(solved.names))
         temporary = folder / f"{DONE}.tmp"
         temporary.write_text(json.dumps(told), encoding="utf-8")
@@ -59,6 +61,6 @@ def straighten(
 
 
 def read_frames_of(solved: SolvedCameras, folder: Path):
-    """Yield the frames (H, W, 3) uint8 of solved cameras, one at a time."""
+    """Yield the frames (H, W, 3) uint8 of solved cameras, one at a time; ValueError for one that can't be read."""
     for name in solved.names:
-        yield cv2.imread(str(folder / name))[..., ::-1]
+        yield read_picture(folder / name)[..., ::-1]

@@ -21,6 +21,8 @@ LOOKED_AT = 4
 FEWEST = 12
 """Pictures without which no cameras are solved: two pieces of five can't be told from one of ten."""
 
+_PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
+
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
@@ -54,7 +56,7 @@ def take_pictures(
     longest : pixels of the longer side at most
     on_picture : called with (how many are written, of how many)
 
-    Raises ValueError for a video that is too short, or a folder that holds something else.
+    Raises ValueError for a video that is too short, or a folder that holds something else; OSError for a full disk.
     """
     if not (np.isfinite(fps) and fps > 0.0):
         raise ValueError(f"fps is {fps}; give the pictures a second that cameras are solved for, such as 2")
@@ -89,7 +91,7 @@ def take_pictures(
             )
         numbers = _write(reader, moments, folder, longest, on_picture)
         times = reader.times_s[numbers]
-    size = cv2.imread(str(folder / _name(numbers[0]))).shape
+    size = read_picture(folder / _name(numbers[0])).shape
     found = {
         "of": told,
         "frames": [int(number) for number in numbers],
@@ -103,12 +105,44 @@ def take_pictures(
     return _listed(folder, found)
 
 
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """Write a picture (H, W, 3) uint8 BGR as a PNG file, whole or not at all; OSError, naming it, for a full disk."""
+    # Not `imwrite`: it says nothing of what the disk refuses when a file is closed
+    stored = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 2])[1]
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_bytes(stored.tobytes())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(f"can't write {path} ({error.strerror or error}); free some space and run again") from error
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """Return a picture (H, W, 3) uint8 BGR; ValueError, naming it, where there is none or a part of one."""
+    picture = cv2.imread(str(path)) if is_whole(path) else None
+    if picture is None:
+        raise ValueError(f"{path} can't be read; remove {path.parent} and run again")
+    return picture
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether there is a PNG file that has its end: of half a picture OpenCV makes one that is half black."""
+    if not path.is_file() or path.stat().st_size < len(_PNG_END):
+        return False
+    with path.open("rb") as file:
+        file.seek(-len(_PNG_END), os.SEEK_END)
+        return file.read() == _PNG_END
+
+
 def _listed(folder: Path, found: dict) -> Pictures:
     numbers = np.array(found["frames"], dtype=np.int64)
     names = tuple(map(_name, numbers))
-    gone = [name for name in names if not (folder / name).is_file()]
+    gone = [name for name in names if not is_whole(folder / name)]
     if gone:
-        raise ValueError(f"{folder} lacks {gone[0]}, which its {LISTING} names; remove the folder and run again")
+        raise ValueError(
+            f"{folder} lacks {gone[0]}, which its {LISTING} names, or has it in part; remove the folder and run again"
+        )
     return Pictures(folder, names, numbers, np.array(found["times_s"]), found["width"], found["height"])
 
 
@@ -150,7 +184,7 @@ def _write(
         scale = min(1.0, longest / max(width, height))
         if scale < 1.0:
             best = cv2.resize(best, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
-        cv2.imwrite(str(folder / _name(number)), best[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 2])
+        write_picture(folder / _name(number), best[..., ::-1])
         taken.append(number)
         on_picture(done, len(moments))
     return np.array(taken, dtype=np.int64)
