@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,20 @@ def contrast(one: Mapping[int, np.ndarray], other: Mapping[int, np.ndarray], dra
 def comparable(one: Mapping[int, Any], other: Mapping[int, Any]) -> bool:
     """Return whether two arms (seed -> anything) have a seed in common, so that `contrast` can pair them."""
     return not one.keys().isdisjoint(other)
+
+
+def sign_flip_p(differences: Sequence[float]) -> float:
+    """Return the two-sided p of the mean by all changes of sign: exact, with seeds as all that is drawn.
+
+    With n seeds it is 2 / 2**n at least.
+
+    Args:
+        differences: of each seed, at most 20.
+    """
+    values = np.asarray(differences, dtype=float)
+    signs = 1.0 - 2.0 * ((np.arange(2 ** len(values))[:, None] >> np.arange(len(values))) & 1)
+    means = np.abs((signs * values).mean(axis=1))
+    return float((means >= abs(values.mean()) - 1e-9).mean())
 
 
 def told(one: Contrast) -> dict[str, Any]:

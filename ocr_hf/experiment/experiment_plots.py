@@ -78,8 +78,11 @@ def plot_doses(doses: Sequence[Mapping[str, Any]], folder: Path) -> str:
         # A ratio of 0 has no logarithm
         places = [max(float(one["ratio"]), 1e-2) for one in doses]
         for place, one in zip(places, doses, strict=True):
-            axes.plot([place, place], [one["low"], one["high"]], color=theme.series[0], linewidth=1.5)
-            axes.plot([place], [one["mean"]], "o", color=theme.series[0], markersize=6)
+            # Hollow where models are missing, for which there is no interval
+            if one["interval"]:
+                axes.plot([place, place], one["interval"], color=theme.series[0], linewidth=1.5)
+            face = theme.series[0] if one["interval"] else "none"
+            axes.plot([place], [one["mean"]], "o", color=theme.series[0], markerfacecolor=face, markersize=6)
             axes.annotate(
                 one["design"], (place, one["mean"]), (6, 4), textcoords="offset points", color=theme.ink, fontsize=7
             )

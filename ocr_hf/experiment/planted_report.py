@@ -11,7 +11,7 @@ import numpy as np
 
 from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.experiment.cells import Results
-from ocr_hf.experiment.contrasts import Contrast, comparable, contrast, poisoning_ratio, told
+from ocr_hf.experiment.contrasts import Contrast, comparable, contrast, poisoning_ratio, sign_flip_p, told
 from ocr_hf.experiment.experiment_plots import plot_arms, plot_curves, plot_doses
 from ocr_hf.experiment.planted_cells import DOSES, LARGE, MAIN, MANY, Design
 from ocr_hf.experiment.planted_examples import write_examples
@@ -125,7 +125,8 @@ def verdict(results: Results) -> dict[str, Any]:
             for arm, scores in arms.items()
         }
     doses = list(_doses(results))
-    clear = [dose for dose in doses if dose["low"] > 0.0 or dose["high"] < 0.0]
+    whole = [dose for dose in doses if dose["interval"]]
+    clear = [dose for dose in whole if dose["interval"][0] > 0.0 or dose["interval"][1] < 0.0]
     found["doses"] = doses
     found["mechanism"] = all(dose["sign_predicted"] == np.sign(dose["mean"]) for dose in clear) if clear else None
     found["repaired_credit"] = _repaired(results)
@@ -156,11 +157,11 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
 
 
-def _whole(results: Results, arms: Collection[str]) -> bool:
+def _whole(results: Results, arms: Collection[str], design: Design = MAIN) -> bool:
     """Return whether these arms are done from every locked model that the plan has for them."""
     done = set(results.done())
     return all(
-        name in done for name in results.cells if name.startswith(f"rl/{MAIN.name}/") and name.split("/")[2] in arms
+        name in done for name in results.cells if name.startswith(f"rl/{design.name}/") and name.split("/")[2] in arms
     )
 
 
@@ -185,8 +186,17 @@ def _doses(results: Results) -> Iterator[dict[str, Any]]:
             "design": design.name,
             "ratio": gate["ratio"],
             "sign_predicted": gate["predicted_sign_of_ocr_minus_grpo"],
-            **{"mean": round(one.mean, 2), "low": round(one.low, 2), "high": round(one.high, 2)},
+            **_told_of_dose(one, _whole(results, {"ocr", "grpo"}, design)),
         }
+
+
+def _told_of_dose(one: Contrast, whole: bool) -> dict[str, Any]:
+    """Return a contrast of a dose; where models are missing without an interval, which would hold for those at hand."""
+    return {
+        "mean": round(one.mean, 2),
+        "models": len(one.seeds),
+        "interval": [round(one.low, 2), round(one.high, 2)] if whole else None,
+    }
 
 
 def _repaired(results: Results) -> dict[str, Any] | None:
@@ -197,16 +207,20 @@ def _repaired(results: Results) -> dict[str, Any] | None:
         if {"ocr", "ocr_positive"} <= arms.keys() and comparable(arms["ocr_positive"].conflict, arms["ocr"].conflict):
             ratio = results.read(f"gate/{design.name}")["ratio"]
             one = contrast(arms["ocr_positive"].conflict, arms["ocr"].conflict)
-            found.append({"design": design.name, "ratio": ratio, **told(one)})
-    if not found:
-        return None
-    no_worse = all(one["interval"][1] >= 0.0 for one in found)
-    below = [one for one in found if one["ratio"] < 1.0]
+            whole = _whole(results, {"ocr", "ocr_positive"}, design)
+            found.append({"design": design.name, "ratio": ratio, **_told_of_dose(one, whole)})
+    whole = [one for one in found if one["interval"]]
+    if not whole:
+        return {"by_dose": found, "no_worse_anywhere": None, "better_where_ratio_below_1": None} if found else None
+    no_worse = all(one["interval"][1] >= 0.0 for one in whole)
+    below = [one for one in whole if one["ratio"] < 1.0]
     better = all(one["interval"][0] > 0.0 for one in below) if below else None
     return {"by_dose": found, "no_worse_anywhere": no_worse, "better_where_ratio_below_1": better}
 
 
 def _interval(one: Mapping[str, Any]) -> str:
+    if one["interval"] is None:
+        return "[models are missing]"
     low, high = one["interval"]
     return f"[{low:+.1f}, {high:+.1f}]"
 
@@ -271,17 +285,20 @@ def _rules_told(results: Results, found: Mapping[str, Any]) -> list[str]:
     lines = []
     if found["mechanism"] is not None:
         says = "every clear difference has" if found["mechanism"] else "a clear difference has not"
-        lines.append(f"Rule 2, of {len(found['doses'])} doses: {says} the sign that q predicted.")
+        whole = sum(one["interval"] is not None for one in found["doses"])
+        lines.append(
+            f"Rule 2, of the {whole} designs that were run from all their models: {says} the sign that q predicted."
+        )
     if found["repaired_credit"]:
         told_of = found["repaired_credit"]
         better = {True: "and", False: "but not", None: "and it is open whether it is"}[
             told_of["better_where_ratio_below_1"]
         ]
         doses = ", ".join(
-            f"{one['design']} {one['mean']:+.1f} {_interval(one)} (q {one['ratio']:.2f}, {len(one['seeds'])} models)"
+            f"{one['design']} {one['mean']:+.1f} {_interval(one)} (q {one['ratio']:.2f}, models: {one['models']})"
             for one in told_of["by_dose"]
         )
-        somewhere = "nowhere" if told_of["no_worse_anywhere"] else "somewhere"
+        somewhere = {True: "nowhere", False: "somewhere", None: "not known to be"}[told_of["no_worse_anywhere"]]
         lines.append(
             f"Rule 3: `ocr_positive` is {somewhere} below `ocr`, {better} above it wherever q < 1 "
             f"(`ocr_positive` minus `ocr`: {doses})."
@@ -294,6 +311,22 @@ def _rules_told(results: Results, found: Mapping[str, Any]) -> list[str]:
             f"noise it is {values}, by the rewards of noisy rollouts: in aligned rooms they soon are rarely wrong."
         )
     return [part for line in lines for part in ("", line)]
+
+
+def _by_models_alone(contrasts: Mapping[str, Any]) -> list[str]:
+    """Return what a test says in which models alone are drawn, not rooms; nothing without contrasts."""
+    if not contrasts:
+        return []
+    exact = [sign_flip_p(one["seeds"]) for one in contrasts.values()]
+    values = ", ".join(
+        f"{pair} {p:.3f} ({corrected:.3f} after Holm)"
+        for pair, p, corrected in zip(contrasts, exact, holm(exact), strict=True)
+    )
+    return [
+        "",
+        "After the fact, in no rule: the rule's bootstrap draws models and rooms. With models alone, by all changes of "
+        f"sign of their differences, p is {values}.",
+    ]
 
 
 def write_report(results: Results, out: Path) -> dict[str, Any]:
@@ -343,11 +376,12 @@ def write_report(results: Results, out: Path) -> dict[str, Any]:
         f"| {pair} | {one['mean']:+.1f} | {_interval(one)} | {one['p_holm']:.4f} |"
         for pair, one in {**found["contrasts"], **found["others"]}.items()
     ]
+    lines += _by_models_alone(found["contrasts"])
     if found["doses"]:
-        lines += ["", "| design | q | sign predicted | ocr minus grpo |", "|---|---:|---:|---|"]
+        lines += ["", "| design | q | sign predicted | ocr minus grpo | models |", "|---|---:|---:|---|---:|"]
         lines += [
             f"| {one['design']} | {one['ratio']:.2f} | {one['sign_predicted']:+d} | {one['mean']:+.1f} "
-            f"[{one['low']:+.1f}, {one['high']:+.1f}] |"
+            f"{_interval(one)} | {one['models']} |"
             for one in found["doses"]
         ]
         lines += ["", plot_doses(found["doses"], out / PLOTS), *_rules_told(results, found)]

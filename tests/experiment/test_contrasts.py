@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ocr_hf.experiment.contrasts import contrast, poisoning_ratio
+from ocr_hf.experiment.contrasts import contrast, poisoning_ratio, sign_flip_p
 
 
 def scores(*shares: float, rooms: int = 400, seed: int = 0) -> dict[int, np.ndarray]:
@@ -54,3 +54,10 @@ def test_the_ratio_by_hand() -> None:
     assert poisoning_ratio(0.9, 0.45, 0.05) == pytest.approx(0.1 * 0.45 / (0.9 * 0.05))
     assert poisoning_ratio(1.0, 0.5, 0.1) == 0.0
     assert poisoning_ratio(0.9, 0.5, 0.0) == float("inf")
+
+
+def test_sign_flips_are_exact() -> None:
+    assert sign_flip_p([1.0, 2.0, 3.0]) == 2 / 8
+    assert sign_flip_p([0.0, 0.0]) == 1.0
+    # Of the sixteen sums of +-1 +-2 +-3 +-2 eight are 4 or more in size
+    assert sign_flip_p([1.0, -2.0, 3.0, 2.0]) == pytest.approx(8 / 16)

@@ -95,6 +95,21 @@ def test_arms_of_other_models_are_not_compared(tmp_path: Path) -> None:
     assert found["arms"]["ocr"]["minus_grpo"] is None and found["arms"]["ocr_positive"]["minus_grpo"] > 10
 
 
+def test_a_dose_from_some_of_its_models_decides_nothing(tmp_path: Path) -> None:
+    """From one model, resampled rooms give an interval that is far too narrow."""
+    shares = {"ocr": 0.5, "grpo": 0.65, "noisy_rollout": 0.55, "same_area": 0.54, "ocr_positive": 0.45}
+    results = results_of(tmp_path, shares, ratio=4.0)
+    assert verdict(results)["mechanism"] is False and verdict(results)["repaired_credit"]["no_worse_anywhere"] is False
+    for arm in ("ocr", "ocr_positive"):
+        (tmp_path / "cells" / f"rl/{DESIGN}/{arm}/2.json").unlink()
+    found = write_report(results, tmp_path)
+    (dose,) = found["doses"]
+    assert dose["interval"] is None and dose["models"] == SEEDS - 1 and found["mechanism"] is None
+    repaired = found["repaired_credit"]
+    assert repaired["by_dose"][0]["mean"] < 0.0 and repaired["no_worse_anywhere"] is None
+    assert "[models are missing] | 5 |" in (tmp_path / "report.md").read_text()
+
+
 def test_a_missing_seed_gives_no_verdict(tmp_path: Path) -> None:
     results = results_of(tmp_path, {"ocr": 0.7, "grpo": 0.55, "noisy_rollout": 0.55, "same_area": 0.54})
     (tmp_path / "cells" / f"rl/{DESIGN}/same_area/{SEEDS - 1}.json").unlink()
