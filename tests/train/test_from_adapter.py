@@ -151,6 +151,22 @@ def test_a_base_that_is_gone_is_named_with_the_adapter(tmp_path):
         load_model(tmp_path, device="cpu")
 
 
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ("[", "adapter_config.json that is not JSON .*; save it with"),
+        ("[]", "does not name its base model; set base_model_name_or_path"),
+        ('{"base_model_name_or_path": ["base"]}', r"by \['base'\], which is no text; correct base_model_name_or_path"),
+        ('{"base_model_name_or_path": "base", "revision": 7}', "by 7, which is no text; correct revision in"),
+    ],
+)
+def test_an_adapter_whose_base_cant_be_read_is_named(config, words, tmp_path):
+    (tmp_path / "adapter_config.json").write_text(config)
+    (tmp_path / "adapter_model.safetensors").touch()
+    with pytest.raises(ModelLoadError, match=f"the adapter '{tmp_path}' .*{words}"):
+        load_model(tmp_path, device="cpu")
+
+
 @pytest.mark.slow
 def test_training_starts_from_the_merged_model(adapter, dataset_folder, tmp_path):
     options = {
