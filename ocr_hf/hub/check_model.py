@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickletools
 import struct
 import zipfile
@@ -102,9 +103,18 @@ def safetensors_header(path: Path) -> dict[str, Any]:
             raise ValueError("is not a safetensors file; save the weights again")
         try:
             header = json.loads(stream.read(length))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError("is not a safetensors file (its header is not JSON); save the weights again") from error
+    if not isinstance(header, dict):
+        raise ValueError(
+            f"is not a safetensors file (its header is a {type(header).__name__}, no object); save the weights again"
+        )
     tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
+    unplaced = [name for name, tensor in tensors.items() if not _is_placed(tensor)]
+    if unplaced:
+        raise ValueError(
+            f"is not a safetensors file (its header doesn't place {first_of(unplaced)}); save the weights again"
+        )
     end = max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
     # Tensors fill the file without gaps: any other size means a truncated upload or something appended.
     if size != 8 + length + end:
@@ -112,6 +122,16 @@ def safetensors_header(path: Path) -> dict[str, Any]:
             f"holds {size - 8 - length} bytes of weights but its header names {end}; it was truncated or altered"
         )
     return tensors
+
+
+def _is_placed(tensor: Any) -> bool:
+    """Whether an entry of a header says between which bytes its tensor lies."""
+    offsets = tensor.get("data_offsets") if isinstance(tensor, dict) else None
+    return (
+        isinstance(offsets, list)
+        and [type(offset) for offset in offsets] == [int, int]
+        and 0 <= offsets[0] <= offsets[1]
+    )
 
 
 def _check_shards(by_path: dict[str, LocalFile], headers: dict[str, dict[str, Any]]) -> Iterator[str]:
@@ -122,6 +142,9 @@ def _check_shards(by_path: dict[str, LocalFile], headers: dict[str, dict[str, An
         where = index.get("weight_map") if isinstance(index, dict) else None
         if not isinstance(where, dict):
             yield f"{path} has no weight_map; save the weights again"
+            continue
+        if nameless := [weight for weight, name in where.items() if not isinstance(name, str)]:
+            yield f"{path} names no file for {first_of(nameless)}; save the weights again"
             continue
         folder = path.rpartition("/")[0]
         shards = {name: f"{folder}/{name}" if folder else name for name in where.values()}
@@ -155,6 +178,13 @@ def _check_adapter(by_path: dict[str, LocalFile]) -> Iterator[str]:
     base = config.get("base_model_name_or_path") if isinstance(config, dict) else None
     if not base:
         yield "adapter_config.json names no base_model_name_or_path; the adapter can't be loaded without"
+    elif not isinstance(base, str):
+        yield f"adapter_config.json names the base model {base!r}, which is no text; put a Hub id there"
+    elif not isinstance(config.get("revision"), str | None):
+        yield (
+            f"adapter_config.json names the base model's revision {config['revision']!r}, which is no text; put a "
+            "branch, tag or commit there, or null"
+        )
     elif _is_local(base, by_path["adapter_config.json"].source.parent):
         yield (
             f"adapter_config.json names the base model '{base}', a path of this machine; put a Hub id there, or make "
@@ -168,7 +198,8 @@ def _is_local(base: str, folder: Path) -> bool:
     """Whether a base is a path: by its form, or because such a folder is here, which is what would be loaded."""
     if base.startswith((".", "/", "~")) or "\\" in base or base.count("/") != 1:
         return True
-    return Path(base).is_dir() or (folder / base).is_dir()
+    # Unlike Path.is_dir, without an error for a name that is too long
+    return os.path.isdir(base) or os.path.isdir(folder / base)
 
 
 def _check_usage(by_path: dict[str, LocalFile]) -> Iterator[str]:
@@ -185,5 +216,5 @@ def _check_usage(by_path: dict[str, LocalFile]) -> Iterator[str]:
 def _json(file: LocalFile) -> Any:
     try:
         return json.loads(file.source.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

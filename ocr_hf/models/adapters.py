@@ -22,22 +22,34 @@ def without_adapter(model: Any) -> Any:
 def adapter_base(source: str, revision: str | None = None) -> tuple[str, str | None] | None:
     """Return (base model, its revision) of an adapter, None where the source is no adapter.
 
-    Raises ModelLoadError for an adapter that names no base, or whose weights are not safetensors.
+    Raises ModelLoadError for an adapter that can't be read, names no base, or whose weights are not safetensors.
     """
     path = model_file(source, CONFIG, revision)
     if path is None:
         return None
-    config = json.loads(path.read_text(encoding="utf-8"))
-    base = config.get("base_model_name_or_path")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ModelLoadError(
+            f"the adapter '{source}' has a {CONFIG} that is not JSON ({error}); save it with `save_pretrained`"
+        ) from error
+    config = config if isinstance(config, dict) else {}
+    base, base_revision = config.get("base_model_name_or_path"), config.get("revision")
     if not base:
         raise ModelLoadError(
             f"the adapter '{source}' does not name its base model; set base_model_name_or_path in {CONFIG}"
         )
+    for name, value in (("base_model_name_or_path", base), ("revision", base_revision)):
+        if not isinstance(value, str | None):
+            raise ModelLoadError(
+                f"the adapter '{source}' names its base model by {value!r}, which is no text; correct {name} in "
+                f"{CONFIG}"
+            )
     if model_file(source, WEIGHTS, revision) is None:  # peft would go on to a pickle
         raise ModelLoadError(
             f"the adapter '{source}' has no {WEIGHTS}, and other weights are not read; save it with `save_pretrained`"
         )
-    return base, config.get("revision")
+    return base, base_revision
 
 
 def apply_adapter(model: PreTrainedModel, source: str, revision: str | None = None, merge: bool = True):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import os
 import shutil
 import socket
@@ -12,13 +14,17 @@ from typing import TYPE_CHECKING, Any
 from ocr_hf.data.atomic import new_folder, write_json
 from ocr_hf.models.adapters import CONFIG, WEIGHTS, adapter_base
 from ocr_hf.models.load_model import check_config, load_model, load_processor
-from ocr_hf.models.model_files import ModelLoadError
+from ocr_hf.models.model_files import ModelLoadError, model_file
 from ocr_hf.models.sharded import PARTS, has_parts, read_parts
 
 if TYPE_CHECKING:
     import torch
 
+logger = logging.getLogger(__name__)
+
 RECORD = "merged_from.json"
+_HASHES = "sha256"
+"""Entry of a record: file of the adapter -> its SHA-256."""
 
 
 def merge(
@@ -78,12 +84,25 @@ def write_merged(source: str | Path, folder: Path, revision: str | None = None, 
     loaded.processor.save_pretrained(folder)
 
 
-def merged_folder(source: str | Path, revision: str | None, out: Path, dtype: str = "auto") -> Path:
+def merged_folder(
+    source: str | Path, revision: str | None, out: Path, dtype: str = "auto", resumed: bool = False
+) -> Path:
     """Return `out`, holding base and adapter as one model with its processor; made if it isn't there.
 
     A trainer may load its model several times (the reference of a KL term), so it needs a name to load, not a model in
-    memory. The folder appears when it is complete; one of another adapter is replaced.
-    Raises ModelLoadError for what can't be loaded, or is no adapter.
+    memory. The folder appears when it is complete; one of another adapter, or of what the adapter was before it was
+    trained again, is replaced.
+
+    Args:
+        source: An adapter, a folder or a Hub id.
+        revision: Of an adapter on the Hub.
+        out: The folder.
+        dtype: What the adapter is added in, and the result stored in.
+        resumed: Keep what a run began from though the adapter was trained again since, with a warning: its
+            checkpoints, and the reference of its KL term, belong to that.
+
+    Raises:
+        ModelLoadError: The source can't be loaded, or is no adapter.
     """
     base, base_revision = adapter_base(str(source), revision) or (None, None)
     record = {
@@ -92,8 +111,18 @@ def merged_folder(source: str | Path, revision: str | None, out: Path, dtype: st
         "base": base,
         "base_revision": base_revision,
         "dtype": dtype,
+        # A path, or a branch on the Hub, says nothing of what is there by now
+        _HASHES: {name: _sha256(model_file(source, name, revision)) for name in (CONFIG, WEIGHTS)},
     }
     if _is_merged(out, record):
+        return out
+    if resumed and _is_merged(out, record, whatever=_HASHES):
+        logger.warning(
+            "the adapter '%s' is another than this run began from; the run goes on from that one, which is kept in %s "
+            "(another output_dir starts a run from the new one)",
+            source,
+            out,
+        )
         return out
     staging = out.with_name(f"{out.name}.{socket.gethostname()}.{os.getpid()}.incomplete")
     shutil.rmtree(staging, ignore_errors=True)
@@ -116,14 +145,22 @@ def merged_folder(source: str | Path, revision: str | None, out: Path, dtype: st
     return out
 
 
-def _is_merged(folder: Path, record: dict[str, Any]) -> bool:
-    """Whether a folder holds what a record says."""
+def _sha256(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_merged(folder: Path, record: dict[str, Any], whatever: str | None = None) -> bool:
+    """Whether a folder holds what a record says; `whatever` : an entry that may be any, or missing."""
     try:
-        same = json.loads((folder / RECORD).read_text(encoding="utf-8")) == record
-        # Versions before 0.2 could leave a folder without its weights, on any machine but the first
-        return same and (folder / "config.json").is_file()
-    except OSError:
+        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return False
+    same = isinstance(found, dict) and found | {whatever: None} == record | {whatever: None}
+    # Versions before 0.2 could leave a folder without its weights, on any machine but the first
+    return same and (folder / "config.json").is_file()
 
 
 def _write_model(checkpoint: Path, weights: dict[str, torch.Tensor], out: Path) -> None:

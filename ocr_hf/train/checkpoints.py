@@ -58,9 +58,11 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     """Return a checkpoint's manifest, or None where the checkpoint is not whole."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
+        if not isinstance(manifest, dict) or not all(isinstance(manifest.get(n), dict) for n in ("files", "topology")):
+            return None
         # A killed writer or a full disk leaves files short, which their sizes show without reading gigabytes
         whole = all((folder / name).stat().st_size == size for name, size in manifest["files"].items())
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError):
         return None
     return manifest if whole else None
 
@@ -234,8 +236,9 @@ class WholeCheckpoints:
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         folder = Path(self._get_output_dir(trial=trial), f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}")
-        if self.args.should_save and folder.exists() and read_manifest(folder) is None:
-            # Left by a run that was killed while writing it: its files must not be taken for ours
+        if self.args.should_save and folder.exists():
+            # Left by a run that was killed while writing it, or whole, of one that went on from an earlier step: its
+            # files must not be taken for ours, nor its manifest vouch for a mixture of both where we are killed, too
             shutil.rmtree(folder)
         self.accelerator.wait_for_everyone()
         # transformers deletes old checkpoints inside super(), before the new one is whole; finish_checkpoint does later

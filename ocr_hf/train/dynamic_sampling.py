@@ -88,6 +88,8 @@ class ReplacesFlatGroups:
 
     _in_further_round = False
     """Whether videos of an earlier round are still needed."""
+    _asked: tuple[Any, int, int] = (None, 0, 0)
+    """The training (its state), the step, and how many further rounds that step has had."""
 
     def _with_mixed_groups(self, output: Batch, rows: int, kept: int) -> Batch:
         """Return a generated batch whose flat groups are replaced by mixed ones of further rounds.
@@ -100,7 +102,7 @@ class ReplacesFlatGroups:
         while rounds < most and int(self.accelerator.gather(flat.sum()).sum()):
             self._in_further_round = True
             try:
-                more = self._generate_and_score_completions(self._further_rows(rows, rounds))
+                more = self._generate_and_score_completions(self._further_rows(rows, self._next_round()))
             finally:
                 self._in_further_round = False
             holes, mixed = (mask.nonzero().flatten().tolist() for mask in (flat, ~self._own_flat()))
@@ -124,8 +126,18 @@ class ReplacesFlatGroups:
         everyone = flat_groups(self._outcome.rewards)
         return everyone.chunk(self.accelerator.num_processes)[self.accelerator.process_index].clone()
 
+    def _next_round(self) -> int:
+        """Return the number of a further round within its optimizer step, which may generate several times.
+
+        Counted from 0 in each step: TRL's own count of generations begins anew where a run goes on from a checkpoint.
+        """
+        state, step, asked = self._asked
+        number = asked if state is self.state and step == self.state.global_step else 0
+        self._asked = self.state, self.state.global_step, number + 1
+        return number
+
     def _further_rows(self, count: int, number: int) -> list[dict[str, Any]]:
-        """Return rows with their clips for a further round: a pure function of seed, step and round."""
+        """Return rows with their clips for a further round: a pure function of seed, step and round of the step."""
         size = self.num_generations
         groups = count // size
         key = stable_key("dynamic_sampling", self.args.seed, self.state.global_step, number)

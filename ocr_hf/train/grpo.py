@@ -52,7 +52,7 @@ def main(data: DataArguments, rewards: RewardArguments, args: OCRGRPOConfig, mod
     # What can be refused without reading data or weights comes first
     extra = run.trainer_arguments(model)
     checkpoint = run.resume_from(args)
-    start = run.starting_point(model, args)
+    start = run.starting_point(model, args, checkpoint)
     train, evaluation, processor = run.training_rows(data, args, start, lambda _: args.max_completion_length)
     args.model_init_kwargs = {**run.model_arguments(start), **(args.model_init_kwargs or {})}
     trainer = OCRGRPOTrainer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 import sys
 import time
@@ -21,12 +22,15 @@ from ocr_hf.train.samples import FOLDER, Question, Sample, write_page
 from ocr_hf.train.variants import Vanilla
 from ocr_hf.train.video_store import MediaId
 
+logger = logging.getLogger(__name__)
+
 
 class Measuring:
     """Methods of a TRL GRPO trainer that scores under videos (`VideoScoring`)."""
 
     _counted: tuple[float, float] | None = None
     """When the last log was, and how many tokens there were by then."""
+    _lost_a_page = False
 
     def _record(self, values: dict[str, float]) -> None:
         for name, value in values.items():
@@ -119,6 +123,7 @@ class Measuring:
     ) -> None:
         """Write a page of what this process has sampled, where one is due and the process is the first.
 
+        Without space on the disk pages are left out, with one warning, and training goes on.
         output : of all rollouts that were sampled, before any leave
         """
         every = self.args.samples_every
@@ -144,7 +149,12 @@ class Measuring:
         if questions:
             folder = Path(self.args.output_dir) / FOLDER
             videos, video_processor = self.videos[self.mode].videos, self.processing_class.video_processor
-            write_page(folder, self.state.global_step, questions, videos, video_processor)
+            try:
+                write_page(folder, self.state.global_step, questions, videos, video_processor)
+            except OSError as error:
+                if not self._lost_a_page:
+                    logger.warning("pages of sample rollouts are left out while they can't be written: %s", error)
+                self._lost_a_page = True
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"

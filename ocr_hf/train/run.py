@@ -55,10 +55,11 @@ def training_rows(data: DataArguments, args: Any, model: ModelArguments, complet
     return *found, processor
 
 
-def starting_point(model: ModelArguments, args: Any) -> ModelArguments:
+def starting_point(model: ModelArguments, args: Any, checkpoint: str | None = None) -> ModelArguments:
     """Return the model to load: `model` itself, or for a LoRA adapter its base with the adapter merged in.
 
     The merged model is kept in output_dir, where a resumed run finds it; it isn't pushed.
+    checkpoint : what the run goes on from, None for a new run
     """
     from ocr_hf.models.adapters import adapter_base
 
@@ -69,7 +70,7 @@ def starting_point(model: ModelArguments, args: Any) -> ModelArguments:
     # One process writes the merged model; the others wait, and then find it there
     with args.main_process_first(desc="merging the adapter"):
         folder = Path(args.output_dir) / MERGED_START
-        merged_folder(model.model, model.revision, folder, model.dtype or "float32")
+        merged_folder(model.model, model.revision, folder, model.dtype or "float32", checkpoint is not None)
     return dataclasses.replace(model, model=str(folder), revision="main")
 
 

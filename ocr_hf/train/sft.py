@@ -42,7 +42,7 @@ def main(data: DataArguments, args: OCRSFTConfig, model: ModelArguments) -> OCRS
         # A byte-level tokenizer makes at most one token of a byte, and seldom more than one of three
         return max((len(answer(row, data.prompt).encode()) // 3 for row in texts), default=0)
 
-    start = run.starting_point(model, args)
+    start = run.starting_point(model, args, checkpoint)
     train, evaluation, processor = run.training_rows(data, args, start, longest)
     args.model_init_kwargs = {**run.model_arguments(start), **(args.model_init_kwargs or {})}
     trainer = OCRSFTTrainer(

@@ -31,6 +31,9 @@ OVERALL = "overall"
 PAIRS = "pairs"
 REFERENCES = ("most_frequent", "always_a", "random")
 """Systems of every comparison that answer without a model; see `reference_scores`."""
+TEXT_STATISTIC = "text_statistic"
+RESERVED = (*REFERENCES, TEXT_STATISTIC)
+"""Names of systems that no run can have."""
 
 
 @dataclass(frozen=True)
@@ -167,8 +170,13 @@ def compare_runs(
         is fitted to the other scenes.
 
     Raises:
-        ValueError: If an evaluation lacks the audit that `audits` names.
+        ValueError: If an evaluation lacks the audit that `audits` names, or has the name of a reference.
     """
+    if taken := [name for name in runs if name in RESERVED]:
+        raise ValueError(
+            f"a run is called '{taken[0]}', as one of the references of every comparison ({', '.join(RESERVED)}), "
+            "so that its scores would be lost; give it another name"
+        )
     first = next(iter(runs.values()))
     kept = [place for place, row in enumerate(first.rows) if pruned is None or row["pruned"] is pruned]
     rows = [first.rows[place] for place in kept]
@@ -176,7 +184,7 @@ def compare_runs(
     systems = {name: run.scored((audits or {}).get(name, VANILLA)).take(kept) for name, run in runs.items()}
     if len({row["scene_name"] for row in rows}) > 1:
         # Fitted to the questions that are kept, so that all systems are compared on the same ones
-        systems["text_statistic"] = scored_without_text(text_scores(rows).score, types)
+        systems[TEXT_STATISTIC] = scored_without_text(text_scores(rows).score, types)
     systems |= {name: scored_without_text(scores, types) for name, scores in reference_scores(rows).items()}
     return Comparison(rows, systems, bootstrap_clusters(rows))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.vsi_bench.bootstrap import DRAWS
-from ocr_hf.vsi_bench.compare import OVERALL, PAIRS, Comparison, compare_runs
+from ocr_hf.vsi_bench.compare import OVERALL, PAIRS, RESERVED, Comparison, compare_runs
 from ocr_hf.vsi_bench.markdown_table import interval_text, table
 from ocr_hf.vsi_bench.measure_text import measure_table
 from ocr_hf.vsi_bench.plots import picture, plot_differences
@@ -75,13 +75,17 @@ def write_comparison(
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """Return a name for each run: the shortest ends of the paths that differ."""
+    """Return a name for each run: the shortest ends of the paths that differ, and that no reference is called."""
     parts = [path.resolve().parts for path in folders]
     if len(set(parts)) < len(parts):
         twice = next(path for path in folders if parts.count(path.resolve().parts) > 1)
         raise ValueError(f"{twice} is given twice; give each run once")
-    length = next(n for n in range(1, 99) if len({own[-n:] for own in parts}) == len(parts))
-    return ["/".join(own[-length:]) for own in parts]
+    for length in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(own[-length:]) for own in parts]
+        # A folder may be called "random"; with the one above it the name is nobody else's
+        if len(set(names)) == len(names) and not set(names) & set(RESERVED):
+            break
+    return names
 
 
 def _results(runs: Mapping[str, StoredRun], comparison: Comparison, draws: int) -> dict[str, Any]:

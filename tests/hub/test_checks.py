@@ -7,6 +7,7 @@ import re
 import shutil
 import struct
 import zipfile
+from contextlib import suppress
 
 import pyarrow.parquet as pq
 import pytest
@@ -278,6 +279,39 @@ def make_adapter_without_base(folder):
     (folder / "adapter_config.json").write_text('{"base_model_name_or_path": null}')
 
 
+def make_adapter_with_a_base_that_is_no_text(folder):
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": ["org/base"]}')
+
+
+def make_adapter_with_a_revision_that_is_no_text(folder):
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "org/base", "revision": {"a": 1}}')
+
+
+def make_adapter_with_an_endless_base(folder):
+    """A name that no file system takes."""
+    (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": f"org/{'b' * 5000}"}))
+    (folder / "adapter_model.safetensors").unlink(missing_ok=True)
+
+
+def place_weights_nowhere(folder):
+    path = folder / "model.safetensors.index.json"
+    index = json.loads(path.read_text())
+    index["weight_map"] |= {"first": ["model-00001-of-00002.safetensors"], "second": None, "third": 1}
+    path.write_text(json.dumps(index))
+
+
+def nest_config(folder):
+    (folder / "config.json").write_text("[" * 100_000)
+
+
+def forge_header(folder):
+    write_header(folder / "model-00001-of-00002.safetensors", b"[]")
+
+
+def write_header(path, header: bytes):
+    path.write_bytes(struct.pack("<Q", len(header)) + header)
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -293,6 +327,12 @@ def make_adapter_without_base(folder):
         (make_adapter_with_local_base, "a path of this machine"),
         (make_adapter_with_relative_base, "'runs/sft', a path of this machine; put a Hub id there, or make one model"),
         (make_adapter_without_base, "names no base_model_name_or_path"),
+        (make_adapter_with_a_base_that_is_no_text, "names the base model ['org/base'], which is no text; put a Hub id"),
+        (make_adapter_with_a_revision_that_is_no_text, "revision {'a': 1}, which is no text; put a branch"),
+        (make_adapter_with_an_endless_base, "adapter_model.safetensors is missing"),
+        (place_weights_nowhere, "index.json names no file for first and 2 more; save the weights again"),
+        (nest_config, "config.json names no model_type"),
+        (forge_header, "model-00001-of-00002.safetensors is not a safetensors file (its header is a list"),
     ],
 )
 def test_broken_models_are_refused(spoil, words, folder_of):
@@ -314,6 +354,43 @@ def test_a_header_longer_than_the_file_is_no_safetensors(tmp_path):
     path.write_bytes(struct.pack("<Q", 1 << 60) + b"{}")
     with pytest.raises(ValueError, match="not a safetensors file"):
         safetensors_header(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("[]", "its header is a list, no object"),
+        ("null", "its header is a NoneType, no object"),
+        ("[" * 100_000, "its header is not JSON"),
+        ("{" + "\xff" + "}", "its header is not JSON"),
+        *(
+            (f'{{"__metadata__": {{}}, "a": {tensor}}}', "its header doesn't place a")
+            for tensor in (
+                "null", "[]", "7", "{}", '{"data_offsets": [0]}', '{"data_offsets": null}', '{"data_offsets": "04"}',
+                '{"data_offsets": [0, "4"]}', '{"data_offsets": [0, 0.0]}', '{"data_offsets": [false, true]}',
+                '{"data_offsets": [0, null]}', '{"data_offsets": [0, 0, 0]}', '{"data_offsets": [1, 0]}',
+                '{"data_offsets": [-1, 0]}',
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_a_header_of_another_form_is_no_safetensors(header, words, tmp_path):
+    write_header(tmp_path / "x.safetensors", header.encode("latin-1"))
+    with pytest.raises(ValueError, match=rf"is not a safetensors file \({words}\); save the weights again"):
+        safetensors_header(tmp_path / "x.safetensors")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.just("data_offsets"), inner),
+    )
+)
+def test_any_header_can_be_asked_about(tmp_path_factory, header):
+    path = tmp_path_factory.getbasetemp() / "any.safetensors"
+    write_header(path, json.dumps(header).encode())
+    with suppress(ValueError):
+        assert set(safetensors_header(path)) == set(header) - {"__metadata__"}
 
 
 # Metrics and Spaces

@@ -112,6 +112,35 @@ def test_further_rows_follow_from_seed_step_and_round(make_trainer):
     assert len({str(asked(first, number)) for number in range(4)}) > 1
 
 
+def test_every_generation_of_a_step_asks_further_rows_of_its_own(make_trainer, tmp_path):
+    """With steps_per_generation below gradient_accumulation_steps; a resumed run asks what the unbroken one does."""
+    settings = {
+        "rewards": lambda completions, **_: [1.0] * len(completions), "dynamic_sampling": 2, "max_steps": 3,
+        "per_device_train_batch_size": 8, "steps_per_generation": 1, "gradient_accumulation_steps": 2,
+        "save_strategy": "steps", "save_steps": 1, "max_completion_length": 2,
+    }  # fmt: skip
+
+    def asked(resume: str | None) -> dict[int, list[tuple[int, list[int]]]]:
+        trainer, found = make_trainer(**settings), {}
+        further = trainer._further_rows
+
+        def noting(count: int, number: int) -> list[dict]:
+            rows = further(count, number)
+            found.setdefault(trainer.state.global_step, []).append((number, [row["id"] for row in rows][::4]))
+            return rows
+
+        trainer._further_rows = noting
+        trainer.train(resume_from_checkpoint=resume)
+        return found
+
+    whole = asked(None)
+    assert {step: [number for number, _ in rounds] for step, rounds in whole.items()} == {
+        step: [0, 1, 2, 3] for step in range(3)
+    }
+    assert all(rounds[:2] != rounds[2:] for rounds in ([ids for _, ids in found] for found in whole.values()))
+    assert asked(str(tmp_path / "run" / "checkpoint-1")) == {step: whole[step] for step in (1, 2)}
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 from ocr_hf.cli import main as command
 from ocr_hf.models import merge
@@ -17,7 +18,9 @@ from ocr_hf.models.merge import merged_folder
 from ocr_hf.models.model_files import ModelLoadError
 from ocr_hf.models.tiny import build_tiny
 from ocr_hf.settings.run_command import call
+from ocr_hf.train.config import ModelArguments, OCRGRPOConfig
 from ocr_hf.train.grpo import main
+from ocr_hf.train.run import starting_point
 from tests.train.test_processes import launch
 
 
@@ -28,12 +31,20 @@ def adapter(tiny_folder, tmp_path_factory) -> Path:
 
     out = tmp_path_factory.mktemp("adapter")
     tuned = get_peft_model(load_model(tiny_folder, device="cpu").model, LoraConfig(target_modules=["q_proj"], r=4))
-    with torch.no_grad():
-        for name, value in tuned.named_parameters():
-            if "lora_B" in name:
-                value.fill_(0.1)
     tuned.save_pretrained(out)
+    train_again(out, 0.1)
     return out
+
+
+def train_again(adapter: Path, value: float) -> None:
+    """Give an adapter other weights in place, in a file of the same size."""
+    file = adapter / "adapter_model.safetensors"
+    stored = load_file(file)
+    save_file(
+        {name: torch.full_like(weight, value) if "lora_B" in name else weight for name, weight in stored.items()},
+        file,
+        metadata={"format": "pt"},
+    )
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -51,6 +62,38 @@ def test_the_merged_folder_is_the_adapter_on_its_base_and_made_once(adapter, tin
     (out / "merged_from.json").write_text(json.dumps({"adapter": "another"}))
     merged_folder(adapter, None, out, "float32")
     assert (out / "model.safetensors").stat().st_mtime_ns != before
+
+
+def test_an_adapter_that_was_trained_again_is_merged_anew(adapter, tmp_path, caplog):
+    """Under the same path; but a run that goes on from a checkpoint keeps what the checkpoint was trained from."""
+    own, args = tmp_path / "sft_out", OCRGRPOConfig(str(tmp_path / "grpo"), use_cpu=True, bf16=False)
+    shutil.copytree(adapter, own)
+
+    def started(checkpoint: str | None) -> dict[str, torch.Tensor]:
+        return weights(Path(starting_point(ModelArguments(model=str(own)), args, checkpoint).model))
+
+    def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+        return all(torch.equal(value, other[name]) for name, value in one.items())
+
+    former = started(None)
+    train_again(own, 0.2)
+    retrained = weights(own)
+    assert not equal(former, retrained)
+    assert equal(started("grpo/checkpoint-1"), former)
+    assert f"'{own}' is another than this run began from; the run goes on from that one" in caplog.text
+    assert equal(started(None), retrained)
+    config = json.loads((own / "adapter_config.json").read_text())
+    (own / "adapter_config.json").write_text(json.dumps(config | {"lora_alpha": 64}))
+    assert equal(started(None), weights(own)) and not equal(started(None), retrained)
+
+
+def test_a_record_that_is_none_is_merged_anew(adapter, tmp_path):
+    out = merged_folder(adapter, None, tmp_path / "merged", "float32")
+    whole = (out / "merged_from.json").read_text()
+    for damaged in ("", "[]", "null"):
+        (out / "merged_from.json").write_text(damaged)
+        merged_folder(adapter, None, out, "float32", resumed=True)
+        assert (out / "merged_from.json").read_text() == whole
 
 
 def test_of_machines_that_share_a_disk_the_first_ones_folder_stays(adapter, tmp_path, monkeypatch):
@@ -105,6 +148,22 @@ def test_a_base_that_is_gone_is_named_with_the_adapter(tmp_path):
     (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(tmp_path / "gone")}))
     (tmp_path / "adapter_model.safetensors").touch()
     with pytest.raises(ModelLoadError, match=f"adapter '{tmp_path}' names a base .* '{tmp_path}/gone' .* a copy of"):
+        load_model(tmp_path, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ("[", "adapter_config.json that is not JSON .*; save it with"),
+        ("[]", "does not name its base model; set base_model_name_or_path"),
+        ('{"base_model_name_or_path": ["base"]}', r"by \['base'\], which is no text; correct base_model_name_or_path"),
+        ('{"base_model_name_or_path": "base", "revision": 7}', "by 7, which is no text; correct revision in"),
+    ],
+)
+def test_an_adapter_whose_base_cant_be_read_is_named(config, words, tmp_path):
+    (tmp_path / "adapter_config.json").write_text(config)
+    (tmp_path / "adapter_model.safetensors").touch()
+    with pytest.raises(ModelLoadError, match=f"the adapter '{tmp_path}' .*{words}"):
         load_model(tmp_path, device="cpu")
 
 

@@ -300,13 +300,21 @@ class TestCheckpoints:
         assert checkpoints.last_checkpoint(tmp_path).name == "checkpoint-3"
         assert "checkpoint-12 is not whole" in caplog.text
 
-    @pytest.mark.parametrize("manifest", [None, "", "{", '{"files": {"gone.bin": 1}}', '{"step": 9}'])
+    @pytest.mark.parametrize(
+        "manifest",
+        [None, "", "{", "[]", "null", "7", '{"step": 9}', '{"files": {"gone.bin": 1}, "topology": {}}', '{"files": {}}']
+        + [f'{{"files": {files}, "topology": {{}}}}' for files in ("[]", "null", '"x"', '{".": null}')]
+        + [f'{{"files": {{}}, "topology": {topology}}}' for topology in ("[]", "null", '"seed"')],
+    )
     def test_killed_while_writing(self, tmp_path, manifest):
         self.make(tmp_path, 3)
-        (tmp_path / "checkpoint-9").mkdir()
+        folder = tmp_path / "checkpoint-9"
+        folder.mkdir()
         if manifest is not None:
-            (tmp_path / "checkpoint-9" / checkpoints.MANIFEST).write_text(manifest)
+            (folder / checkpoints.MANIFEST).write_text(manifest)
         assert checkpoints.last_checkpoint(tmp_path).name == "checkpoint-3"
+        with pytest.raises(ValueError, match="checkpoint-9 is not a whole checkpoint; resume from another one"):
+            checkpoints.check_topology(folder, {"seed": 1})
 
     def test_old_ones_go_only_after_the_new_one_is_whole(self, tmp_path):
         for step in (1, 2, 3):
@@ -421,3 +429,24 @@ class TestCheckpoints:
         assert found.name == "checkpoint-1"
         manifest = json.loads((found / checkpoints.MANIFEST).read_text())
         assert {"model.safetensors", "optimizer.pt", "rng_state.pth", "trainer_state.json"} <= set(manifest["files"])
+
+    def test_a_checkpoint_is_not_whole_while_it_is_written_again(self, make_trainer, tmp_path, monkeypatch):
+        """By a run that goes on from an earlier one: killed then, it leaves new weights beside the old optimizer."""
+        settings = {"save_strategy": "steps", "save_steps": 1, "max_steps": 2, "output_dir": str(tmp_path / "out")}
+        make_trainer(**settings).train()
+        first, second = (tmp_path / "out" / f"checkpoint-{step}" for step in (1, 2))
+        (second / "of-the-first-run").touch()
+        assert checkpoints.last_checkpoint(tmp_path / "out") == second
+        trainer = make_trainer(**settings)
+
+        def killed(*_):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(type(trainer), "_save_optimizer_and_scheduler", killed)
+            trainer.train(resume_from_checkpoint=str(first))
+        assert (second / "model.safetensors").exists()
+        assert checkpoints.last_checkpoint(tmp_path / "out") == first
+        make_trainer(**settings).train(resume_from_checkpoint=str(first))
+        assert checkpoints.last_checkpoint(tmp_path / "out") == second
+        assert not (second / "of-the-first-run").exists()

@@ -88,6 +88,28 @@ def test_a_run_writes_them_when_they_are_due(make_trainer, tmp_path):
     assert is_training_state(f"{FOLDER}/step-000002.html"), "frames are not pushed"
 
 
+def test_a_disk_that_takes_no_page_ends_no_training(make_trainer, tmp_path, caplog):
+    folder = tmp_path / "run" / FOLDER
+    folder.parent.mkdir()
+    folder.write_text("where no folder can be made")
+    trainer = make_trainer(max_steps=3, samples_every=1)
+    trainer.train()
+    assert trainer.state.global_step == 3 and folder.is_file()
+    (told,) = [record.getMessage() for record in caplog.records if record.name == "ocr_hf.train.measuring"]
+    assert "pages of sample rollouts are left out" in told and str(folder) in told
+
+
+def test_pages_come_again_once_there_is_space(make_trainer, tmp_path, monkeypatch):
+    def full(*_):
+        monkeypatch.undo()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ocr_hf.data.atomic.os.replace", full)
+    make_trainer(max_steps=2, samples_every=1).train()
+    folder = tmp_path / "run" / FOLDER
+    assert {path.name for path in folder.glob("*.html")} == {"index.html", "step-000001.html"}
+
+
 def test_speed_and_memory_are_logged(make_trainer):
     trainer = make_trainer(max_steps=3)
     trainer.train()

@@ -80,6 +80,9 @@ def test_what_cannot_be_compared_is_refused(runs: dict[str, StoredRun], tmp_path
     check_same_questions(list(runs.values()))
     with pytest.raises(ValueError, match="good/rooms has no run 'black'; .* `ocr-hf eval --audit black"):
         compare_runs(runs, {"good": "black"})
+    for name in ("random", "most_frequent", "always_a", "text_statistic"):
+        with pytest.raises(ValueError, match=f"called '{name}', as one of the references .*; give it another name"):
+            compare_runs({"good": runs["good"], name: runs["worse"]})
     fewer = StoredRun(Path("fewer"), runs["good"].rows[1:], {}, runs["good"].results)
     with pytest.raises(ValueError, match="fewer and .*good/rooms answer different questions; evaluate"):
         check_same_questions([runs["good"], fewer])
@@ -138,6 +141,17 @@ def test_the_command_writes_what_the_comparison_says(runs: dict[str, StoredRun],
     assert json.loads(capsys.readouterr().out) == found and (out / "comparison-dark.png").read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["random", "most_frequent", "always_a", "text_statistic"])
+def test_a_folder_named_like_a_reference_keeps_its_scores(
+    name: str, runs: dict[str, StoredRun], tmp_path: Path
+) -> None:
+    worse, good = changed(runs["worse"], tmp_path / "results" / "a"), changed(runs["good"], tmp_path / "results" / name)
+    compare(worse, good, "--out", tmp_path / "out", "--draws", 100)
+    found = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert set(found["differences"]) == {f"results/{name}"} and found["baseline"] == "results/a"
+    assert found["scores"][f"results/{name}"][OVERALL]["score"] == 100.0 > found["scores"][name][OVERALL]["score"]
+
+
 def test_other_questions_are_refused_or_left_out(runs: dict[str, StoredRun], tmp_path: Path, capsys) -> None:
     good, worse = (changed(runs[name], tmp_path / name) for name in ("good", "worse"))
 
@@ -193,7 +207,7 @@ def changed(
             row["id"] = edit["id"] - number
     results = json.loads((run.folder / "results.json").read_text())
     results["settings"] |= settings or {}
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows), folder / "predictions.parquet")
     (folder / "results.json").write_text(json.dumps(results))
     return folder
