@@ -16,6 +16,8 @@ from ocr_hf.cards.source_files import RESULTS, SOURCES, CardInputs
 from ocr_hf.cards.sourced import CardError
 from ocr_hf.cards.stages import LOG, RESOLVED, STATE, TRAINING
 from ocr_hf.data.schema import MANIFEST, FormatError, read_manifest
+from ocr_hf.models.adapters import adapter_base
+from ocr_hf.models.model_files import ModelLoadError
 from ocr_hf.models.usage import FILE as USAGE
 from ocr_hf.vsi_bench.model_hash import folder_hash, former_hash
 
@@ -210,8 +212,10 @@ def _keep_manifest(target: _Folder, place: Path, number: int) -> str:
 def _base_model(folder: Path, configs: list[dict[str, Any]]) -> tuple[str | None, str | None]:
     """(Hub id, revision) of what the first stage started from, or of an adapter's base; None for a local folder."""
     if (folder / "adapter_config.json").is_file():
-        adapter = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-        base, revision = adapter.get("base_model_name_or_path"), adapter.get("revision")
+        try:
+            base, revision = adapter_base(str(folder)) or (None, None)
+        except ModelLoadError as error:
+            raise CardError(str(error)) from error
     else:
         model = configs[0].get("model", {}) if configs else {}
         base = model.get("model") or model.get("model_name_or_path")  # as runs before version 0.2 called it

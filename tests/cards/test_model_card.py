@@ -175,6 +175,15 @@ def test_a_base_model_with_a_licence_of_its_own_must_be_named(tmp_path):
     assert data.license == "other"
 
 
+@pytest.mark.parametrize("text", ("[]", '{"base_model_name_or_path": 3}', "{"))
+def test_an_adapter_that_does_not_say_its_base_is_refused(tmp_path, text):
+    folder = tmp_path / "model"
+    make_model(folder)
+    (folder / "adapter_config.json").write_text(text)
+    with pytest.raises(CardError, match="adapter_config.json"):
+        write_model_card(folder, "org/ocr-model")
+
+
 def test_a_model_that_was_not_measured_says_so(tmp_path):
     folder = make_model(tmp_path / "model")
     card = write_model_card(folder, REPO)
