@@ -15,7 +15,7 @@ import numpy as np
 from ocr_hf.experiment.cells import Cell, Results
 from ocr_hf.experiment.recoverable_data import PARTS, blind_scores, load_part
 from ocr_hf.experiment.recoverable_training import AFTER, ARMS, SFT, VIEWS, Examiner, fine_tune, learn, pairs_right
-from ocr_hf.experiment.shards import load_first
+from ocr_hf.experiment.shards import is_made, load_first
 from ocr_hf.experiment.trainings import RL
 from ocr_hf.models.answer import AnsweringModel
 from ocr_hf.models.load_model import load_model
@@ -80,8 +80,8 @@ class Recoverable:
         results: where results are.
         work: folder of data and models; what is there already is used.
         processes: that film rooms.
-        tests: to repeat a cell: ask only so many rooms of the test, and leave the models of other cells as they are;
-            None = all rooms.
+        tests: to repeat a cell: ask only so many rooms of the test, film for a training no copies that it doesn't show,
+            and leave the models of other cells as they are; None = all rooms.
     """
 
     def __init__(self, results: Results, work: Path, processes: int = 1, tests: int | None = None) -> None:
@@ -109,12 +109,22 @@ class Recoverable:
             kind = cell.name.split("/")[0]
             parts = {"sft": tuple(PARTS), "gate": ("rl", "test"), "choice": ()}.get(kind, ("rl", "held", "test"))
             for name in parts:
-                self._part(name, cell.settings["rooms"])
+                if name == "rl" and "arm" in cell.settings:
+                    self._rooms_of(cell.settings)
+                else:
+                    self._part(name, cell.settings["rooms"])
 
-    def _load(self, name: str, count: int | None) -> datasets.Dataset:
+    def _rooms_of(self, given: Mapping[str, Any]) -> datasets.Dataset:
+        """Return the rooms that an RL cell trains on."""
+        return self._part("rl", given["rooms"], given["arm"].get("mode") == "geometry")
+
+    def _load(self, name: str, count: int | None, altered: bool = True) -> datasets.Dataset:
         part = PARTS[name]
         part = replace(part, count=min(part.count, count or part.count))
         folder = self.work / "rooms" if count is None else self.work / f"rooms-{count}"
+        if part.altered and not altered and self.tests is not None and not is_made(folder / part.name, part.count):
+            # One cell alone needn't wait for altered copies that it doesn't show
+            part = replace(part, name=f"{part.name}-recorded", altered=False)
         return load_first(load_part, part, folder, self.processes, self.tests if part.tested else None)
 
     def _asked(self, model: Path, views: Sequence[str], rooms: int | None) -> dict[str, Any]:
@@ -132,7 +142,7 @@ class Recoverable:
         """Train the arm of a cell from the model of the first cell that it needs, and ask it the test's questions."""
         given, start = cell.settings, self.results.model(cell.needs[0], self.work)
         settings = RL(given["steps"], given["prompts"], given["group"], rate)
-        rows, held = (self._part(name, given["rooms"]) for name in ("rl", "held"))
+        rows, held = self._rooms_of(given), self._part("held", given["rooms"])
         out = self.models / cell.name
         found = learn(rows, held, start, settings, given["arm"], given["seed"], out)
         return found | {"asked": self._asked(out, AFTER, given["rooms"])}

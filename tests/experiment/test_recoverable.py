@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from datasets import Dataset
 
 from ocr_hf.experiment import recoverable_cells, run_cells
 from ocr_hf.experiment.cells import CellError, Results
@@ -216,7 +217,10 @@ def test_every_kind_of_cell_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     # Also the baseline's training, whose result was taken from where the learning rate was chosen, is run again
     models = tmp_path / "work" / "models"
     before = {file: file.stat().st_mtime_ns for file in models.rglob("*") if file.is_file()}
+    (tmp_path / "work" / "rooms-4" / "rl" / "00000.parquet").rename(tmp_path / "kept.parquet")
     found = repeat(results, tmp_path / "work", "rl/grpo/0")
+    (filmed,) = (tmp_path / "work" / "rooms-4").glob("rl*/*.parquet")
+    assert filmed.parent.name == "rl-recorded" and "altered" not in Dataset.from_parquet(str(filmed)).column_names
     assert all(one.equal == 100.0 and one.rooms == 4 for one in found) and found
     assert (tmp_path / "work" / "repeated" / "rl" / "grpo" / "0" / "model.safetensors").is_file()
     assert before == {file: file.stat().st_mtime_ns for file in models.rglob("*") if file.is_file()}
