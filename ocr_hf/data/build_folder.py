@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 from ocr_hf.data.assemble import assemble
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_lock import build_lock, check_space, final_folder
 from ocr_hf.data.build_plan import check_workers, jobs, plan_scenes
-from ocr_hf.data.place import record_place
-from ocr_hf.data.schema import read_manifest
-from ocr_hf.data.staging import is_complete, open_staging
+from ocr_hf.data.staging import finished, open_staging
 from ocr_hf.data.workers import make_clips
 
 OnClip = Callable[[Mapping[str, Any]], None]
@@ -66,10 +63,8 @@ def build_folder(
     check_workers(num_proc)
     # Before any folder is touched: scenes whose names clash end the build here.
     scenes = plan_scenes(config)
-    if resume and not overwrite and is_complete(config, out):
-        with suppress(OSError):  # a finished folder on a read-only disk is none the worse
-            record_place(out)
-        return read_manifest(out)
+    if resume and not overwrite and (manifest := finished(config, out)):
+        return manifest
     with build_lock(out):
         staging = open_staging(config, out, resume=resume, overwrite=overwrite)
         # A build killed between its manifest and the folder's final name has nothing left to render.

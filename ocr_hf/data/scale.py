@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +26,7 @@ from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_lock import build_lock, final_folder
 from ocr_hf.data.build_plan import ScenePlan, check_workers, jobs, plan_scenes
 from ocr_hf.data.make_clips import build_scene
-from ocr_hf.data.place import record_place
-from ocr_hf.data.schema import read_manifest
-from ocr_hf.data.staging import Staging, is_complete, open_staging
+from ocr_hf.data.staging import Staging, finished, is_complete, open_staging
 from ocr_hf.data.workers import one_thread_each
 from ocr_hf.registry import named_plugins, use_plugins
 from ocr_hf.settings.extras import need
@@ -214,10 +211,8 @@ def _build(
     out = final_folder(out)
     check_workers(workers)
     scenes = plan_scenes(config)
-    if resume and not overwrite and is_complete(config, out):
-        with suppress(OSError):  # a finished folder on a read-only disk is none the worse
-            record_place(out)
-        return read_manifest(out)
+    if resume and not overwrite and (manifest := finished(config, out)):
+        return manifest
     with build_lock(out):
         staging = open_staging(config, out, resume=resume, overwrite=overwrite)
         logs = logs_of(out)

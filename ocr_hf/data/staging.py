@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import ocr_hf
 from ocr_hf.data.atomic import replacing, write_json
 from ocr_hf.data.build_config import BuildConfig
 from ocr_hf.data.build_plan import ClipPlan, ScenePlan
+from ocr_hf.data.place import record_place
 from ocr_hf.data.schema import FORMAT_VERSION, MANIFEST, part_schema, read_manifest, stored_schema
 
 PARTS = ".parts"
@@ -117,6 +119,15 @@ def is_complete(config: BuildConfig, out: Path) -> bool:
         raise FolderExistsError(f"{out} exists and is not an ocr-vsi data set; choose another --out")
     _compare(read_manifest(out), identity(config), out)
     return True
+
+
+def finished(config: BuildConfig, out: Path) -> dict[str, Any] | None:
+    """Return the manifest of `out` if it holds exactly this data set, None if nothing is there; see `is_complete`."""
+    if not is_complete(config, out):
+        return None
+    with suppress(OSError):  # a finished folder on a read-only disk is none the worse
+        record_place(out)
+    return read_manifest(out)
 
 
 def open_staging(config: BuildConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> Staging:

@@ -16,6 +16,7 @@ from functools import cache
 
 import numpy as np
 
+from ocr_hf.experiment.panning_camera import panning_camera
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.camera import intrinsics_from_fov
 from ocr_hf.scenes.edits.scene_edit import SceneEdit
@@ -125,7 +126,7 @@ def planted_room(seed: int, kind: str) -> PlantedRoom:
     sizes = rng.uniform(0.85, 1.1, 6)
     shifts = rng.uniform(-1.0, 1.0, (6, 2)) * (0.04, 0.03)
     wall, shelf = (rng.uniform(low, high, 3) for low, high in ((0.6, 0.85), (0.4, 0.6)))
-    camera = _camera(rng)
+    camera = panning_camera(rng, FRAMES, PAN_DEG, height_m=0.2 + ROWS * CELL_M[1] / 2.0)
     objects = []
     for i, (label, cell) in enumerate(zip(labels, cells, strict=True)):
         if not (kind == "unanswerable" and label == LAMP):
@@ -157,17 +158,6 @@ def planted_room(seed: int, kind: str) -> PlantedRoom:
 
 
 _BACK = FRONT_M + DEPTH_M + 0.02
-
-
-def _camera(rng: np.random.Generator) -> np.ndarray:
-    poses = np.tile(np.eye(4), (FRAMES, 1, 1))
-    yaws = np.repeat([PAN_DEG, -PAN_DEG], FRAMES // 2) + rng.uniform(-1.0, 1.0, FRAMES)
-    for pose, yaw in zip(poses, np.radians(yaws), strict=True):
-        forward = np.array([-np.sin(yaw), np.cos(yaw), 0.0])
-        down = np.array([0.0, 0.0, -1.0])
-        pose[:3, 0], pose[:3, 1], pose[:3, 2] = np.cross(down, forward), down, forward
-        pose[:3, 3] = 0.0, 0.0, 0.2 + ROWS * CELL_M[1] / 2.0
-    return poses
 
 
 @cache

@@ -15,6 +15,7 @@ from functools import cache
 
 import numpy as np
 
+from ocr_hf.experiment.panning_camera import panning_camera
 from ocr_hf.geometry.boxes import OrientedBox
 from ocr_hf.geometry.camera import intrinsics_from_fov
 from ocr_hf.scenes.edits.scene_edit import SceneEdit
@@ -161,7 +162,7 @@ def recoverable_room(seed: int, carried: float = 0.0) -> RecoverableRoom:
     shifts = rng.uniform(-1.0, 1.0, (len(names), 2)) * (0.03, 0.03)
     colors = np.array([COLORS[name] for name in names]) + rng.uniform(-JITTER, JITTER, (len(names), 3))
     wall, floor = (rng.uniform(low, high) + rng.uniform(-0.03, 0.03, 3) for low, high in ((0.65, 0.85), (0.4, 0.55)))
-    camera = _camera(rng)
+    camera = panning_camera(rng, FRAMES, PAN_DEG, height_m=TOP_M)
     column_of = dict(zip(range(1 + len(THINGS), 1 + len(names)), columns, strict=True))
     stands = {}
     for i, thing in enumerate(THINGS):
@@ -193,18 +194,6 @@ def recoverable_room(seed: int, carried: float = 0.0) -> RecoverableRoom:
 
 _BACK = FRONT_M + DEPTH_M + 0.05
 _HALF = PLACES * PLACE_M / 2.0 + 0.6
-
-
-def _camera(rng: np.random.Generator) -> np.ndarray:
-    poses = np.tile(np.eye(4), (FRAMES, 1, 1))
-    yaws = np.repeat([PAN_DEG, -PAN_DEG], FRAMES // 2) + rng.uniform(-1.0, 1.0, FRAMES)
-    for pose, yaw in zip(poses, np.radians(yaws), strict=True):
-        forward = np.array([-np.sin(yaw), np.cos(yaw), 0.0])
-        down = np.array([0.0, 0.0, -1.0])
-        pose[:3, 0], pose[:3, 1], pose[:3, 2] = np.cross(down, forward), down, forward
-        # Level with the tops, so that things are above the middle of the picture and furniture is below
-        pose[:3, 3] = 0.0, 0.0, TOP_M
-    return poses
 
 
 @cache
